@@ -1,0 +1,1 @@
+"""Platforms, parties and relations: an immutable snapshot in memory and its refresh."""

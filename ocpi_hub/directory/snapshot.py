@@ -1,0 +1,147 @@
+"""The directory: everything the hot path must know about partners, immutable.
+
+A snapshot is built from the database and swapped as a whole (`directory/keeper.py`), so that one
+request sees one state of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ocpi_hub.domain.party import (
+    PartyId,
+    Platform,
+    PlatformId,
+    PlatformState,
+    Relation,
+    RelationMode,
+    Role,
+)
+
+EMSP_LIKE = frozenset({Role.EMSP, Role.NSP, Role.OTHER})
+"""Roles that receive what a CPO broadcasts. Spec: 2.2.1 broadcast push."""
+
+
+class CredentialsKind(StrEnum):
+    """What a credentials token opens."""
+
+    REGISTRATION = "registration"
+    """CREDENTIALS_TOKEN_A: credentials and versions only."""
+    ACCESS = "access"
+    """CREDENTIALS_TOKEN_B or C: everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredentials:
+    """A credentials token the hub issued, known by its digest."""
+
+    token_sha256: bytes
+    platform_id: PlatformId
+    kind: CredentialsKind
+    first_used_at: datetime | None
+    expires_at: datetime | None
+
+
+class PartyStatus(StrEnum):
+    """ConnectionStatus of a party. Spec: 2.2.1 mod_hub_client_info (ConnectionStatus)."""
+
+    CONNECTED = "CONNECTED"
+    OFFLINE = "OFFLINE"
+    PLANNED = "PLANNED"
+    SUSPENDED = "SUSPENDED"
+
+
+def platform_status(platform: Platform) -> PartyStatus:
+    """The status that all parties of a platform share."""
+    match platform.state:
+        case PlatformState.CONNECTED:
+            return PartyStatus.CONNECTED if platform.online else PartyStatus.OFFLINE
+        case PlatformState.INVITED | PlatformState.CONNECTING:
+            return PartyStatus.PLANNED
+        case PlatformState.SUSPENDED | PlatformState.DISCONNECTED:
+            return PartyStatus.SUSPENDED
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One state of the directory.
+
+    Attributes:
+        version: the database's count of changes that this snapshot contains.
+        hub: the hub's own party.
+        default_relation: mode of pairs without a relation of their own (decision D-5).
+    """
+
+    version: int
+    hub: PartyId
+    default_relation: RelationMode
+    platforms: Mapping[PlatformId, Platform]
+    credentials: Mapping[bytes, IssuedCredentials]
+    relations: Mapping[tuple[PartyId, PartyId], Relation]
+    _platform_of: Mapping[PartyId, Platform] = field(repr=False)
+    _roles_of: Mapping[PartyId, frozenset[Role]] = field(repr=False)
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        version: int,
+        hub: PartyId,
+        default_relation: RelationMode,
+        platforms: Iterable[Platform] = (),
+        credentials: Iterable[IssuedCredentials] = (),
+        relations: Iterable[Relation] = (),
+    ) -> Directory:
+        """Index the rows of one consistent read."""
+        by_id = {platform.platform_id: platform for platform in platforms}
+        platform_of: dict[PartyId, Platform] = {}
+        roles_of: dict[PartyId, frozenset[Role]] = {}
+        for platform in by_id.values():
+            for held in platform.roles:
+                platform_of[held.party] = platform
+                if held.active:
+                    roles_of[held.party] = roles_of.get(held.party, frozenset()) | {held.role}
+        return cls(
+            version=version,
+            hub=hub,
+            default_relation=default_relation,
+            platforms=by_id,
+            credentials={issued.token_sha256: issued for issued in credentials},
+            relations={(relation.cpo, relation.emsp): relation for relation in relations},
+            _platform_of=platform_of,
+            _roles_of=roles_of,
+        )
+
+    def platform_of(self, party: PartyId) -> Platform | None:
+        """The platform that hosts a party, withdrawn roles included."""
+        return self._platform_of.get(party)
+
+    def roles_of(self, party: PartyId) -> frozenset[Role]:
+        """The active roles of a party; empty when unknown or withdrawn."""
+        return self._roles_of.get(party, frozenset())
+
+    def parties(self) -> Iterable[PartyId]:
+        """All parties with an active role."""
+        return self._roles_of.keys()
+
+    def status(self, party: PartyId) -> PartyStatus | None:
+        """The status of a party; None when it is unknown."""
+        platform = self._platform_of.get(party)
+        if platform is None:
+            return None
+        return platform_status(platform) if party in self._roles_of else PartyStatus.SUSPENDED
+
+    def relation(self, cpo: PartyId, emsp: PartyId) -> Relation:
+        """The relation of a CPO and an eMSP, the default one included."""
+        return self.relations.get((cpo, emsp)) or Relation(cpo, emsp, self.default_relation)
+
+    def related(self, one: PartyId, other: PartyId) -> bool:
+        """Whether two parties may exchange anything, whichever of them is the CPO."""
+        return any(
+            self.relation(cpo, emsp).mode is not RelationMode.NONE
+            for cpo, emsp in ((one, other), (other, one))
+            if Role.CPO in self.roles_of(cpo) and not self.roles_of(emsp).isdisjoint(EMSP_LIKE)
+        )

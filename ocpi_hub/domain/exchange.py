@@ -1,0 +1,63 @@
+"""One HTTP exchange with a partner: what is sent, and every way it can end.
+
+The kinds of failure matter: `Unreachable` means that the partner did not get the request (OCPI
+4003), `NoAnswer` that it may have (OCPI 4002, and an attempt of unknown outcome under custody).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRequest:
+    """A request to a partner.
+
+    Attributes:
+        limit_key: requests with the same key share the limit of requests in flight; the
+            platform's id as a rule.
+        deadline_s: seconds for all of it: waiting for a slot, connecting, sending, the answer.
+    """
+
+    method: str
+    url: str
+    limit_key: str
+    deadline_s: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The partner answered. Header names are lower case."""
+
+    http_status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The request did not reach the partner: forbidden URL, no address, refused, TLS failed,
+    or no slot became free in time. `reason` is short and fit for a status_message."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request may have reached the partner, but no usable answer came: timeout, connection
+    lost after sending, an answer larger than allowed, a broken HTTP message."""
+
+    reason: str
+
+
+Exchange = Answer | Unreachable | NoAnswer
+
+
+class OutboundClient(Protocol):
+    """The only way to call a partner. It never raises for what a partner does."""
+
+    async def send(self, request: OutboundRequest) -> Exchange: ...

@@ -1,0 +1,113 @@
+"""Objects the hub keeps: shared ones (the state feed) and directed ones (custody)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from ocpi_hub.domain.party import PartyId
+
+EVERYBODY = "*"
+"""Audience of an object that was broadcast."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Identity of an object, case-folded for comparison (design: Keys).
+
+    Attributes:
+        object_type: the TokenType of a token (compared as it is), else empty.
+        audience: `*` for a broadcast object, else the addressed party as `CC*PID`.
+    """
+
+    module: str
+    owner: PartyId
+    object_id: str
+    object_type: str = ""
+    audience: str = EVERYBODY
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "object_id", self.object_id.upper())
+
+
+class Origin(StrEnum):
+    """How an object came to the hub."""
+
+    BROADCAST = "broadcast"
+    DIRECT = "direct"
+    PULL = "pull"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedObject:
+    """A stored object with its text as it came.
+
+    Attributes:
+        body: the JSON text, byte for byte.
+        position: its place in the module's change feed.
+        serial: its place in lists; never changes.
+    """
+
+    key: ObjectKey
+    body: str
+    last_updated: datetime
+    position: int
+    serial: int
+    origin: Origin
+    correlation_id: str
+
+
+class DirectedState(StrEnum):
+    """Where a directed object stands (design: Directed objects)."""
+
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+    HELD = "held"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class LastAnswer:
+    """The receiver's last answer; None where there was none of that kind."""
+
+    http: int | None
+    ocpi: int | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectedObject:
+    """A session or CDR in the hub's custody.
+
+    Attributes:
+        fingerprint: digest of the content, equal for texts that differ in layout only.
+        version: counts contents; `sent_version` is the last one the receiver accepted.
+        attempt_id: the attempt under way or the last one.
+        unknown_outcomes: attempts of this version whose outcome nobody knows.
+        receiver_location: URL at which the receiver serves its copy, if it told.
+    """
+
+    key: ObjectKey
+    serial: int
+    receiver: PartyId
+    body: str
+    fingerprint: bytes
+    last_updated: datetime
+    correlation_id: str
+    state: DirectedState
+    version: int
+    sent_version: int
+    attempt_id: UUID | None
+    lease_until: datetime | None
+    attempts: int
+    unknown_outcomes: int
+    next_attempt_at: datetime | None
+    received_at: datetime
+    last_answer: LastAnswer | None
+    receiver_location: str | None
+    reason: str | None

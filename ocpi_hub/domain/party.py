@@ -1,0 +1,198 @@
+"""Who takes part: parties, platforms, relations.
+
+Spec: 2.2.1 terminology, credentials_credentials_role_class, version_information_endpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+PlatformId = NewType("PlatformId", str)
+"""The hub's own short id of a platform, for instance `p-3f9a1c02`."""
+
+OcpiVersion = NewType("OcpiVersion", str)
+"""A version number as partners write it, for instance `2.2.1`."""
+
+
+class CredentialsToken(str):
+    """A credentials token in clear. Its repr is redacted, so that it cannot slip into a log.
+
+    Spec: 2.2.1 credentials_credentials_object.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "CredentialsToken(***)"
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest under which issued tokens are stored (decision D-9)."""
+        return hashlib.sha256(self.encode()).digest()
+
+
+class Role(StrEnum):
+    """Spec: 2.2.1 types_role_enum."""
+
+    CPO = "CPO"
+    EMSP = "EMSP"
+    HUB = "HUB"
+    NAP = "NAP"
+    NSP = "NSP"
+    OTHER = "OTHER"
+    SCSP = "SCSP"
+
+
+class InterfaceRole(StrEnum):
+    """Spec: 2.2.1 version_information_endpoint_interface_role_enum."""
+
+    SENDER = "SENDER"
+    RECEIVER = "RECEIVER"
+
+
+class Module(StrEnum):
+    """Spec: 2.2.1 version_information_endpoint_moduleid_enum."""
+
+    CDRS = "cdrs"
+    CHARGING_PROFILES = "chargingprofiles"
+    COMMANDS = "commands"
+    CREDENTIALS = "credentials"
+    HUB_CLIENT_INFO = "hubclientinfo"
+    LOCATIONS = "locations"
+    SESSIONS = "sessions"
+    TARIFFS = "tariffs"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class PartyId:
+    """A country code and a party id, folded to upper case: equal parties compare equal.
+
+    The spelling a partner uses travels in the bodies and URLs that pass through, which the hub
+    does not change. Spec: 2.2.1 types_cistring_type, credentials_credentials_role_class.
+    """
+
+    country_code: str
+    party_id: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "country_code", self.country_code.upper())
+        object.__setattr__(self, "party_id", self.party_id.upper())
+
+    @classmethod
+    def parse(cls, text: str) -> PartyId:
+        """Read `CC*PID`, the way operators write a party.
+
+        Raises:
+            ValueError: `text` is not two letters, an asterisk and three letters or digits.
+        """
+        country_code, star, party_id = text.partition("*")
+        if (
+            star
+            and text.isascii()
+            and len(country_code) == 2
+            and country_code.isalpha()
+            and len(party_id) == 3
+            and party_id.isalnum()
+        ):
+            return cls(country_code, party_id)
+        raise ValueError(f"{text!r} is not a party id: write CC*PID, for instance NL*CPO")
+
+    def __str__(self) -> str:
+        return f"{self.country_code}*{self.party_id}"
+
+    def __lt__(self, other: PartyId) -> bool:
+        return (self.country_code, self.party_id) < (other.country_code, other.party_id)
+
+
+class PlatformState(StrEnum):
+    """Where a platform stands with the hub; the ClientInfo status of its parties follows from it."""
+
+    INVITED = "invited"
+    """An invitation is out, the handshake has not happened: PLANNED."""
+    CONNECTING = "connecting"
+    """The hub has started the handshake and waits for its answer: PLANNED."""
+    CONNECTED = "connected"
+    """Registered: CONNECTED, or OFFLINE while it does not answer."""
+    SUSPENDED = "suspended"
+    """Stopped by an operator: SUSPENDED."""
+    DISCONNECTED = "disconnected"
+    """Sent DELETE credentials: SUSPENDED, and back only with a new invitation."""
+
+
+class Quirk(StrEnum):
+    """Known deviations of a partner, as data on its platform (decision D-11)."""
+
+    RAW_TOKEN = "raw_token"  # noqa: S105 - a name, not a secret
+    NO_ROUTING_HEADERS = "no_routing_headers"
+    NO_PATCH = "no_patch"
+    LOWERCASE_IDS = "lowercase_ids"
+    TRAILING_SLASH = "trailing_slash"
+
+
+@dataclass(frozen=True, slots=True)
+class PartyRole:
+    """One CredentialsRole of a platform. `active` is false once the platform withdrew it."""
+
+    party: PartyId
+    role: Role
+    name: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A connected system with one set of credentials; it hosts parties.
+
+    Attributes:
+        our_token: the credentials token the hub presents to it; None until the handshake has
+            brought one.
+        endpoints: announced URL by (module, interface role) of the version in force.
+        online: false after silence and failed checks; any message makes it true again.
+    """
+
+    platform_id: PlatformId
+    name: str
+    state: PlatformState
+    online: bool
+    version: OcpiVersion | None
+    versions_url: str | None
+    our_token: CredentialsToken | None
+    roles: tuple[PartyRole, ...]
+    endpoints: Mapping[tuple[str, InterfaceRole], str]
+    quirks: frozenset[Quirk] = frozenset()
+    page_limit: int | None = None
+    catch_up: str = "push"
+
+    def __repr__(self) -> str:
+        return f"Platform({self.platform_id}, {self.name!r}, {self.state})"
+
+
+class RelationMode(StrEnum):
+    NONE = "none"
+    REALTIME = "realtime"
+    WHITELIST = "whitelist"
+
+
+class Fallback(StrEnum):
+    """Who decides when the eMSP does not answer: the hub by the stored token, or the CPO."""
+
+    HUB = "hub"
+    CPO = "cpo"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How a CPO and an eMSP work together. None means: the hub's default."""
+
+    cpo: PartyId
+    emsp: PartyId
+    mode: RelationMode
+    fallback: Fallback = Fallback.HUB
+    authorize_budget_ms: int | None = None
+    whitelist_max_age_s: int | None = None
+    fallback_max_age_s: int | None = None

@@ -1,0 +1,72 @@
+"""The response envelope. Spec: 2.2.1 transport_and_format_response_format."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pydantic_core
+
+_SEPARATORS = (",", ":")
+
+
+def timestamp(now: datetime | None = None) -> str:
+    """An OCPI DateTime: UTC, milliseconds, `Z`."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def envelope(
+    data: bytes | None = None,
+    *,
+    status_code: int = 1000,
+    message: str | None = None,
+    now: datetime | None = None,
+) -> bytes:
+    """An envelope around JSON text that is already encoded.
+
+    Args:
+        data: the JSON text of `data`, placed untouched; None leaves the field out.
+    """
+    parts = [b"{"]
+    if data is not None:
+        parts += [b'"data":', data, b","]
+    parts.append(b'"status_code":%d,' % status_code)
+    if message is not None:
+        parts += [b'"status_message":', json.dumps(message).encode(), b","]
+    parts += [b'"timestamp":"', timestamp(now).encode(), b'"}']
+    return b"".join(parts)
+
+
+def dump(value: object) -> bytes:
+    """Compact JSON of plain values."""
+    return json.dumps(value, separators=_SEPARATORS, ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A partner's envelope as far as the hub reads it.
+
+    Attributes:
+        data: the parsed `data` (numbers as int or float: never passed on), None when absent.
+    """
+
+    status_code: int
+    status_message: str | None
+    data: object
+
+
+def parse_envelope(body: bytes) -> Envelope | None:
+    """The envelope of an answer; None when the bytes are not one."""
+    try:
+        value = pydantic_core.from_json(body)
+    except ValueError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    code = value.get("status_code")
+    if not isinstance(code, int) or isinstance(code, bool) or not 1000 <= code <= 9999:
+        return None
+    message = value.get("status_message")
+    return Envelope(code, message if isinstance(message, str) else None, value.get("data"))

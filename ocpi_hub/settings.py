@@ -1,0 +1,207 @@
+"""The configuration: read once at the start, frozen, passed down.
+
+`config/default.toml` explains every key; a test keeps that page and this class equal.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import pwd
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from ocpi_hub.errors import ConfigError
+
+ENV_PREFIX = "OCPI_HUB_"
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Settings(BaseSettings):
+    """All settings. Durations end in their unit (`_s`, `_ms`, `_days`); sizes are bytes or rows."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", env_ignore_empty=False
+    )
+
+    hub_country_code: str = Field("EU", pattern=r"^[A-Z]{2}$")
+    hub_party_id: str = Field("HUB", pattern=r"^[A-Z0-9]{3}$")
+    hub_name: str = Field("OCPI Hub", min_length=1, max_length=100)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = ""
+    workers: int = Field(1, ge=1, le=64)
+    grace_s: float = Field(10.0, gt=0)
+
+    database_url: SecretStr = SecretStr("")
+    data_dir: str = ""
+    postgres_account: str = ""
+    database_connections: int = Field(8, ge=4, le=100)
+    statement_timeout_ms: int = Field(10_000, ge=100)
+    transaction_timeout_s: float = Field(20.0, gt=0)
+    database_acquire_timeout_s: float = Field(5.0, gt=0)
+    secret_key: SecretStr = SecretStr("")
+    old_secret_keys: tuple[SecretStr, ...] = ()
+
+    allow_http: bool = False
+    allow_networks: tuple[IPNetwork, ...] = ()
+    extra_ca_file: str = ""
+    client_certificate_file: str = ""
+    client_certificate_key_file: str = ""
+    connect_timeout_s: float = Field(5.0, gt=0)
+    keep_alive_s: float = Field(300.0, gt=0)
+
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)
+    max_json_depth: int = Field(64, ge=8, le=500)
+    max_answer_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    page_limit: int = Field(1000, ge=1, le=10_000)
+    request_read_timeout_s: float = Field(30.0, gt=0)
+    max_requests_in_flight: int = Field(2000, ge=1)
+    max_in_flight_per_receiver: int = Field(16, ge=1)
+
+    default_relation: Literal["none", "realtime", "whitelist"] = "none"
+    relay_timeout_s: float = Field(30.0, gt=0)
+    authorize_budget_ms: int = Field(3000, ge=50)
+    unknown_token_fanout: int = Field(20, ge=1)
+    whitelist_max_age_s: int = Field(172_800, ge=0)
+    fallback_max_age_s: int = Field(172_800, ge=0)
+    evidence_wait_ms: int = Field(200, ge=0)
+
+    custody_wait_s: float = Field(5.0, ge=0)
+    lease_margin_s: float = Field(10.0, gt=0)
+    retry_min_s: float = Field(5.0, gt=0)
+    retry_max_s: float = Field(3600.0, gt=0)
+    retry_give_up_days: int = Field(90, ge=1)
+    delivery_poll_s: float = Field(1.0, gt=0)
+    hold_energy_kwh: float = Field(0.0, ge=0)
+    hold_duration_h: float = Field(0.0, ge=0)
+    hold_total_cost: float = Field(0.0, ge=0)
+
+    batch_rows: int = Field(1000, ge=1, le=5000)
+    batch_queue_rows: int = Field(20_000, ge=1)
+
+    token_grace_s: float = Field(300.0, ge=0)
+    invitation_days: int = Field(30, ge=1)
+    handshake_timeout_s: float = Field(10.0, gt=0)
+
+    still_alive_s: float = Field(300.0, gt=0)
+    offline_after_failures: int = Field(2, ge=1)
+    catch_up_overlap_s: float = Field(300.0, ge=0)
+
+    directory_poll_s: float = Field(1.0, gt=0)
+    directory_max_age_s: float = Field(10.0, gt=0)
+    unknown_credentials_per_s: float = Field(20.0, gt=0)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "human", "auto"] = "auto"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Explicit values, then the environment, then the file named by OCPI_HUB_CONFIG."""
+        sources = (init_settings, env_settings)
+        path = os.environ.get(f"{ENV_PREFIX}CONFIG")
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(path))) if path else sources
+
+    @field_validator("secret_key", "old_secret_keys")
+    @classmethod
+    def _keys_are_32_bytes(
+        cls, value: SecretStr | tuple[SecretStr, ...]
+    ) -> SecretStr | tuple[SecretStr, ...]:
+        keys = (value,) if isinstance(value, SecretStr) else value
+        for key in keys:
+            if key.get_secret_value():
+                decode_key(key)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_a_base(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with https:// (or http:// for trying things out)")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if self.retry_max_s < self.retry_min_s:
+            raise ValueError("retry_max_s must not be smaller than retry_min_s")
+        if self.directory_max_age_s <= 2 * self.directory_poll_s:
+            raise ValueError("directory_max_age_s must be more than twice directory_poll_s")
+        if bool(self.client_certificate_file) != bool(self.client_certificate_key_file):
+            raise ValueError("client_certificate_file and client_certificate_key_file go together")
+        if self.database_url.get_secret_value() and not self.secret_key.get_secret_value():
+            raise ValueError(
+                "secret_key is required with database_url: set OCPI_HUB_SECRET_KEY to the output"
+                " of `openssl rand -base64 32` and keep it with your backups"
+            )
+        return self
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds after which an attempt whose process fell silent may be taken over."""
+        return self.relay_timeout_s + self.lease_margin_s
+
+    @property
+    def data_path(self) -> Path:
+        """Directory of the embedded server and of the generated key."""
+        if self.data_dir:
+            return Path(self.data_dir).expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/ocpi-hub")
+        base = os.environ.get("XDG_DATA_HOME") or Path(pwd.getpwuid(os.geteuid()).pw_dir) / (
+            ".local/share"
+        )
+        return Path(base) / "ocpi-hub"
+
+
+def decode_key(key: SecretStr) -> bytes:
+    """The 32 bytes of a base64 key.
+
+    Raises:
+        ValueError: it is not base64 of 32 bytes.
+    """
+    try:
+        raw = base64.b64decode(key.get_secret_value(), validate=True)
+    except ValueError:
+        raise ValueError("must be base64 of 32 bytes") from None
+    if len(raw) != 32:
+        raise ValueError(f"must be base64 of 32 bytes, not of {len(raw)}")
+    return raw
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Args:
+        overrides: values that win over environment and file, for instance from the command line.
+
+    Raises:
+        ConfigError: naming each wrong key, without its value (it may be a secret).
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigError("; ".join(lines)) from None
+    except (OSError, ValueError) as error:  # an unreadable file, broken TOML, a broken list
+        raise ConfigError(f"the configuration cannot be read: {error}") from None

@@ -112,8 +112,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of the signature
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Explicit values, then the environment, then the file named by OCPI_HUB_CONFIG."""
         sources = (init_settings, env_settings)

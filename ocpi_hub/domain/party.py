@@ -110,7 +110,7 @@ class PartyId:
 
 
 class PlatformState(StrEnum):
-    """Where a platform stands with the hub; the ClientInfo status of its parties follows from it."""
+    """Where a platform stands with the hub; the status of its parties follows from it."""
 
     INVITED = "invited"
     """An invitation is out, the handshake has not happened: PLANNED."""

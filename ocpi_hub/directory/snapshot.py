@@ -21,8 +21,9 @@ from ocpi_hub.domain.party import (
     Role,
 )
 
-EMSP_LIKE = frozenset({Role.EMSP, Role.NSP, Role.OTHER})
-"""Roles that receive what a CPO broadcasts. Spec: 2.2.1 broadcast push."""
+CPO_SIDE = frozenset({Role.CPO, Role.NAP})
+EMSP_SIDE = frozenset({Role.EMSP, Role.NSP, Role.OTHER, Role.NAP, Role.SCSP})
+"""The two sides of a relation: who offers charging data, and who uses it."""
 
 
 class CredentialsKind(StrEnum):
@@ -139,9 +140,10 @@ class Directory:
         return self.relations.get((cpo, emsp)) or Relation(cpo, emsp, self.default_relation)
 
     def related(self, one: PartyId, other: PartyId) -> bool:
-        """Whether two parties may exchange anything, whichever of them is the CPO."""
+        """Whether two parties may exchange anything, whichever of them is the CPO (D-5)."""
         return any(
             self.relation(cpo, emsp).mode is not RelationMode.NONE
             for cpo, emsp in ((one, other), (other, one))
-            if Role.CPO in self.roles_of(cpo) and not self.roles_of(emsp).isdisjoint(EMSP_LIKE)
+            if not self.roles_of(cpo).isdisjoint(CPO_SIDE)
+            and not self.roles_of(emsp).isdisjoint(EMSP_SIDE)
         )

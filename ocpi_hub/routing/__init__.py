@@ -1,0 +1,1 @@
+"""Who receives a message: direct, Broadcast Push, Open Routing, GET All. Pure."""

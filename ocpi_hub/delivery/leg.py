@@ -1,0 +1,118 @@
+"""One onward request to a party: URL, headers, body.
+
+Spec: 2.2.1 transport_and_format_interface_endpoints, transport_and_format_message_routing,
+transport_and_format_unique_messageg_ids.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from ocpi_hub.domain.exchange import OutboundRequest
+from ocpi_hub.domain.message import MessageIds
+from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
+from ocpi_hub.errors import HubRoutingError, ReceiverNotConnected
+from ocpi_hub.ocpi import headers
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What is sent to one party.
+
+    Attributes:
+        sender: FROM of the onward leg: the original sender, or the hub for broadcasts.
+        path: segments after the endpoint's URL, percent-decoded.
+    """
+
+    receiver: PartyId
+    platform: Platform
+    sender: PartyId
+    module: str
+    interface_role: InterfaceRole
+    method: str
+    correlation_id: str
+    path: tuple[str, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+def endpoint_url(platform: Platform, module: str, interface_role: InterfaceRole) -> str:
+    """The URL that a platform announced (TF-34).
+
+    Raises:
+        HubRoutingError: it announced none (RT-15).
+    """
+    url = platform.endpoints.get((module, interface_role))
+    if url is None:
+        raise HubRoutingError(f"The receiver's platform offers no {module} {interface_role}")
+    return url
+
+
+def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> OutboundRequest:
+    """The HTTP request of a leg.
+
+    Args:
+        deadline_s: seconds for all of it.
+        url: use this URL of the receiver instead of endpoint and path.
+
+    Raises:
+        HubRoutingError: the platform offers no such interface.
+        ReceiverNotConnected: the hub holds no credentials token for it.
+    """
+    platform = leg.platform
+    if platform.our_token is None:
+        raise ReceiverNotConnected(f"{leg.receiver} is not connected")
+    target = url or join_url(
+        endpoint_url(platform, leg.module, leg.interface_role),
+        _cased(leg.path, platform),
+        leg.query,
+        trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
+    )
+    ids = MessageIds(str(uuid.uuid4()), leg.correlation_id)
+    all_headers = {
+        headers.AUTHORIZATION: headers.authorization(
+            platform.our_token, raw=Quirk.RAW_TOKEN in platform.quirks
+        ),
+        **headers.id_headers(ids),
+    }
+    if Quirk.NO_ROUTING_HEADERS not in platform.quirks:
+        routing = headers.routing_headers(to=leg.receiver, sender=leg.sender)
+        lower = Quirk.LOWERCASE_IDS in platform.quirks
+        all_headers |= {name: v.lower() if lower else v for name, v in routing.items()}
+    if leg.body:
+        all_headers["Content-Type"] = "application/json"
+    return OutboundRequest(
+        method=leg.method,
+        url=target,
+        limit_key=platform.platform_id,
+        deadline_s=deadline_s,
+        headers=all_headers,
+        body=leg.body or None,
+    )
+
+
+def join_url(
+    base: str,
+    path: tuple[str, ...],
+    query: Iterable[tuple[str, str]] = (),
+    *,
+    trailing_slash: bool = False,
+) -> str:
+    """Endpoint URL, encoded path segments and query, whatever slash the endpoint ends in."""
+    segments = "".join(f"/{quote(segment, safe='')}" for segment in path)
+    encoded = urlencode(tuple(query), quote_via=quote)
+    # An endpoint without a path to add is called exactly as announced.
+    url = f"{base.rstrip('/')}{segments}" if segments else base
+    if trailing_slash and not url.endswith("/"):
+        url += "/"
+    return f"{url}?{encoded}" if encoded else url
+
+
+def _cased(path: tuple[str, ...], platform: Platform) -> tuple[str, ...]:
+    """Country code and party id lead the path of client owned objects, in the partner's case."""
+    if Quirk.LOWERCASE_IDS in platform.quirks and len(path) >= 3:
+        return (path[0].lower(), path[1].lower(), *path[2:])
+    return path

@@ -1,0 +1,168 @@
+"""The batching writer: many requests, one transaction.
+
+What arrives while a batch commits forms the next batch, so batches grow with the load and a lone
+write waits for nothing (no timer). A batch that fails because of its content is written again row
+by row, so that one bad row costs nobody else anything. Each kind of write has a writer of its own.
+
+The result of `submit` means: committed. A caller that is cancelled does not take its row back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from ocpi_hub.errors import Overloaded, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+WriteBatch = Callable[[Sequence[Row]], Awaitable[Sequence[Result]]]
+"""Writes all rows in one transaction and returns their results in the same order.
+
+Raises StoreUnavailable when nothing is known to be written, anything else for a row's fault."""
+
+RETRY_S = 0.5
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Row, Result]):
+    row: Row
+    done: asyncio.Future[Result]
+
+
+class BatchWriter(Generic[Row, Result]):
+    """Collects rows and writes them in batches, in order of arrival.
+
+    Args:
+        name: for logs and metrics.
+        write: writes one batch.
+        max_rows: rows of one batch.
+        max_queued: rows that may wait; more are refused.
+        keep_trying: while the database is away, keep the rows and try again instead of failing
+            them: for rows that nobody else can bring again (verdicts, evidence).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: WriteBatch[Row, Result],
+        *,
+        max_rows: int,
+        max_queued: int,
+        keep_trying: bool = False,
+    ) -> None:
+        self._name = name
+        self._write = write
+        self._max_rows = max_rows
+        self._max_queued = max_queued
+        self._keep_trying = keep_trying
+        self._queue: deque[_Waiting[Row, Result]] = deque()
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait for the next batch."""
+        return len(self._queue)
+
+    async def submit(self, row: Row) -> Result:
+        """Write a row and wait until it is committed.
+
+        Raises:
+            Overloaded: too many rows wait already, or the service is stopping.
+            StoreUnavailable: the database cannot be reached; nothing is known to be stored.
+            Exception: what the write raises for this row.
+        """
+        return await asyncio.shield(self.enqueue(row))
+
+    def enqueue(self, row: Row) -> asyncio.Future[Result]:
+        """Queue a row; the future is done when it is committed.
+
+        Raises:
+            Overloaded: see `submit`.
+        """
+        if self._closed or len(self._queue) >= self._max_queued:
+            raise Overloaded(f"The hub has no room for more {self._name} now; try again shortly")
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(row, done))
+        self._wake.set()
+        return done
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write until `stop` is set and the queue is empty, then refuse further rows."""
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while True:
+                if self._queue:
+                    await self._write_next(stop)
+                elif stop.is_set():
+                    return
+                else:
+                    self._wake.clear()
+                    waking = asyncio.ensure_future(self._wake.wait())
+                    await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                    waking.cancel()
+        finally:
+            stopping.cancel()
+            self._closed = True
+            self._abandon()
+
+    async def _write_next(self, stop: asyncio.Event) -> None:
+        take = min(len(self._queue), self._max_rows)
+        batch = [self._queue.popleft() for _ in range(take)]
+        try:
+            await self._write_batch(batch)
+        except StoreUnavailable as error:
+            if self._keep_trying and not stop.is_set():
+                log.warning("writer_waits_for_database", writer=self._name, rows=len(batch))
+                self._queue.extendleft(reversed(batch))
+                await asyncio.sleep(RETRY_S)
+            else:
+                _fail(batch, error)
+        except BaseException:
+            _fail(batch, StoreUnavailable("the writer was stopped"))
+            raise
+
+    async def _write_batch(self, batch: list[_Waiting[Row, Result]]) -> None:
+        """Write a batch; fall back to single rows when its content is at fault.
+
+        Raises:
+            StoreUnavailable: the batch, or the rest of it, was not written. Rows of the batch
+                that were written are done and removed from `batch`.
+        """
+        try:
+            results = await self._write([waiting.row for waiting in batch])
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - any row may fail in any way; each is told
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            log.warning("writer_falls_back_to_rows", writer=self._name, rows=len(batch))
+            while batch:
+                await self._write_batch([batch[0]])
+                batch.pop(0)
+            return
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.done.done():
+                waiting.done.set_result(result)
+
+    def _abandon(self) -> None:
+        rows, self._queue = list(self._queue), deque()
+        _fail(rows, StoreUnavailable("the service is stopping"))
+
+
+def _fail(batch: Sequence[_Waiting[Row, Result]], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.done.done():
+            waiting.done.set_exception(error)
+            # Whoever queued without waiting has nobody to hear of it.
+            waiting.done.exception()

@@ -264,7 +264,6 @@ async def running_address(base: Path) -> DatabaseAddress | None:
     Raises:
         EmbeddedServerError: one runs, but is not open to this account.
     """
-    base = base.absolute()
     try:
         directory = cluster.socket_directory(base)
         if directory is None:

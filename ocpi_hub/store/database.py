@@ -1,0 +1,187 @@
+"""The pool of connections to PostgreSQL, and what it means when the database does not answer.
+
+Whatever leaves the question open whether something was stored becomes StoreUnavailable; errors
+that say something about the statement itself (a violated constraint, a deadlock) pass unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from ocpi_hub.errors import ConfigError, StoreUnavailable
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.address import DatabaseAddress
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    """A connection, of the pool or an own one."""
+
+_TRANSACTION_TIMEOUT_SINCE = 17
+_IDLE_CONNECTION_S = 300.0
+_CLIENT_MARGIN_S = 5.0  # on top of the server's timeouts, for a server that fell silent
+
+# Each says that the database, not the statement, is the problem.
+_UNAVAILABLE: tuple[type[Exception], ...] = (
+    OSError,  # TimeoutError is one
+    asyncpg.PostgresConnectionError,  # 08
+    asyncpg.InvalidAuthorizationSpecificationError,  # 28
+    asyncpg.InsufficientResourcesError,  # 53: disk full, too many connections
+    asyncpg.OperatorInterventionError,  # 57: shutdown, starting up, statement timeout
+    asyncpg.PostgresSystemError,  # 58: I/O error
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # the primary has become a standby
+    asyncpg.InternalClientError,  # no host accepts writes, or the protocol broke off
+)
+_MISCONFIGURED: tuple[type[Exception], ...] = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+
+class Database:
+    """A bounded pool. Recovers by itself when PostgreSQL comes back."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        address: DatabaseAddress,
+        settings: Settings,
+        server_settings: dict[str, str],
+    ) -> None:
+        self._pool = pool
+        self._address = address
+        self._settings = settings
+        self._server_settings = server_settings
+
+    @classmethod
+    async def open(
+        cls, address: DatabaseAddress, settings: Settings, *, application_name: str = "ocpi-hub"
+    ) -> Database:
+        """Connect.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+            ConfigError: it refuses the account, or the database does not exist.
+        """
+        arguments = address.connect_arguments()
+        timeout_s = settings.database_acquire_timeout_s
+        try:
+            major = await _server_major(address, timeout_s)
+            server_settings = _server_settings(settings, application_name, major)
+            pool = asyncpg.create_pool(
+                **arguments,
+                min_size=1,
+                max_size=settings.database_connections,
+                max_inactive_connection_lifetime=_IDLE_CONNECTION_S,
+                timeout=timeout_s,
+                command_timeout=_command_timeout_s(settings),
+                server_settings=server_settings,
+            )
+            await pool
+        except _MISCONFIGURED as error:
+            raise ConfigError(f"database_url: {address!r} refused us: {error}") from error
+        except _UNAVAILABLE as error:
+            raise StoreUnavailable(_describe(error)) from error
+        return cls(pool, address, settings, server_settings)
+
+    async def close(self) -> None:
+        """Close the pool: waits a moment for connections in use, then cuts them. Idempotent."""
+        try:
+            async with asyncio.timeout(self._settings.database_acquire_timeout_s):
+                await self._pool.close()
+        except (*_UNAVAILABLE, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool. Do only database work inside: an OSError counts as its failure.
+
+        Raises:
+            StoreUnavailable: none is free in time, or it broke while in use.
+        """
+        connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        try:
+            connection = await self._pool.acquire(timeout=self._settings.database_acquire_timeout_s)
+            try:
+                yield connection
+            except asyncpg.ReadOnlySQLTransactionError:
+                connection.terminate()  # or the pool would go on using the old primary
+                raise
+            finally:
+                await self._pool.release(connection)
+        except _UNAVAILABLE as error:
+            raise StoreUnavailable(_describe(error)) from error
+        except asyncpg.InterfaceError as error:
+            if connection is not None and not connection.is_closed():
+                raise  # asyncpg was used wrongly: that is our fault, not the database's
+            raise StoreUnavailable(_describe(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction; commits unless an exception leaves the block.
+
+        Raises:
+            StoreUnavailable: as `connection`; if the commit was sent, it may have happened.
+        """
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own outside the pool, for LISTEN. The caller closes it.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        try:
+            return await asyncpg.connect(
+                **self._address.connect_arguments(),
+                timeout=self._settings.database_acquire_timeout_s,
+                command_timeout=_command_timeout_s(self._settings),
+                server_settings=self._server_settings,
+            )
+        except (*_UNAVAILABLE, *_MISCONFIGURED) as error:
+            raise StoreUnavailable(_describe(error)) from error
+
+
+async def _server_major(address: DatabaseAddress, timeout_s: float) -> int:
+    connection = await asyncpg.connect(**address.connect_arguments(), timeout=timeout_s)
+    try:
+        return connection.get_server_version().major
+    finally:
+        await connection.close(timeout=timeout_s)
+
+
+def _server_settings(settings: Settings, application_name: str, major: int) -> dict[str, str]:
+    """What every session runs with. Given at connect time, because the pool resets SET commands."""
+    transaction_ms = str(int(settings.transaction_timeout_s * 1000))
+    result = {
+        "application_name": application_name,
+        "timezone": "UTC",
+        "statement_timeout": str(settings.statement_timeout_ms),
+        # A lock that is not had in half a statement's time would fail the statement anyway; this
+        # way the error says what it waited for.
+        "lock_timeout": str(max(settings.statement_timeout_ms // 2, 1)),
+        "idle_in_transaction_session_timeout": transaction_ms,
+    }
+    if major >= _TRANSACTION_TIMEOUT_SINCE:
+        result["transaction_timeout"] = transaction_ms
+    return result
+
+
+def _command_timeout_s(settings: Settings) -> float:
+    return settings.statement_timeout_ms / 1000 + _CLIENT_MARGIN_S
+
+
+def _describe(error: Exception) -> str:
+    """One line for logs; a bare TimeoutError has no text of its own."""
+    return f"the database is not available: {str(error) or type(error).__name__}"

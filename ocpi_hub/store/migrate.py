@@ -1,0 +1,156 @@
+"""Bringing the schema up to date: append-only files `migrations/NNNN_what.sql`, each once.
+
+Every process may call `migrate` at its start: an advisory lock lets one work and the others wait.
+Lock and statement timeouts keep a migration from queueing in front of live traffic for long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from ocpi_hub.errors import OperatorError, StoreUnavailable
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.address import DatabaseAddress
+
+if TYPE_CHECKING:
+    from ocpi_hub.store.database import Connection
+
+_LOCK_ID = 0x6F637069  # "ocpi"
+_TURN_TIMEOUT_MS = 300_000  # for the process that migrates right now
+_LOCK_TIMEOUT_MS = 10_000
+_STATEMENT_TIMEOUT_MS = 300_000
+_FILE_NAME = re.compile(r"^(\d{4}_[a-z0-9_]+)\.sql$")
+
+_CREATE_TABLE = """
+create table if not exists schema_migration (
+    name       text primary key,
+    sha256     bytea not null check (octet_length(sha256) = 32),
+    applied_at timestamptz not null default now()
+)
+"""
+_TABLE_EXISTS = "select to_regclass('schema_migration') is not null"
+_APPLIED = "select name, sha256 from schema_migration"
+_INSERT = "insert into schema_migration (name, sha256) values ($1, $2)"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file, named without its suffix."""
+
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.sql.encode()).digest()
+
+
+def shipped_migrations() -> tuple[Migration, ...]:
+    """The migrations of this release, in order."""
+    found = []
+    for file in resources.files("ocpi_hub.store").joinpath("migrations").iterdir():
+        if match := _FILE_NAME.match(file.name):
+            found.append(Migration(match[1], file.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda migration: migration.name))
+
+
+async def migrate(
+    address: DatabaseAddress,
+    settings: Settings,
+    *,
+    migrations: Sequence[Migration] | None = None,
+) -> list[str]:
+    """Apply what is missing, one transaction per file; returns the names applied by this call.
+
+    Raises:
+        OperatorError: the database and this release do not fit; nothing was changed.
+        StoreUnavailable: the database does not answer, or a table stayed locked; try again.
+    """
+    wanted = shipped_migrations() if migrations is None else migrations
+    try:
+        connection = await asyncpg.connect(
+            **address.connect_arguments(),
+            timeout=settings.database_acquire_timeout_s,
+            server_settings={"application_name": "ocpi-hub migrate", "timezone": "UTC"},
+        )
+        try:
+            return await _migrate(connection, wanted)
+        finally:
+            await connection.close()
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.LockNotAvailableError,
+        asyncpg.InternalClientError,
+    ) as error:
+        raise StoreUnavailable(f"migrating: {str(error) or type(error).__name__}") from error
+
+
+async def pending(connection: Connection) -> list[str]:
+    """Names of shipped migrations that are not applied, in order."""
+    applied = await _applied(connection)
+    return [item.name for item in shipped_migrations() if item.name not in applied]
+
+
+async def _migrate(
+    connection: asyncpg.Connection[asyncpg.Record], wanted: Sequence[Migration]
+) -> list[str]:
+    await _set_timeouts(connection, lock_ms=_TURN_TIMEOUT_MS, statement_ms=_TURN_TIMEOUT_MS)
+    await connection.execute("select pg_advisory_lock($1)", _LOCK_ID)
+    await _set_timeouts(connection, lock_ms=_LOCK_TIMEOUT_MS, statement_ms=_STATEMENT_TIMEOUT_MS)
+    applied = await _applied(connection)
+    _check(applied, wanted)
+    done = []
+    for migration in wanted:
+        if migration.name in applied:
+            continue
+        async with connection.transaction():
+            await connection.execute(_CREATE_TABLE)
+            try:
+                await connection.execute(migration.sql)
+            except asyncpg.PostgresSyntaxError as error:
+                raise OperatorError(f"migration {migration.name} is broken: {error}") from error
+            await connection.execute(_INSERT, migration.name, migration.sha256)
+        done.append(migration.name)
+    return done
+
+
+def _check(applied: dict[str, bytes], wanted: Sequence[Migration]) -> None:
+    shipped = {migration.name: migration for migration in wanted}
+    unknown = sorted(applied.keys() - shipped.keys())
+    if unknown:
+        raise OperatorError(
+            f"the database was migrated by a newer release (it has {', '.join(unknown)}, which"
+            " this release does not know): install that release or a later one, or restore the"
+            " backup made before the upgrade"
+        )
+    changed = [name for name in sorted(applied) if applied[name] != shipped[name].sha256]
+    if changed:
+        raise OperatorError(
+            f"{', '.join(changed)} differs from what was applied to this database: migrations are"
+            " never edited. Install an unmodified release; put own changes into a new file"
+        )
+
+
+async def _applied(connection: Connection) -> dict[str, bytes]:
+    if not await connection.fetchval(_TABLE_EXISTS):
+        return {}
+    return {row["name"]: row["sha256"] for row in await connection.fetch(_APPLIED)}
+
+
+async def _set_timeouts(
+    connection: asyncpg.Connection[asyncpg.Record], *, lock_ms: int, statement_ms: int
+) -> None:
+    await connection.execute(
+        "select set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false)",
+        str(lock_ms),
+        str(statement_ms),
+    )

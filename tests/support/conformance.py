@@ -1,0 +1,1 @@
+"""Requirement rows covered by the tests."""

@@ -1,0 +1,147 @@
+"""`party run`: one small OCPI platform, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PartyRole, Role
+from ocpi_hub.errors import HubError
+from ocpi_hub.party.config import PartyConfig
+from ocpi_hub.party.platform import PartyPlatform
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_party_parser(subparsers: Subparsers) -> None:
+    """Add `party` with its commands; each sets `run`."""
+    party = subparsers.add_parser("party", help="a small OCPI platform: CPO, eMSP or both")
+    commands = party.add_subparsers(dest="party_command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="run a platform until SIGTERM",
+        description="Runs one OCPI 2.2.1 platform and prints one line of JSON once it is ready.",
+    )
+    run.add_argument("--role", action="append", required=True, choices=["CPO", "EMSP"])
+    run.add_argument(
+        "--party",
+        action="append",
+        required=True,
+        type=_party_id,
+        metavar="CC*PID",
+        help="one for each --role, in the same order",
+    )
+    run.add_argument("--name", help="name in the credentials object")
+    run.add_argument("--hub-versions-url", metavar="U", help="register there before being ready")
+    run.add_argument("--token", metavar="T", help="credentials token that came with the invitation")
+    run.add_argument("--token-a", metavar="T", help="accept one registration with this token")
+    run.add_argument("--raw-token", action="store_true", help="credentials tokens without Base64")
+    run.add_argument(
+        "--no-module",
+        action="append",
+        default=[],
+        type=_interface,
+        metavar="MODULE:SENDER|RECEIVER",
+        help="leave an endpoint out",
+    )
+    run.add_argument("--host", default="127.0.0.1", help="address of the OCPI side")
+    run.add_argument("--port", type=int, default=0, help="0: a free one")
+    run.add_argument("--public-url", default="", metavar="U", help="base of the URLs handed out")
+    run.add_argument(
+        "--control-port", type=int, default=0, help="0: a free one; always on 127.0.0.1"
+    )
+    run.add_argument("--page-limit", type=int, default=100, help="objects on a page, at most")
+    run.set_defaults(run=run_party)
+
+
+def _party_id(text: str) -> PartyId:
+    try:
+        return PartyId.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _interface(text: str) -> tuple[str, InterfaceRole]:
+    module, _, role = text.partition(":")
+    try:
+        return module, InterfaceRole(role.upper())
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write for instance cdrs:RECEIVER") from None
+
+
+def run_party(args: argparse.Namespace) -> int:
+    """Exit status: 0 after SIGTERM, 1 when it could not start, 2 for wrong arguments."""
+    if len(args.role) != len(args.party):
+        print("party run: --role and --party go together, pair by pair", file=sys.stderr)
+        return 2
+    if bool(args.hub_versions_url) != bool(args.token):
+        print("party run: --hub-versions-url and --token go together", file=sys.stderr)
+        return 2
+    parties = tuple(
+        PartyRole(party, Role(role), args.name or f"{role} {party}")
+        for role, party in zip(args.role, args.party, strict=True)
+    )
+    config = PartyConfig(
+        parties=parties,
+        host=args.host,
+        port=args.port,
+        control_port=args.control_port,
+        public_url=args.public_url,
+        token_a=args.token_a,
+        raw_token=args.raw_token,
+        left_out=frozenset(args.no_module),
+        page_limit=args.page_limit,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(config, args.hub_versions_url, args.token))
+
+
+async def _run(config: PartyConfig, hub_versions_url: str | None, token: str | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    platform = PartyPlatform(config)
+    try:
+        await platform.start()
+        if hub_versions_url and token:
+            await platform.register(hub_versions_url, token)
+        print(json.dumps(_ready_line(platform)), flush=True)
+        await stop.wait()
+    except (HubError, OSError) as error:
+        print(f"party run: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await platform.stop()
+    return 0
+
+
+def _ready_line(platform: PartyPlatform) -> dict[str, object]:
+    line: dict[str, object] = {
+        "versions_url": platform.versions_url,
+        "control_url": platform.control_url,
+        "parties": [
+            {"party": str(party.party), "role": party.role.value, "name": party.name}
+            for party in platform.config.parties
+        ],
+    }
+    if platform.credentials.peer is not None:
+        line["registered"] = True
+    return line
+
+
+def main(argv: Sequence[str]) -> int:
+    """Only the party commands, for instance `["party", "run", ...]`."""
+    parser = argparse.ArgumentParser(prog="ocpi-hub")
+    add_party_parser(parser.add_subparsers(dest="command", required=True))
+    args = parser.parse_args(argv)
+    status: int = args.run(args)
+    return status

@@ -1,0 +1,118 @@
+"""Credentials the platform holds: tokens its peer may present, and what it knows of the peer."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.domain.party import CredentialsToken, InterfaceRole
+from ocpi_hub.ocpi import headers as ocpi_headers
+
+
+class Access(Enum):
+    """What a presented credentials token opens."""
+
+    NONE = "none"
+    INVITED = "invited"
+    """CREDENTIALS_TOKEN_A: versions and the start of a registration."""
+    PEER = "peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The platform at the other end.
+
+    Attributes:
+        our_token: the credentials token we present to it.
+        endpoints: URL by (module, interface role); credentials is under both roles.
+        roles: its CredentialsRoles as it sent them.
+    """
+
+    versions_url: str
+    our_token: CredentialsToken
+    endpoints: Mapping[tuple[str, InterfaceRole], str]
+    roles: tuple[Mapping[str, Any], ...] = ()
+
+    def endpoint(self, module: str, role: InterfaceRole) -> str | None:
+        return self.endpoints.get((module, role))
+
+
+class CredentialsStore:
+    """Tokens issued to the peer (their tokens), the invitation, and the peer itself."""
+
+    def __init__(self, clock: Clock, *, token_a: str | None, raw: bool) -> None:
+        self._clock = clock
+        self._raw = raw
+        self._their_tokens: dict[CredentialsToken, float | None] = {}
+        self.token_a = CredentialsToken(token_a) if token_a else None
+        self.peer: Peer | None = None
+
+    def issue(self) -> CredentialsToken:
+        """A new token, accepted from now on."""
+        now = self._clock.monotonic()
+        self._their_tokens = {
+            token: expires
+            for token, expires in self._their_tokens.items()
+            if expires is None or expires > now
+        }
+        token = CredentialsToken(secrets.token_urlsafe(32))
+        self._their_tokens[token] = None
+        return token
+
+    def withdraw(self, token: CredentialsToken) -> None:
+        self._their_tokens.pop(token, None)
+
+    def keep_only(self, token: CredentialsToken, grace_s: float) -> None:
+        """Let the other tokens expire `grace_s` seconds from now."""
+        until = self._clock.monotonic() + grace_s
+        for other, expires in self._their_tokens.items():
+            if other != token and expires is None:
+                self._their_tokens[other] = until
+
+    def forget_all(self) -> None:
+        """After DELETE nothing opens anything, in either direction."""
+        self._their_tokens.clear()
+        self.peer = None
+
+    def admit(self, header: str | None) -> Access:
+        """What an Authorization header opens.
+
+        Strict about the Base64, so that a peer that leaves it out is noticed.
+        """
+        candidates = list(ocpi_headers.token_candidates(header))
+        for candidate in candidates[-1:] if self._raw else candidates[:-1]:
+            token = CredentialsToken(candidate)
+            if self._is_current(token):
+                return Access.PEER
+            if self.token_a is not None and token == self.token_a:
+                return Access.INVITED
+        return Access.NONE
+
+    def _is_current(self, token: CredentialsToken) -> bool:
+        expires = self._their_tokens.get(token, 0.0)
+        return expires is None or expires > self._clock.monotonic()
+
+    def current_token(self) -> CredentialsToken | None:
+        """The newest token that the peer may present."""
+        lasting = [token for token, expires in self._their_tokens.items() if expires is None]
+        return lasting[-1] if lasting else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything held, in clear. Only for the control side, which is bound to loopback."""
+        peer = self.peer
+        return {
+            "registered": peer is not None,
+            "token_a": self.token_a,
+            "their_token": self.current_token(),
+            "our_token": peer.our_token if peer else None,
+            "peer_versions_url": peer.versions_url if peer else None,
+            "peer_roles": list(peer.roles) if peer else [],
+            "peer_endpoints": [
+                {"identifier": module, "role": role.value, "url": url}
+                for (module, role), url in (peer.endpoints.items() if peer else ())
+            ],
+        }

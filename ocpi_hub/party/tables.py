@@ -1,0 +1,209 @@
+"""What the platform holds: issued tokens, cached tokens, CDRs sent and CDRs received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.party.rawjson import fingerprint
+
+DEFAULT_TOKEN_TYPE = "RFID"  # noqa: S105 - a TokenType, not a secret
+
+
+def parse_datetime(text: str) -> datetime:
+    """An OCPI DateTime; without a designator it is UTC.
+
+    Raises:
+        InvalidRequest: it is none. Spec: 2.2.1 types_datetime_type.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"{text!r} is not a DateTime") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def owner_of(value: Mapping[str, Any]) -> PartyId:
+    """The party that an object names as its owner.
+
+    Raises:
+        InvalidRequest: it names none.
+    """
+    try:
+        return PartyId.parse(f"{value['country_code']}*{value['party_id']}")
+    except (KeyError, ValueError):
+        raise InvalidRequest("country_code and party_id must name a party") from None
+
+
+def required_text(value: Mapping[str, Any], name: str) -> str:
+    """Raises: InvalidRequest: the field is absent, no string or empty."""
+    field = value.get(name)
+    if not isinstance(field, str) or not field:
+        raise InvalidRequest(f"{name} is missing or not a string")
+    return field
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object of a list.
+
+    Attributes:
+        text: its JSON as it is sent.
+    """
+
+    owner: PartyId
+    last_updated: datetime
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which objects of a list are meant. Spec: 2.2.1 transport_and_format_paginated_request."""
+
+    owner: PartyId | None
+    date_from: datetime | None
+    date_to: datetime | None
+
+    def select(self, objects: Iterable[Listed]) -> list[Listed]:
+        return [
+            item
+            for item in objects
+            if (self.owner is None or item.owner == self.owner)
+            and (self.date_from is None or item.last_updated >= self.date_from)
+            and (self.date_to is None or item.last_updated < self.date_to)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEntry:
+    """A Token with its place in the list."""
+
+    value: Mapping[str, Any]
+    listed: Listed
+
+    @property
+    def valid(self) -> bool:
+        return self.value.get("valid") is True
+
+
+class TokenTable:
+    """Tokens by owner, uid and type, listed in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[PartyId, str, str], TokenEntry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return (entry.value for entry in self._entries.values())
+
+    def listed(self) -> Iterable[Listed]:
+        return (entry.listed for entry in self._entries.values())
+
+    def get(self, owner: PartyId, uid: str, token_type: str) -> TokenEntry | None:
+        return self._entries.get((owner, uid.upper(), token_type))
+
+    def put(self, value: Mapping[str, Any]) -> bool:
+        """Store a Token; true when it was not known before.
+
+        Raises:
+            InvalidRequest: a field that this platform needs is missing.
+        """
+        owner = owner_of(value)
+        uid = required_text(value, "uid")
+        token_type = required_text(value, "type")
+        if not isinstance(value.get("valid"), bool):
+            raise InvalidRequest("valid is missing or not a boolean")
+        last_updated = parse_datetime(required_text(value, "last_updated"))
+        key = (owner, uid.upper(), token_type)
+        new = key not in self._entries
+        self._entries[key] = TokenEntry(dict(value), Listed(owner, last_updated, dump(value)))
+        return new
+
+
+@dataclass(slots=True)
+class ReceivedCdr:
+    """A CDR the eMSP holds.
+
+    Attributes:
+        text: the body as it came.
+        count: how often it was delivered with this content.
+        conflicts: how often other content came under its identity, which was refused.
+    """
+
+    serial: int
+    owner: PartyId
+    cdr_id: str
+    text: str
+    fingerprint: bytes
+    count: int = 1
+    conflicts: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "owner": str(self.owner),
+            "id": self.cdr_id,
+            "count": self.count,
+            "conflicts": self.conflicts,
+            "body": self.text,
+        }
+
+
+class CdrTable:
+    """CDRs of both directions. A received CDR never changes."""
+
+    def __init__(self) -> None:
+        self._received: dict[tuple[PartyId, str], ReceivedCdr] = {}
+        self._by_serial: list[ReceivedCdr] = []
+        self._sent: dict[tuple[PartyId, str], Listed] = {}
+
+    def received(self) -> list[ReceivedCdr]:
+        return list(self._by_serial)
+
+    def by_serial(self, serial: int) -> ReceivedCdr | None:
+        return self._by_serial[serial] if 0 <= serial < len(self._by_serial) else None
+
+    def listed(self) -> Iterable[Listed]:
+        """The CPO's own CDRs, in the order in which they were loaded."""
+        return self._sent.values()
+
+    def receive(self, value: Mapping[str, Any], text: str) -> ReceivedCdr:
+        """Store a CDR, or count it as delivered again.
+
+        Raises:
+            InvalidRequest: no identity, or other content under a known identity.
+        """
+        key, cdr_id = self._identity(value)
+        digest = fingerprint(text)
+        held = self._received.get(key)
+        if held is None:
+            held = ReceivedCdr(len(self._by_serial), key[0], cdr_id, text, digest)
+            self._received[key] = held
+            self._by_serial.append(held)
+        elif held.fingerprint == digest:
+            held.count += 1
+        else:
+            held.conflicts += 1
+            raise InvalidRequest(f"CDR {cdr_id} is known with other content")
+        return held
+
+    def load(self, value: Mapping[str, Any], text: str) -> None:
+        """Put a CDR on the list the CPO serves.
+
+        Raises:
+            InvalidRequest: no identity or no last_updated.
+        """
+        key, _ = self._identity(value)
+        last_updated = parse_datetime(required_text(value, "last_updated"))
+        self._sent[key] = Listed(key[0], last_updated, text.encode())
+
+    @staticmethod
+    def _identity(value: Mapping[str, Any]) -> tuple[tuple[PartyId, str], str]:
+        owner, cdr_id = owner_of(value), required_text(value, "id")
+        return (owner, cdr_id.upper()), cdr_id

@@ -1,0 +1,144 @@
+"""Two party platforms, each a process of its own, that talk OCPI to each other without a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.support.party import PartyProcess, make_cdr, make_token
+
+INVITATION = "invitation-token"
+CPO, EMSP = "NL*CPO", "DE*MSP"
+
+
+class Pair:
+    """A CPO and an eMSP; the eMSP invited the CPO."""
+
+    def __init__(self, cpo: PartyProcess, emsp: PartyProcess) -> None:
+        self.cpo = cpo
+        self.emsp = emsp
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        emsp = await stack.enter_async_context(
+            PartyProcess.of([("EMSP", EMSP)], "--token-a", INVITATION, "--page-limit", "10")
+        )
+        cpo = await stack.enter_async_context(
+            PartyProcess.of(
+                [("CPO", CPO)], "--hub-versions-url", emsp.versions_url, "--token", INVITATION
+            )
+        )
+        yield Pair(cpo, emsp)
+
+
+def _data(answer: dict[str, Any]) -> Any:
+    return json.loads(answer["body"])["data"]
+
+
+async def test_ready_line_names_urls_and_parties(pair: Pair) -> None:
+    assert pair.cpo.ready["registered"] is True
+    assert pair.cpo.ready["parties"][0]["party"] == CPO
+    assert "registered" not in pair.emsp.ready
+    assert (await pair.emsp.status())["registered"] is True
+
+
+async def test_parties_work_together_directly(pair: Pair) -> None:
+    await pair.emsp.load_tokens(*(make_token(f"UID{n}") for n in range(25)))
+
+    granted = await pair.cpo.authorize("UID3", to=EMSP, body={"location_id": "LOC1"})
+    assert (granted["http"], granted["ocpi"]) == (200, 1000)
+    info = _data(granted)
+    assert info["allowed"] == "ALLOWED"
+    assert info["location"] == {"location_id": "LOC1"}
+    assert info["authorization_reference"]
+    assert granted["headers"]["ocpi-to-party-id"] == "CPO"
+    assert granted["headers"]["ocpi-from-party-id"] == "MSP"
+
+    text = json.dumps(make_cdr()).replace("3.99", "3.9900")
+    first = await pair.cpo.send("POST", "cdrs", role="RECEIVER", raw_body=text, to=EMSP)
+    again = await pair.cpo.send("POST", "cdrs", role="RECEIVER", raw_body=text, to=EMSP)
+    assert (first["http"], again["http"]) == (201, 200)
+    assert first["headers"]["location"] == again["headers"]["location"]
+    copy = await pair.cpo.send("GET", "cdrs", url=first["headers"]["location"])
+    assert '"incl_vat": 3.9900' in copy["body"]
+    (held,) = await pair.emsp.received_cdrs()
+    assert (held["owner"], held["id"], held["count"], held["body"]) == (CPO, "CDR1", 2, text)
+
+    pulled = await pair.cpo.pull("tokens")
+    assert pulled["failed"] is None
+    assert pulled["pages"] == 3
+    assert [token["uid"] for token in pulled["objects"]] == [f"UID{n}" for n in range(25)]
+    assert len((await pair.cpo.tokens())["cached"]) == 25
+
+
+async def test_rotation_and_withdrawal(pair: Pair) -> None:
+    before, peer_before = await pair.cpo.credentials(), await pair.emsp.credentials()
+    after = await pair.cpo.rotate()
+    peer_after = await pair.emsp.credentials()
+    assert {before["our_token"], before["their_token"]}.isdisjoint(
+        {after["our_token"], after["their_token"]}
+    )
+    assert after["their_token"] == peer_after["our_token"]
+    assert after["our_token"] == peer_after["their_token"]
+    assert peer_before["our_token"] != peer_after["our_token"]
+
+    await pair.emsp.rotate()
+    assert (await pair.cpo.pull("tokens"))["failed"] is None
+
+    await pair.cpo.unregister()
+    assert (await pair.cpo.status())["registered"] is False
+    assert (await pair.emsp.status())["registered"] is False
+
+
+async def test_record_shows_both_ends_and_no_credentials(pair: Pair) -> None:
+    await pair.cpo.push_cdr(make_cdr(), to=EMSP)
+    sent = await pair.cpo.wait_for_record(direction="out", module="cdrs")
+    arrived = await pair.emsp.wait_for_record(direction="in", module="cdrs")
+    assert sent["headers"] == arrived["headers"]
+    assert sent["acked"]
+    assert arrived["acked"]
+    assert arrived["role"] == "RECEIVER"
+    assert json.loads(arrived["body"]) == make_cdr()
+    tokens = await pair.cpo.credentials()
+    everything = json.dumps(await pair.cpo.record() + await pair.emsp.record())
+    assert tokens["our_token"] not in everything
+    assert tokens["their_token"] not in everything
+
+
+async def test_refuse_rejects_connections_until_cleared(pair: Pair) -> None:
+    await pair.emsp.fault(refuse=True)
+    refused = await pair.cpo.push_cdr(make_cdr(), to=EMSP)
+    assert "ConnectError" in refused["error"]
+    await pair.emsp.clear_faults()
+    accepted = await pair.cpo.push_cdr(make_cdr(), to=EMSP)
+    assert accepted["ocpi"] == 1000
+
+
+async def test_drop_loses_the_answer_but_keeps_the_cdr(pair: Pair) -> None:
+    await pair.emsp.fault(drop=True, match={"module": "cdrs", "method": "POST"}, times=1)
+    lost = await pair.cpo.push_cdr(make_cdr(), to=EMSP)
+    assert "error" in lost
+    (held,) = await pair.emsp.received_cdrs()
+    assert held["count"] == 1
+    assert (await pair.emsp.wait_for_record(module="cdrs"))["acked"] is True
+    again = await pair.cpo.push_cdr(make_cdr(), to=EMSP)
+    assert (again["http"], again["ocpi"]) == (200, 1000)
+
+
+async def test_sigterm_ends_with_status_zero() -> None:
+    async with PartyProcess.of([("CPO", CPO), ("EMSP", EMSP)]) as both:
+        assert [party["role"] for party in both.ready["parties"]] == ["CPO", "EMSP"]
+        assert await both.stop() == 0
+
+
+async def test_sigterm_lets_go_of_requests_that_hang(pair: Pair) -> None:
+    await pair.emsp.fault(hang=True, match={"module": "cdrs"})
+    unanswered = await pair.cpo.push_cdr(make_cdr(), to=EMSP, timeout_s=0.3)
+    assert "timeout" in unanswered["error"]
+    assert await pair.emsp.stop() == 0

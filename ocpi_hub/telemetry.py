@@ -1,0 +1,195 @@
+"""Logging: one line per event on stderr, JSON for machines or text for people, secrets masked.
+
+Everything passes the same processors, also what libraries write through `logging`. A log call
+never fails its caller: what cannot be rendered is replaced by a line that says so.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import cast
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from ocpi_hub.settings import Settings
+
+MASK = "***"
+
+MAX_DEPTH = 8
+"""Levels of nested values that are written; a structured traceback needs six."""
+
+_SECRET_NAMES = frozenset(
+    {"authorization", "dsn", "password", "passwd", "secret", "token", "tokens", "uid", "uids"}
+)
+_SECRET_KEYS = frozenset({"api_key", "database_url", "secret_key", "old_secret_keys", "cookie"})
+_SECRET_TEXT = re.compile(
+    r"(?P<scheme>\b(?:Token|Bearer|Basic)\s+)[A-Za-z0-9+/=._~-]{8,}"
+    r"|(?P<userinfo>://[^\s/:@]*):[^\s/@]*@",
+    re.IGNORECASE,
+)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Set structlog and `logging` up for this process."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    processors = _processors(human=_is_human(settings))
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, *processors],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_StderrLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = _StderrHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.contextvars.merge_contextvars],
+            processors=[
+                # The logger's name and level come from the record; redact must not render it.
+                *processors[:3],
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *processors[3:],
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger whose lines carry `name`; it follows `configure_logging` even if made before."""
+    return cast(FilteringBoundLogger, structlog.get_logger(name))
+
+
+def _is_human(settings: Settings) -> bool:
+    if settings.log_format == "auto":
+        return sys.stderr.isatty()
+    return settings.log_format == "human"
+
+
+def _processors(*, human: bool) -> list[Processor]:
+    """From the event's fields to its line; the last one renders."""
+    tracebacks: Processor = structlog.processors.format_exc_info
+    render: Processor = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    if not human:
+        # Local variables would put bodies and tokens into the log.
+        tracebacks = structlog.processors.ExceptionRenderer(
+            ExceptionDictTransformer(show_locals=False)
+        )
+        render = structlog.processors.JSONRenderer()
+    return [
+        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        tracebacks,
+        redact,
+        _Safely(render),
+    ]
+
+
+class _Safely:
+    """Renders; what cannot be rendered leaves as a line that names the event."""
+
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        try:
+            return str(self._render(logger, method, event))
+        except Exception as error:  # noqa: BLE001 - a log line must not fail its caller
+            return _lost(str(event.get("event")), error)
+
+
+def _lost(what: str, error: Exception) -> str:
+    return json.dumps({"event": "log_line_lost", "lost": what[:200], "cause": type(error).__name__})
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask secrets and personal data, by the name of the field and by the type of the value."""
+    try:
+        return {key: _redacted(key, value, 0) for key, value in event.items()}
+    except Exception as error:  # noqa: BLE001 - a log line must not fail its caller
+        return {
+            "event": str(event.get("event")),
+            "level": event.get("level"),
+            "fields_lost": type(error).__name__,
+        }
+
+
+def _redacted(key: object, value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(key, str) and _is_secret(key):
+        return MASK
+    if isinstance(value, str):
+        return _text(value)
+    if depth >= MAX_DEPTH:
+        return "..."
+    if isinstance(value, Mapping):
+        return {str(name): _redacted(name, inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(None, inner, depth + 1) for inner in value]
+    if isinstance(value, BaseException):
+        return _masked(f"{type(value).__name__}: {value}")
+    return _masked(repr(value))
+
+
+def _is_secret(key: str) -> bool:
+    name = key.lower().replace("-", "_")
+    return name in _SECRET_KEYS or name.rpartition("_")[2] in _SECRET_NAMES
+
+
+def _text(value: str) -> str:
+    # A text with a repr of its own hides what it holds, as credentials tokens do.
+    if type(value) is not str and not isinstance(value, enum.Enum):
+        return MASK if type(value).__repr__ is not str.__repr__ else _masked(str(value))
+    return _masked(str(value))
+
+
+def _masked(text: str) -> str:
+    return _SECRET_TEXT.sub(
+        lambda match: (
+            f"{match['scheme']}{MASK}" if match["scheme"] else f"{match['userinfo']}:{MASK}@"
+        ),
+        text,
+    )
+
+
+def _write(line: str) -> None:
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        # A closed or missing stderr leaves nobody to tell.
+        return
+
+
+class _StderrLogger:
+    """Writes to what `sys.stderr` is at that moment, so that it outlives a replaced stream."""
+
+    def __init__(self, name: str = "ocpi_hub") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        _write(line)
+
+    debug = info = warning = error = critical = log = fatal = exception = msg
+
+
+class _StderrHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - a log line must not fail its caller
+            line = _lost(f"{record.name} {record.pathname}:{record.lineno}", error)
+        _write(line)

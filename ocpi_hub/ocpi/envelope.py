@@ -40,8 +40,13 @@ def envelope(
 
 
 def dump(value: object) -> bytes:
-    """Compact JSON of plain values."""
-    return json.dumps(value, separators=_SEPARATORS, ensure_ascii=False).encode()
+    """Compact JSON of plain values; `json_text.dump` also takes decimals and times.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
+    text = json.dumps(value, separators=_SEPARATORS, ensure_ascii=False, allow_nan=False)
+    return text.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from ocpi_hub.ocpi.base import Finding, OcpiModel, WireType
 
 
-def findings(value: OcpiModel) -> tuple[Finding, ...]:
-    """All mild faults of an object, in the order of its fields."""
-    return tuple(_of_model(value, ""))
+def findings(value: OcpiModel, *, limit: int | None = None) -> tuple[Finding, ...]:
+    """The mild faults of an object, in the order of its fields; the first `limit` of them."""
+    return tuple(islice(_of_model(value, ""), limit))
 
 
 def _of_model(value: OcpiModel, path: str) -> Iterator[Finding]:

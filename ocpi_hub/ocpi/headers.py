@@ -30,7 +30,9 @@ LINK = "Link"
 MAX_ID_LENGTH = 200
 """Longer message ids are replaced: they are echoed, logged and stored."""
 
-_NEXT_LINK = re.compile(r'<([^<>]*)>\s*(?:;[^<,]*?)?;\s*rel\s*=\s*"?next"?', re.IGNORECASE)
+_NEXT_LINK = re.compile(
+    r'<([^<>]*)>\s*(?:;[^<,]*?)?;\s*rel\s*=\s*(?:"next"|next)\s*(?=[;,]|$)', re.IGNORECASE
+)
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 

@@ -27,13 +27,17 @@ _MAX_EXPONENT_DIGITS: Final = 1000
 """Beyond any use, and slow or impossible to convert."""
 
 
+class NotJsonError(ValueError):
+    """What Python's parser takes, but JSON does not know."""
+
+
 def refuse_constant(name: str) -> NoReturn:
     """For `parse_constant`: NaN and the infinities are not JSON.
 
     Raises:
-        ValueError: always.
+        NotJsonError: always.
     """
-    raise ValueError(f"{name} is not JSON")
+    raise NotJsonError(f"{name} is no value")
 
 
 _SCANNER: Final = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=refuse_constant)

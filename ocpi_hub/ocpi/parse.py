@@ -19,10 +19,13 @@ from pydantic import ValidationError
 from ocpi_hub.errors import InvalidRequest, MalformedJson
 from ocpi_hub.ocpi.base import Finding, OcpiModel
 from ocpi_hub.ocpi.findings import findings
-from ocpi_hub.ocpi.json_text import refuse_constant
+from ocpi_hub.ocpi.json_text import NotJsonError, refuse_constant
 
 MAX_FAULTS: Final = 3
 MAX_MESSAGE: Final = 500
+MAX_FINDINGS: Final = 100
+MAX_NUMBER_LENGTH: Final = 100
+"""Characters of a number with a fraction or exponent, and powers of ten from 1."""
 
 _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -46,12 +49,13 @@ def parse_json(body: bytes, *, max_depth: int) -> object:
     last one counts).
 
     Raises:
-        MalformedJson: no JSON, no UTF-8, NaN, characters no store keeps, or nested too deeply.
+        MalformedJson: no JSON, no UTF-8, NaN, or nested too deeply.
+        InvalidRequest: JSON with characters or numbers that nobody can keep intact.
     """
     _check_depth(body, max_depth)
     try:
         value: object = json.loads(
-            body.decode(), parse_float=decimal.Decimal, parse_constant=refuse_constant
+            body.decode(), parse_float=_decimal, parse_constant=refuse_constant
         )
     except json.JSONDecodeError as error:
         raise MalformedJson(
@@ -59,13 +63,31 @@ def parse_json(body: bytes, *, max_depth: int) -> object:
         ) from None
     except UnicodeDecodeError as error:
         raise MalformedJson(f"The body is not UTF-8: byte {error.start}") from None
-    except (ValueError, ArithmeticError):
-        raise MalformedJson("The body is not JSON: a number out of all range, or NaN") from None
+    except NotJsonError as error:
+        raise MalformedJson(f"The body is not JSON: {error}") from None
+    except ValueError:
+        raise InvalidRequest("The body contains a number out of all range") from None
     except RecursionError:
         raise MalformedJson("The body is nested too deeply") from None
     if _ESCAPE.search(body):
         _check_characters(value)
     return value
+
+
+def _decimal(text: str) -> decimal.Decimal:
+    """The exact decimal.
+
+    Raises:
+        ValueError: so large, small or long that calculating with it would be an attack.
+    """
+    if len(text) <= MAX_NUMBER_LENGTH:
+        try:
+            number = decimal.Decimal(text)
+        except decimal.InvalidOperation:
+            raise ValueError("exponent out of range") from None
+        if ("e" not in text and "E" not in text) or abs(number.adjusted()) <= MAX_NUMBER_LENGTH:
+            return number
+    raise ValueError("number out of range")
 
 
 def _check_depth(body: bytes, max_depth: int) -> None:
@@ -86,10 +108,10 @@ def _check_characters(value: object) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise MalformedJson("The body contains half of a surrogate pair") from None
+        raise InvalidRequest("The body contains half of a surrogate pair") from None
     # Backslashes come in pairs, except in the escapes that dumps made.
     if "\\u0000" in text.replace("\\\\", ""):
-        raise MalformedJson("The body contains a NUL character")
+        raise InvalidRequest("The body contains a NUL character")
 
 
 def require_object_text(body: bytes) -> str:
@@ -131,7 +153,7 @@ def validate_object(value: object, model: type[M]) -> Parsed[M]:
         instance = model.model_validate(value, context=marks)
     except ValidationError as error:
         raise InvalidRequest(fault_message(error)) from None
-    return Parsed(instance, findings(instance) if marks else ())
+    return Parsed(instance, findings(instance, limit=MAX_FINDINGS) if marks else ())
 
 
 def fault_message(error: ValidationError) -> str:
@@ -154,7 +176,6 @@ _RULES: Final = {
     "missing": "is required",
     "bool_type": "must be a boolean",
     "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
     "tuple_type": "must be a list",
     "too_short": "must have at least one element",
 }
@@ -162,12 +183,12 @@ _WITHOUT_SHAPE: Final = frozenset({"missing", "too_short", "value_error"})
 
 
 def _fault(kind: str, loc: Sequence[int | str], message: str, value: Any) -> str:
-    path = _path(loc)
-    subject = f"{path}: " if path else ""
     rule = _RULES.get(kind, message.removeprefix("Value error, "))
-    if kind in _WITHOUT_SHAPE:
-        return f"{subject}{rule}"
-    return f"{subject}{rule}, got {_shape(value)}"
+    shape = "" if kind in _WITHOUT_SHAPE else f", got {_shape(value)}"
+    path = _path(loc)
+    if not path and kind != "value_error":
+        path = "The body"
+    return f"{path}: {rule}{shape}" if path else rule
 
 
 def _path(loc: Sequence[int | str]) -> str:

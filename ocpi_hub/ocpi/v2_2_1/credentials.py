@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from ocpi_hub.domain.party import CredentialsToken, PartyId, Role
 from ocpi_hub.ocpi.base import CountryCode, OcpiModel, OpenEnum, PartyCode, Some, Url
 from ocpi_hub.ocpi.v2_2_1.common import BusinessDetails
 
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_TOKEN_FORM: Final = r"[\x21-\x7e]{1,64}"
 
 
 def _usable_token(value: str) -> CredentialsToken:
     # The rule alone stands in the message: the value is a secret.
-    if not _TOKEN.fullmatch(value):
+    if not re.fullmatch(_TOKEN_FORM, value):
         raise ValueError("must be 1 to 64 printable ASCII characters without white space")
     return CredentialsToken(value)
 
@@ -48,7 +48,11 @@ class CredentialsRole(OcpiModel, frozen=True):
 class Credentials(OcpiModel, frozen=True):
     """How to reach a platform, and who is on it. Spec: 2.2.1 credentials_credentials_object."""
 
-    token: Annotated[str, AfterValidator(_usable_token)]
+    token: Annotated[
+        str,
+        AfterValidator(_usable_token),
+        WithJsonSchema({"type": "string", "pattern": f"^{_TOKEN_FORM}$"}),
+    ]
     url: Url
     roles: Some[CredentialsRole]
 

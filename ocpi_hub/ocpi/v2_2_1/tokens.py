@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.base import (
@@ -29,6 +29,10 @@ class TokenType(StrEnum):
     APP_USER = "APP_USER"
     OTHER = "OTHER"
     RFID = "RFID"
+
+
+DEFAULT_TOKEN_TYPE: Final = TokenType.RFID
+"""What a request without the parameter `type` means (TK-02)."""
 
 
 class WhitelistType(StrEnum):

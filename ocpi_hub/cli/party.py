@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from ocpi_hub.domain.party import InterfaceRole, PartyId, PartyRole, Role
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, PartyRole, Role
 from ocpi_hub.errors import HubError
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.platform import PartyPlatform
@@ -72,7 +72,7 @@ def _party_id(text: str) -> PartyId:
 def _interface(text: str) -> tuple[str, InterfaceRole]:
     module, _, role = text.partition(":")
     try:
-        return module, InterfaceRole(role.upper())
+        return Module(module.lower()), InterfaceRole(role.upper())
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: write for instance cdrs:RECEIVER") from None
 

@@ -110,6 +110,7 @@ class PeerClient:
             timeout=None,  # noqa: S113 - each request has one overall deadline, see send
             follow_redirects=False,
             trust_env=False,
+            headers={"User-Agent": "ocpi-hub-party"},
         )
 
     async def close(self) -> None:

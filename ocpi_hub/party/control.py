@@ -86,6 +86,7 @@ class ControlServer:
                 web.post("/send", self._send),
                 web.post("/send_many", self._send_many),
                 web.post("/pull", self._pull),
+                web.post("/invite", self._invite),
                 web.post("/register", self._register),
                 web.post("/rotate", self._rotate),
                 web.post("/unregister", self._unregister),
@@ -178,6 +179,10 @@ class ControlServer:
                 "failed": result.failed.as_json() if result.failed else None,
             }
         )
+
+    async def _invite(self, _request: web.Request) -> web.Response:
+        token = self.credentials.invite()
+        return _answer({"versions_url": self.listener.versions_url, "token": token})
 
     async def _register(self, request: web.Request) -> web.Response:
         wanted = _Registration.model_validate_json(await request.read())

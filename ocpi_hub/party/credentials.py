@@ -51,6 +51,11 @@ class CredentialsStore:
         self.token_a = CredentialsToken(token_a) if token_a else None
         self.peer: Peer | None = None
 
+    def invite(self) -> CredentialsToken:
+        """A new CREDENTIALS_TOKEN_A: lets one platform register here, and voids an older one."""
+        self.token_a = CredentialsToken(secrets.token_urlsafe(32))
+        return self.token_a
+
     def issue(self) -> CredentialsToken:
         """A new token, accepted from now on."""
         now = self._clock.monotonic()

@@ -11,25 +11,20 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import Any
-from urllib.parse import urlencode
 
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
 from ocpi_hub.errors import InvalidRequest, MethodNotAllowed, NotFound, UnknownToken
-from ocpi_hub.ocpi import headers as ocpi_headers
 from ocpi_hub.party.config import OFFERED, VERSION, PartyConfig
 from ocpi_hub.party.exchange import Answer, Inbound, success, success_value
 from ocpi_hub.party.listener import Listener
+from ocpi_hub.party.paging import Listed, list_page, parse_datetime
 from ocpi_hub.party.tables import (
     DEFAULT_TOKEN_TYPE,
     CdrTable,
-    Listed,
     TokenEntry,
     TokenTable,
-    Window,
     owner_of,
-    parse_datetime,
     required_text,
 )
 
@@ -104,13 +99,13 @@ class Modules:
             raise NotFound("This interface is not offered")
         match (request.module, request.role, request.method, request.tail):
             case (Module.TOKENS, InterfaceRole.SENDER, "GET", ()):
-                return self._page(request, self.issued.listed())
+                return self._list(request, self.issued.listed())
             case (Module.TOKENS, InterfaceRole.SENDER, "POST", (uid, "authorize")):
                 return self._authorize(request, uid)
             case (Module.TOKENS, InterfaceRole.RECEIVER, _, (country_code, party_id, uid)):
                 return self._cached_token(request, _owner(country_code, party_id), uid)
             case (Module.CDRS, InterfaceRole.SENDER, "GET", ()):
-                return self._page(request, self.cdrs.listed())
+                return self._list(request, self.cdrs.listed())
             case (Module.CDRS, InterfaceRole.RECEIVER, "POST", ()):
                 return self._receive_cdr(request)
             case (Module.CDRS, InterfaceRole.RECEIVER, "GET", (serial,)):
@@ -120,27 +115,9 @@ class Modules:
             case _:
                 raise MethodNotAllowed
 
-    def _page(self, request: Inbound, objects: Iterable[Listed]) -> Answer:
-        """Spec: 2.2.1 transport_and_format_pagination."""
-        query = request.query
-        window = Window(
-            owner=request.to,
-            date_from=parse_datetime(query["date_from"]) if "date_from" in query else None,
-            date_to=parse_datetime(query["date_to"]) if "date_to" in query else None,
-        )
-        offset = _count(query, "offset", 0)
-        limit = min(_count(query, "limit", self._config.page_limit), self._config.page_limit)
-        matching = window.select(objects)
-        page = list(islice(matching, offset, offset + limit))
-        headers = {
-            ocpi_headers.TOTAL_COUNT: str(len(matching)),
-            ocpi_headers.LIMIT: str(limit),
-        }
-        if offset + limit < len(matching):
-            following = {**query, "offset": str(offset + limit), "limit": str(limit)}
-            url = self._endpoint(request.module, InterfaceRole.SENDER)
-            headers[ocpi_headers.LINK] = f'<{url}?{urlencode(following)}>; rel="next"'
-        return success(b"[" + b",".join(item.text for item in page) + b"]", headers=headers)
+    def _list(self, request: Inbound, objects: Iterable[Listed]) -> Answer:
+        url = self._endpoint(request.module, InterfaceRole.SENDER)
+        return list_page(objects, request.query, request.to, url, self._config.page_limit)
 
     def _authorize(self, request: Inbound, uid: str) -> Answer:
         token_type = request.query.get("type", DEFAULT_TOKEN_TYPE)
@@ -259,14 +236,3 @@ def _check_identity(
         raise InvalidRequest("The body names another Token than the URL")
     if token_type is not None and token.get("type") != token_type:
         raise InvalidRequest("The body has another type than the URL")
-
-
-def _count(query: Mapping[str, str], name: str, default: int) -> int:
-    """Raises: InvalidRequest: not a number, or a limit of 0."""
-    text = query.get(name)
-    if text is None:
-        return default
-    usable = text.isascii() and text.isdecimal() and len(text) <= 9
-    if not usable or (name == "limit" and int(text) == 0):
-        raise InvalidRequest(f"{name} is not usable: {text!r}")
-    return int(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -59,12 +58,12 @@ class OcpiServer:
         disturbance = self.faults.take(inbound)
         fault = disturbance.decisive
         if disturbance.delay_before_s:
-            await asyncio.sleep(disturbance.delay_before_s)
+            await self.clock.sleep(disturbance.delay_before_s)
         answer: Answer | None = None
         if fault is None or fault.processes:
             answer = await self._answer(inbound, complete=body is not None)
         if disturbance.delay_after_s:
-            await asyncio.sleep(disturbance.delay_after_s)
+            await self.clock.sleep(disturbance.delay_after_s)
         shown = answer if fault is None else _instead(fault)
         self._keep(inbound, answer, shown, disturbance, began)
         if shown is None:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.party.paging import Listed, parse_datetime
 from ocpi_hub.party.rawjson import fingerprint
 
 DEFAULT_TOKEN_TYPE = "RFID"  # noqa: S105 - a TokenType, not a secret
-
-
-def parse_datetime(text: str) -> datetime:
-    """An OCPI DateTime; without a designator it is UTC.
-
-    Raises:
-        InvalidRequest: it is none. Spec: 2.2.1 types_datetime_type.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{text!r} is not a DateTime") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def owner_of(value: Mapping[str, Any]) -> PartyId:
@@ -46,37 +33,6 @@ def required_text(value: Mapping[str, Any], name: str) -> str:
     if not isinstance(field, str) or not field:
         raise InvalidRequest(f"{name} is missing or not a string")
     return field
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One object of a list.
-
-    Attributes:
-        text: its JSON as it is sent.
-    """
-
-    owner: PartyId
-    last_updated: datetime
-    text: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which objects of a list are meant. Spec: 2.2.1 transport_and_format_paginated_request."""
-
-    owner: PartyId | None
-    date_from: datetime | None
-    date_to: datetime | None
-
-    def select(self, objects: Iterable[Listed]) -> list[Listed]:
-        return [
-            item
-            for item in objects
-            if (self.owner is None or item.owner == self.owner)
-            and (self.date_from is None or item.last_updated >= self.date_from)
-            and (self.date_to is None or item.last_updated < self.date_to)
-        ]
 
 
 @dataclass(frozen=True, slots=True)

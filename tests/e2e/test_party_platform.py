@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.party import PartyProcess, make_cdr, make_token
@@ -142,3 +143,50 @@ async def test_sigterm_lets_go_of_requests_that_hang(pair: Pair) -> None:
     unanswered = await pair.cpo.push_cdr(make_cdr(), to=EMSP, timeout_s=0.3)
     assert "timeout" in unanswered["error"]
     assert await pair.emsp.stop() == 0
+
+
+async def test_control_refuses_what_makes_no_sense(pair: Pair) -> None:
+    async with httpx.AsyncClient(trust_env=False, base_url=pair.cpo.control_url) as http:
+        for path, body in (
+            ("/fault", {"htpp": 500}),
+            ("/send", {"module": "cdrs", "from": "nobody"}),
+            ("/tokens", [make_token("A", CPO)]),
+            ("/cdrs", {"not": "a list"}),
+            ("/decisions", [{"uid": "A", "allowed": "MAYBE"}]),
+        ):
+            answer = await http.post(path, json=body)
+            assert (answer.status_code, list(answer.json())) == (400, ["error"]), path
+        answer = await http.post("/register", json={"versions_url": "http://x/", "token": "t"})
+        assert answer.status_code == 409
+
+
+async def test_many_messages_go_out_at_once_and_keep_their_order(pair: Pair) -> None:
+    requests = [
+        {
+            "method": "POST",
+            "module": "cdrs",
+            "role": "RECEIVER",
+            "to": EMSP,
+            "raw_body": json.dumps(make_cdr(f"CDR{number}")),
+        }
+        for number in range(60)
+    ]
+    answers = await pair.cpo.send_many(requests, concurrency=8)
+    locations = [answer["headers"]["location"] for answer in answers]
+    assert len(set(locations)) == 60
+    held = {cdr["id"]: cdr["count"] for cdr in await pair.emsp.received_cdrs()}
+    assert held == {f"CDR{number}": 1 for number in range(60)}
+    last = await pair.cpo.send("GET", "cdrs", url=locations[59])
+    assert _data(last)["id"] == "CDR59"
+
+
+async def test_cdrs_are_pulled_from_the_cpo(pair: Pair) -> None:
+    await pair.cpo.load_cdrs(make_cdr("A"), make_cdr("B", last_updated="2026-03-01T00:00:00Z"))
+    pulled = await pair.emsp.pull("cdrs", query={"date_from": "2026-02-01T00:00:00Z"}, to=CPO)
+    assert [cdr["id"] for cdr in pulled["objects"]] == ["B"]
+
+
+async def test_decisions_reach_the_authorization(pair: Pair) -> None:
+    await pair.emsp.load_tokens(make_token("A"))
+    await pair.emsp.decide("A", "EXPIRED")
+    assert _data(await pair.cpo.authorize("A", to=EMSP))["allowed"] == "EXPIRED"

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from ocpi_hub.domain.party import PartyId, PartyRole, Role
+from ocpi_hub.party.config import PartyConfig
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -83,6 +84,12 @@ def make_cdr(
         "last_updated": "2026-01-01T11:00:05Z",
         **overrides,
     }
+
+
+def party_config(role: str, party: str, **overrides: Any) -> PartyConfig:
+    """A platform of one party for use in-process, without its control side."""
+    values = {"parties": (party_role(role, party),), "control_port": None, **overrides}
+    return PartyConfig(**values)
 
 
 class PartyProcess:
@@ -188,6 +195,10 @@ class PartyProcess:
 
     async def status(self) -> dict[str, Any]:
         return dict(await self.control("GET", "/status"))
+
+    async def invite(self) -> str:
+        """A credentials token with which another platform may register here."""
+        return str((await self.control("POST", "/invite"))["token"])
 
     async def register(self, versions_url: str, token: str) -> dict[str, Any]:
         body = {"versions_url": versions_url, "token": token}

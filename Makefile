@@ -2,8 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A stamp is written when its step is complete. pip may leave half a package behind when it is
+# interrupted, so an installation that did not reach its end starts over in a new virtualenv.
+VENV_READY := $(VENV)/.venv-ready
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+UNFINISHED := $(VENV)/.unfinished
+
+# Wheels only: nothing is compiled. Hashes: exactly the files that were locked.
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+INSTALL_LOCKED := $(INSTALL) --only-binary :all: --require-hashes
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q
 
 .PHONY: help demo run test lint format conformance lock clean
 
@@ -13,27 +23,36 @@ help:
 	@echo "make run          the hub alone, on its own PostgreSQL"
 	@echo "make test         all tests, on a real PostgreSQL of their own"
 	@echo "make lint         format, lint, types, import directions"
+	@echo "make format       rewrite the files as lint wants them"
 	@echo "make conformance  run the tests and write docs/conformance.md"
 	@echo "make lock         renew the lock files from pyproject.toml"
+	@echo "make clean        remove the virtualenv and every cache"
 
-$(BIN)/python:
+# An interrupted installation makes the virtualenv itself out of date.
+$(VENV_READY): $(wildcard $(UNFINISHED))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
+	@$(PYTHON) -m venv --clear $(VENV) || \
 		{ echo "The venv module is missing: on Debian, apt-get install python3-venv" >&2; exit 1; }
-
-$(RUN_READY): $(BIN)/python requirements/run.lock pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.lock
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2>/dev/null || \
-		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-$(DEV_READY): $(RUN_READY) requirements/dev.lock
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+$(RUN_READY): requirements/run.lock pyproject.toml $(VENV_READY)
+	@echo "Installing the hub into $(VENV) (about a minute, once)"
+	@touch $(UNFINISHED)
+	@$(INSTALL_LOCKED) -r requirements/run.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@rm $(UNFINISHED)
+	@touch $@
+
+$(DEV_READY): requirements/dev.lock $(RUN_READY)
+	@echo "Installing the development tools into $(VENV)"
+	@touch $(UNFINISHED)
+	@$(INSTALL_LOCKED) -r requirements/dev.lock
+	@rm $(UNFINISHED)
 	@touch $@
 
 demo: $(RUN_READY)
-	$(BIN)/python -m ocpi_hub.demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m ocpi_hub.demo $(if $(KEEP),--keep)
 
 run: $(RUN_READY)
 	$(BIN)/ocpi-hub serve
@@ -54,12 +73,10 @@ format: $(DEV_READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url -q -o requirements/run.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url -q -o requirements/dev.lock
+lock: $(VENV_READY)
+	$(INSTALL) uv
+	$(COMPILE) --group build -o requirements/run.lock
+	$(COMPILE) --group build --group dev -c requirements/run.lock -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""Charge detail records as money: hold rules now, the ledger and prices build on them."""

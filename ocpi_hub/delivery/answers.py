@@ -13,6 +13,7 @@ from ocpi_hub.domain.exchange import Answer
 _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
+_OF_ENCODED_BODY = frozenset({"content-encoding", "content-length"})
 
 
 class UnusableAnswer(Exception):
@@ -29,16 +30,20 @@ async def read_answer(response: aiohttp.ClientResponse, *, max_bytes: int) -> An
     try:
         if not 200 <= response.status <= 599:
             raise UnusableAnswer(f"the answer has HTTP status {response.status}")
-        body = await _read_body(response, max_bytes)
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        body = await _read_body(response, encoding, max_bytes)
     except BaseException:
         # The rest of the answer must not arrive as the beginning of the next one.
         response.close()
         raise
-    return Answer(response.status, plain_headers(response.headers), body)
+    headers = plain_headers(response.headers)
+    if encoding in _COMPRESSED:
+        # They describe what travelled, not the body that is handed on.
+        headers = {name: text for name, text in headers.items() if name not in _OF_ENCODED_BODY}
+    return Answer(response.status, headers, body)
 
 
-async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+async def _read_body(response: aiohttp.ClientResponse, encoding: str, max_bytes: int) -> bytes:
     if encoding not in _PLAIN | _COMPRESSED:
         raise UnusableAnswer("the answer has a Content-Encoding that was not asked for")
     if (response.content_length or 0) > max_bytes:

@@ -14,58 +14,32 @@ twice, except a GET whose kept connection turns out to be closed (docs/decisions
 from __future__ import annotations
 
 import asyncio
-import enum
+import io
 import os
 import re
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Self
 
 import aiohttp
-import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answers import UnusableAnswer, read_answer
+from ocpi_hub.delivery.slots import Slots
+from ocpi_hub.delivery.transport import ConnectionLost, Progress, Stage, open_session, tls_context
 from ocpi_hub.delivery.url_safety import CheckedResolver, ForbiddenAddress, Lookup, UrlPolicy
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
-from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
-MAX_HEADER_BYTES = 8190
-"""Bytes of the status line and of each header of an answer."""
+LARGE_BODY_BYTES = 256 * 1024
+"""Larger bodies are sent in pieces."""
 
-MAX_HEADERS = 100
-"""Headers of an answer."""
-
-_DEFAULT_HEADERS = {"User-Agent": "ocpi-hub", "Accept-Encoding": "identity"}
 _METHOD = re.compile(r"[A-Z]+")
 _LINE_BREAK = re.compile(r"[\r\n\0]")
-
-
-class _Stage(enum.Enum):
-    QUEUED = enum.auto()
-    CONNECTING = enum.auto()
-    CONNECTED = enum.auto()
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far a call got. `kept`: over a connection that served an earlier call."""
-
-    stage: _Stage = _Stage.QUEUED
-    kept: bool = False
-
-
-class _ConnectionLost(aiohttp.ClientError):
-    """The connection broke before an answer began."""
 
 
 class HttpClient:
@@ -83,7 +57,7 @@ class HttpClient:
             allow_http=settings.allow_http, allow_networks=settings.allow_networks
         )
         self._lookup = lookup
-        self._slots = _Slots(settings.max_in_flight_per_receiver)
+        self._slots = Slots(settings.max_in_flight_per_receiver)
         self._resolver: CheckedResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -95,24 +69,7 @@ class HttpClient:
         """
         context = tls_context(self._settings)
         self._resolver = CheckedResolver(self._policy, lookup=self._lookup)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # _Slots limits per receiver; a shared limit would let one starve others.
-                keepalive_timeout=self._settings.keep_alive_s,
-                resolver=self._resolver,
-                ssl=context,
-            ),
-            headers=_DEFAULT_HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self._settings.connect_timeout_s),
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-            max_headers=MAX_HEADERS,
-            middlewares=(_never_resend,),
-            trace_configs=[_progress_trace()],
-        )
+        self._session = open_session(self._settings, self._resolver, context)
 
     async def close(self) -> None:
         """Close all connections; calls that still run end as failed."""
@@ -144,7 +101,7 @@ class HttpClient:
         if reason is not None:
             return self._failed(request, Unreachable(reason), None, 0.0)
         started = self._clock.monotonic()
-        progress = _Progress()
+        progress = Progress()
         cause: Exception | None = None
         exchange: Exchange
         try:
@@ -167,49 +124,49 @@ class HttpClient:
             cause = error
             exchange = (
                 NoAnswer(_answer_fault(error))
-                if progress.stage is _Stage.CONNECTED
+                if progress.stage is Stage.CONNECTED
                 else Unreachable(_connect_fault(error))
             )
         return self._failed(request, exchange, cause, self._clock.monotonic() - started)
 
-    async def _call(self, request: OutboundRequest, progress: _Progress) -> Answer:
+    async def _call(self, request: OutboundRequest, progress: Progress) -> Answer:
         if self._session is None:
             raise RuntimeError("start() comes first")
-        progress.stage = _Stage.CONNECTING
+        progress.stage = Stage.CONNECTING
         try:
             return await self._attempt(self._session, request, progress)
-        except _ConnectionLost:
+        except ConnectionLost:
             if request.method != "GET" or not progress.kept or self._session.closed:
                 raise
-        progress.stage = _Stage.CONNECTING
+        progress.stage = Stage.CONNECTING
         return await self._attempt(self._session, request, progress)
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, request: OutboundRequest, progress: _Progress
+        self, session: aiohttp.ClientSession, request: OutboundRequest, progress: Progress
     ) -> Answer:
         response = await session.request(
             request.method,
             URL(request.url, encoded=True),
             headers=request.headers,
-            data=request.body,
+            data=_in_pieces(request.body),
             allow_redirects=False,
             trace_request_ctx=progress,
         )
         return await read_answer(response, max_bytes=self._settings.max_answer_bytes)
 
     def _timed_out(
-        self, request: OutboundRequest, progress: _Progress, error: TimeoutError
+        self, request: OutboundRequest, progress: Progress, error: TimeoutError
     ) -> Exchange:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return Unreachable(f"no connection within {self._settings.connect_timeout_s:g} s")
         match progress.stage:
-            case _Stage.QUEUED:
+            case Stage.QUEUED:
                 return Unreachable(
                     f"too many requests in flight to this receiver for {request.deadline_s:g} s"
                 )
-            case _Stage.CONNECTING:
+            case Stage.CONNECTING:
                 return Unreachable(f"no connection within {request.deadline_s:g} s")
-            case _Stage.CONNECTED:
+            case Stage.CONNECTED:
                 return NoAnswer(f"no answer within {request.deadline_s:g} s")
 
     def _failed(
@@ -232,86 +189,9 @@ class HttpClient:
         return exchange
 
 
-class _Slots:
-    """At most `limit` holders at a time per key, in order of arrival; idle keys cost nothing."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._semaphores: dict[str, asyncio.Semaphore] = {}
-        self._users: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._semaphores)
-
-    @asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[None]:
-        semaphore = self._semaphores.setdefault(key, asyncio.Semaphore(self._limit))
-        self._users[key] = self._users.get(key, 0) + 1
-        try:
-            async with semaphore:
-                yield
-        finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._semaphores[key]
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """The one TLS context of all outgoing calls.
-
-    Raises:
-        ConfigError: a certificate file cannot be used.
-    """
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if settings.extra_ca_file:
-        try:
-            context.load_verify_locations(cafile=Path(settings.extra_ca_file))
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigError(f"extra_ca_file cannot be used: {error}") from None
-    if settings.client_certificate_file:
-        try:
-            context.load_cert_chain(
-                settings.client_certificate_file, settings.client_certificate_key_file
-            )
-        except OSError as error:
-            raise ConfigError(f"client_certificate_file cannot be used: {error}") from None
-    return context
-
-
-async def _never_resend(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Give a broken connection a name that aiohttp does not answer by sending again."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionLost from error
-
-
-def _progress_trace() -> aiohttp.TraceConfig:
-    async def created(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceConnectionCreateEndParams,
-    ) -> None:
-        progress: _Progress = context.trace_request_ctx
-        progress.stage, progress.kept = _Stage.CONNECTED, False
-
-    async def reused(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceConnectionReuseconnParams,
-    ) -> None:
-        progress: _Progress = context.trace_request_ctx
-        progress.stage, progress.kept = _Stage.CONNECTED, True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(created)
-    trace.on_connection_reuseconn.append(reused)
-    return trace
+def _in_pieces(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body as a stream, which is sent piece by piece while other calls go on."""
+    return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
 
 
 def _check_ours(request: OutboundRequest) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import structlog
-
 from ocpi_hub.delivery.leg import Leg, outbound_request
 from ocpi_hub.delivery.links import PageLinks, foreign_query
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundClient, Unreachable
@@ -16,8 +14,9 @@ from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.errors import HubRoutingError, ReceiverNotConnected, ReceiverTimeout
 from ocpi_hub.ocpi.envelope import parse_envelope
 from ocpi_hub.routing.route import ToParty
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _NEVER_RELAYED = frozenset({401, 403, 429})
 _PASSED_HEADERS = ("x-total-count", "x-limit")

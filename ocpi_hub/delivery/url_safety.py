@@ -19,13 +19,13 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from ocpi_hub.settings import IPNetwork
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

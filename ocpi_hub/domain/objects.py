@@ -90,6 +90,7 @@ class DirectedObject:
         attempt_id: the attempt under way or the last one.
         unknown_outcomes: attempts of this version whose outcome nobody knows.
         receiver_location: URL at which the receiver serves its copy, if it told.
+        refused_after_ack: the sender was told 1000 before the receiver refused.
     """
 
     key: ObjectKey
@@ -111,3 +112,4 @@ class DirectedObject:
     last_answer: LastAnswer | None
     receiver_location: str | None
     reason: str | None
+    refused_after_ack: bool = False

@@ -1,0 +1,1 @@
+"""The OCPI-facing HTTP application: one pipeline, handlers per module."""

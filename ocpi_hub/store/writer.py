@@ -15,11 +15,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import structlog
-
 from ocpi_hub.errors import Overloaded, StoreUnavailable
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")

@@ -132,7 +132,6 @@ create table inbound_catch_up (
     platform_id     text not null references platform on delete cascade,
     module          text not null,
     date_from       timestamptz not null,
-    next_url        text,
     attempts        integer not null default 0,
     next_attempt_at timestamptz not null default now(),
     lease_until     timestamptz,

@@ -1,0 +1,201 @@
+"""The OCPI-facing application: one pipeline for every request.
+
+    request ─► gate, ids ─► credentials ─► body ─► configuration module, or
+               Message ─► module's handler ─► Reply ─► response with ids and routing headers
+
+Whatever fails on the way becomes an envelope in one place (`server/replies.py`), is logged once
+with its correlation id, and nothing else leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.domain.message import MessageIds, Reply
+from ocpi_hub.domain.party import PartyId, Platform
+from ocpi_hub.errors import NotFound, Overloaded
+from ocpi_hub.ocpi import headers
+from ocpi_hub.server.configuration import ConfigurationHandler
+from ocpi_hub.server.inbound import (
+    Authenticator,
+    Caller,
+    Gate,
+    Inbound,
+    Target,
+    read_body,
+    read_message,
+    read_target,
+)
+from ocpi_hub.server.replies import error_reply
+from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+Handler = Callable[[Inbound], Awaitable[Reply]]
+
+_CONFIGURATION = frozenset({"versions", "credentials", "hubclientinfo"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What the pipeline learns about one request on its way.
+
+    Attributes:
+        sender, to: of the request; the response's routing headers follow from them.
+    """
+
+    ids: MessageIds
+    functional: bool = False
+    sender: PartyId | None = None
+    platform: Platform | None = None
+    target: Target | None = None
+
+
+class OcpiServer:
+    """Serves `/ocpi/...`.
+
+    Args:
+        handlers: functional modules by identifier.
+        seen: told about every authenticated message.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        keeper: DirectoryKeeper,
+        authenticator: Authenticator,
+        configuration: ConfigurationHandler,
+        handlers: Mapping[str, Handler],
+        seen: Callable[[Platform], None],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._keeper = keeper
+        self._authenticator = authenticator
+        self._configuration = configuration
+        self._handlers = handlers
+        self._seen = seen
+        self._gate = Gate(settings.max_requests_in_flight)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Serve one request. Never raises but for cancellation."""
+        started = self._clock.monotonic()
+        exchange = _Exchange(headers.message_ids(request.headers))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=exchange.ids.request_id, correlation_id=exchange.ids.correlation_id
+        )
+        try:
+            with self._gate:
+                reply = await self._serve(request, exchange, started)
+        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+            reply = error_reply(error, functional=exchange.functional)
+        self._log(request, exchange, reply, started)
+        return self._response(reply, exchange)
+
+    async def _serve(self, request: web.Request, exchange: _Exchange, started: float) -> Reply:
+        target = exchange.target = read_target(request.raw_path)
+        exchange.functional = _is_functional(target)
+        if not self._keeper.fresh():
+            raise Overloaded(
+                "The hub cannot read its directory at the moment", headers={"Retry-After": "2"}
+            )
+        caller = await self._authenticator.caller(request.headers.get(headers.AUTHORIZATION))
+        exchange.platform = caller.platform
+        structlog.contextvars.bind_contextvars(platform=caller.platform.platform_id)
+        self._seen(caller.platform)
+        await self._keeper.note_first_use(caller.issued)
+        body = b""
+        if request.method in _WITH_BODY:
+            body = await read_body(request, timeout_s=self._settings.request_read_timeout_s)
+        if not exchange.functional:
+            return await self._configuration.handle(request.method, target, caller, body)
+        return await self._functional(request, exchange, caller, body, started)
+
+    async def _functional(
+        self,
+        request: web.Request,
+        exchange: _Exchange,
+        caller: Caller,
+        body: bytes,
+        started: float,
+    ) -> Reply:
+        target = exchange.target
+        if target is None:
+            raise AssertionError("the target is read before")
+        message = read_message(request, target, caller, exchange.ids, body)
+        exchange.sender = message.sender
+        handler = self._handlers.get(message.module)
+        if message.version != self._configuration.version or handler is None:
+            raise NotFound(f"This hub does not offer {message.module} in version {message.version}")
+        return await handler(Inbound(message, caller.directory, started))
+
+    def _response(self, reply: Reply, exchange: _Exchange) -> web.Response:
+        """Ids always; routing headers on functional modules only (RT-01, RT-02, RT-16)."""
+        all_headers = {**reply.headers, **headers.id_headers(exchange.ids)}
+        if exchange.functional and exchange.platform is not None:
+            sender = reply.sender or self._keeper.current.hub
+            all_headers |= headers.routing_headers(to=exchange.sender, sender=sender)
+        return web.Response(
+            status=reply.http_status,
+            body=reply.body,
+            headers=all_headers,
+            content_type="application/json",
+        )
+
+    def _log(self, request: web.Request, exchange: _Exchange, reply: Reply, started: float) -> None:
+        # Paths of tokens hold uids, which are personal: the module and its interface are enough.
+        segments = exchange.target.segments if exchange.target else ()
+        log.info(
+            "request_served",
+            method=request.method,
+            module="/".join(segments[1:4]),
+            sender=str(exchange.sender) if exchange.sender else None,
+            http_status=reply.http_status,
+            duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
+        )
+
+
+def _is_functional(target: Target) -> bool:
+    """`/ocpi/{version}/{sender|receiver}/{module}/...` is routed; everything else is not."""
+    segments = target.segments
+    return (
+        len(segments) >= 4
+        and segments[2] in ("sender", "receiver")
+        and (segments[3] not in _CONFIGURATION)
+    )
+
+
+def build_app(
+    server: OcpiServer,
+    *,
+    max_body_bytes: int,
+    ready: Callable[[], Awaitable[str | None]],
+) -> web.Application:
+    """The aiohttp application.
+
+    Args:
+        ready: None when the service can serve, else the reason why not.
+    """
+    app = web.Application(client_max_size=max_body_bytes)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        reason = await ready()
+        return web.Response(text=f"{reason or 'ready'}\n", status=503 if reason else 200)
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    return app

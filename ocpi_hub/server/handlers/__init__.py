@@ -1,0 +1,1 @@
+"""Handlers, one module of OCPI each; the version is data."""

@@ -1,0 +1,136 @@
+"""What handlers of several modules share: lists, owners, patches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.directory.snapshot import Directory, PartyStatus
+from ocpi_hub.domain.message import Message, Reply
+from ocpi_hub.domain.objects import EVERYBODY, Origin
+from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl
+from ocpi_hub.ocpi.base import OcpiModel, parse_datetime
+from ocpi_hub.ocpi.parse import Parsed, parse_json
+from ocpi_hub.routing.route import Route, ToParty
+from ocpi_hub.routing.rules import RULES, ModuleRules
+from ocpi_hub.server.replies import ok
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+Model = TypeVar("Model", bound=OcpiModel)
+
+REACHABLE = frozenset({PartyStatus.CONNECTED, PartyStatus.OFFLINE})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits on what partners send (D-12)."""
+
+    json_depth: int
+    page: int
+
+
+def addressed_by_link(message: Message, links: PageLinks) -> Message:
+    """A list request whose link names the responder, with TO filled in (RT-42)."""
+    party = links.addressed(message)
+    if party is None:
+        return message
+    if message.to not in (None, party):
+        raise InvalidRequest("The page link and the OCPI-to headers name different parties")
+    return replace(message, to=party)
+
+
+def owner_in_path(message: Message) -> PartyId:
+    """The owner that a client owned object's URL names; it must be the caller's (TF-25).
+
+    Raises:
+        NotFound: the path is not `{country_code}/{party_id}/{object_id}`.
+        NotOwnUrl: the party belongs to another platform.
+    """
+    if len(message.path) != 3:
+        raise NotFound(
+            f"{message.module} {message.interface_role} has no such path:"
+            " expected /{country_code}/{party_id}/{id}"
+        )
+    owner = PartyId(message.path[0], message.path[1])
+    if all(held.party != owner for held in message.platform.roles if held.active):
+        raise NotOwnUrl(f"The URL names {owner}, which is not a party of this platform")
+    return owner
+
+
+def require_same(name: str, in_url: str, in_body: str) -> None:
+    """TF-26: what URL and body both say has to agree, case aside.
+
+    Raises:
+        InvalidRequest: they differ.
+    """
+    if in_url.upper() != in_body.upper():
+        raise InvalidRequest(f"{name} differs between the URL and the body")
+
+
+def patch_time(message: Message, limits: Limits) -> datetime:
+    """`last_updated` of a PATCH body, which has to be there (ER-09).
+
+    Raises:
+        MalformedJson: not JSON.
+        InvalidRequest: not an object, or without a valid last_updated.
+    """
+    value = parse_json(message.body, max_depth=limits.json_depth)
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body must be a JSON object")
+    last_updated = value.get("last_updated")
+    if not isinstance(last_updated, str):
+        raise InvalidRequest("last_updated: is required in a PATCH")
+    try:
+        return parse_datetime(last_updated)
+    except ValueError as error:
+        raise InvalidRequest(f"last_updated: {error}") from None
+
+
+def audience_of(route: Route) -> tuple[str, Origin]:
+    """The audience that a push has, and how it came (D-16)."""
+    if isinstance(route, ToParty):
+        return str(route.receiver), Origin.DIRECT
+    return EVERYBODY, Origin.BROADCAST
+
+
+def owners_shown_to(reader: PartyId, rules: ModuleRules, directory: Directory) -> list[PartyId]:
+    """Whose objects a GET All may show to a reader: related, connected, owners of the module."""
+    owning = RULES[rules.module].callers[InterfaceRole.RECEIVER]
+    return sorted(
+        party
+        for party in directory.parties()
+        if not directory.roles_of(party).isdisjoint(owning)
+        and directory.status(party) in REACHABLE
+        and directory.related(reader, party)
+    )
+
+
+def changed_reply(changed: Changed, change: Change) -> Reply:
+    """The hub's own answer to a push that it stored (ER-04)."""
+    match changed:
+        case Changed.CREATED:
+            return ok(http_status=201)
+        case Changed.UPDATED | Changed.UNCHANGED:
+            return ok()
+        case Changed.STALE | Changed.MISSING:
+            log.info(
+                "stale_push_dropped",
+                module=change.key.module,
+                owner=str(change.key.owner),
+                last_updated=change.last_updated.isoformat(),
+            )
+            return ok(message="The hub holds a newer version; this one was dropped")
+
+
+def report_findings(parsed: Parsed[Model], message: Message) -> None:
+    """Mild faults of an accepted object, by rule and field (TY-02)."""
+    rules: Sequence[str] = sorted({f"{f.rule}:{f.path}" for f in parsed.findings})
+    if rules:
+        log.info("object_deviates", module=message.module, sender=str(message.sender), rules=rules)

@@ -1,0 +1,232 @@
+"""From an HTTP request to a `Message`: path, credentials, routing headers, body.
+
+The order is deliberate: nothing of the body is read before the caller is known.
+Spec: 2.2.1 transport_and_format_authorization_header, transport_and_format_message_routing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from aiohttp import web
+
+from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
+from ocpi_hub.domain.message import Message, MessageIds
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    OcpiVersion,
+    PartyId,
+    Platform,
+    PlatformState,
+)
+from ocpi_hub.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    NotFound,
+    NotPermitted,
+    Overloaded,
+    Unauthenticated,
+)
+from ocpi_hub.ocpi import headers
+
+MAX_TARGET = 8000
+"""Characters of a request target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request target, taken apart: decoded path segments and query."""
+
+    segments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the platform, the credentials it presented, and the directory that said so."""
+
+    platform: Platform
+    issued: IssuedCredentials
+    presented: CredentialsToken
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message with what its handler needs besides it.
+
+    Attributes:
+        received_at: monotonic seconds when the request's head arrived; budgets count from there.
+    """
+
+    message: Message
+    directory: Directory
+    received_at: float
+
+
+def read_target(raw_path: str) -> Target:
+    """Split before decoding, so that ids may hold `/` (TF-39). A trailing slash means nothing.
+
+    Raises:
+        InvalidRequest: control characters, or bytes that are not UTF-8.
+        NotFound: an empty segment within the path.
+    """
+    parts = urlsplit(raw_path) if not raw_path.startswith("/") else None
+    path, _, query = (
+        (parts.path, "", parts.query) if parts else raw_path.split("#")[0].partition("?")
+    )
+    raw_segments = path.strip("/").split("/")
+    try:
+        segments = tuple(unquote(segment, errors="strict") for segment in raw_segments)
+        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=50))
+    except ValueError:
+        raise InvalidRequest("The URL is not valid percent-encoded UTF-8") from None
+    for text in (*segments, *(part for pair in pairs for part in pair)):
+        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+            raise InvalidRequest("The URL contains control characters")
+    if any(not segment for segment in segments):
+        raise NotFound("There is no such path: it has an empty segment")
+    return Target(segments, pairs)
+
+
+class Authenticator:
+    """Turns an Authorization header into a caller.
+
+    Args:
+        directory: gives the current snapshot.
+        look_up: asks the database for a digest the snapshot lacks; None when it is unknown.
+        now: wall clock, for expiry.
+    """
+
+    def __init__(
+        self,
+        directory: Callable[[], Directory],
+        look_up: Callable[[CredentialsToken], Awaitable[Directory | None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._directory = directory
+        self._look_up = look_up
+        self._now = now
+
+    async def caller(self, header: str | None) -> Caller:
+        """The platform behind an Authorization header.
+
+        Raises:
+            Unauthenticated: no usable header, or credentials nobody holds (TF-06).
+            NotPermitted: the platform is suspended.
+        """
+        candidates = [CredentialsToken(text) for text in headers.token_candidates(header)]
+        if not candidates:
+            raise Unauthenticated(
+                "Send `Authorization: Token <Base64 of the credentials token>`",
+                headers={"WWW-Authenticate": "Token"},
+            )
+        for presented in candidates:
+            if caller := self._known(presented, self._directory()):
+                return _permitted(caller)
+        for presented in candidates:
+            directory = await self._look_up(presented)
+            if directory is not None and (caller := self._known(presented, directory)):
+                return _permitted(caller)
+        raise Unauthenticated(headers={"WWW-Authenticate": "Token"})
+
+    def _known(self, presented: CredentialsToken, directory: Directory) -> Caller | None:
+        issued = directory.credentials.get(presented.sha256)
+        if issued is None or (issued.expires_at is not None and issued.expires_at <= self._now()):
+            return None
+        platform = directory.platforms.get(issued.platform_id)
+        return Caller(platform, issued, presented, directory) if platform else None
+
+
+def _permitted(caller: Caller) -> Caller:
+    if caller.platform.state is PlatformState.SUSPENDED:
+        raise NotPermitted("This platform is suspended on this hub: ask the hub's operator")
+    return caller
+
+
+def read_message(
+    request: web.Request,
+    target: Target,
+    caller: Caller,
+    ids: MessageIds,
+    body: bytes,
+) -> Message:
+    """A message on a functional module: `/ocpi/{version}/{sender|receiver}/{module}/...`.
+
+    Raises:
+        Unauthenticated: registration credentials open no functional module (TF-07).
+        InvalidRequest: half or missing routing headers (RT-04).
+        NotPermitted: FROM is not a party of this platform (RT-03).
+    """
+    if caller.issued.kind is not CredentialsKind.ACCESS:
+        raise Unauthenticated("A registration token opens credentials and versions only")
+    _, version, role, module, *path = target.segments
+    sender = _sender(request, caller)
+    to = headers.routing_pair(request.headers, headers.TO_COUNTRY, headers.TO_PARTY)
+    return Message(
+        platform=caller.platform,
+        sender=sender,
+        to=to,
+        version=OcpiVersion(version),
+        module=module,
+        interface_role=InterfaceRole(role.upper()),
+        method=request.method,
+        path=tuple(path),
+        query=target.query,
+        body=body,
+        ids=ids,
+    )
+
+
+def _sender(request: web.Request, caller: Caller) -> PartyId:
+    own = sorted({held.party for held in caller.platform.roles if held.active})
+    sender = headers.routing_pair(request.headers, headers.FROM_COUNTRY, headers.FROM_PARTY)
+    if sender is None:
+        if len(own) == 1:
+            return own[0]
+        raise InvalidRequest(
+            f"{headers.FROM_COUNTRY} and {headers.FROM_PARTY} are needed:"
+            f" this platform has {len(own)} parties"
+        )
+    if sender not in own:
+        raise NotPermitted(f"{sender} is not a party of this platform")
+    return sender
+
+
+async def read_body(request: web.Request, *, timeout_s: float) -> bytes:
+    """The body; its size is limited by the application.
+
+    Raises:
+        BodyTooLarge: longer than allowed.
+        InvalidRequest: it did not arrive in time, or its encoding is broken.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLarge from None
+    except TimeoutError:
+        raise InvalidRequest("The body did not arrive in time") from None
+    except (web.RequestPayloadError, web.HTTPException):
+        raise InvalidRequest("The body could not be read") from None
+
+
+class Gate:
+    """Counts requests that are being served and refuses more than a limit (D-12)."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        if self._inside >= self._limit:
+            raise Overloaded(headers={"Retry-After": "1"})
+        self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1

@@ -1,0 +1,349 @@
+"""Custody in PostgreSQL: intakes and reports through batching writers, claims by lease.
+
+The rules are `delivery/custody.py`; here they are applied to locked rows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from ocpi_hub.delivery.custody import (
+    Attempt,
+    AttemptReport,
+    Intake,
+    Patience,
+    Repeat,
+    Start,
+    TakenIn,
+    judge_repeat,
+    settle,
+)
+from ocpi_hub.delivery.shared import Page
+from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.ocpi.paging import PageRequest
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.shared import page_of
+from ocpi_hub.store.writer import BatchWriter
+
+if TYPE_CHECKING:
+    from ocpi_hub.store.database import Connection
+
+SQL = Queries("custody")
+
+KeyColumns = tuple[str, str, str, str]
+
+
+def key_columns(key: ObjectKey) -> KeyColumns:
+    """Primary key columns of a directed object."""
+    return (key.module, key.owner.country_code, key.owner.party_id, key.object_id)
+
+
+class PostgresCustodyStore:
+    """Implements `delivery.custody.CustodyStore`.
+
+    Args:
+        lease: how long an attempt may take before another worker takes the object over.
+        patience: delays between attempts.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lease: timedelta,
+        patience: Patience,
+        batch_rows: int,
+        batch_queue_rows: int,
+    ) -> None:
+        self._database = database
+        self._lease = lease
+        self._patience = patience
+        self.intakes: BatchWriter[Intake, TakenIn] = BatchWriter(
+            "directed objects",
+            self._write_intakes,
+            max_rows=batch_rows,
+            max_queued=batch_queue_rows,
+        )
+        self.reports: BatchWriter[AttemptReport, DirectedState] = BatchWriter(
+            "delivery verdicts",
+            self._write_reports,
+            max_rows=batch_rows,
+            max_queued=batch_queue_rows,
+            keep_trying=True,
+        )
+
+    async def take_in(self, intake: Intake) -> TakenIn:
+        return await self.intakes.submit(intake)
+
+    async def record(self, report: AttemptReport) -> DirectedState:
+        return await self.reports.submit(report)
+
+    async def due_receivers(self, candidates: Sequence[PartyId]) -> Sequence[PartyId]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.due_receivers, *_party_arrays(candidates))
+        return [PartyId(row["country_code"], row["party_id"]) for row in rows]
+
+    async def claim(self, receiver: PartyId, limit: int) -> Sequence[Attempt]:
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                SQL.claim, receiver.country_code, receiver.party_id, limit, self._lease
+            )
+        return [_attempt(directed_object(row)) for row in rows]
+
+    async def find(self, key: ObjectKey) -> DirectedObject | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.find, *key_columns(key))
+        return directed_object(row) if row else None
+
+    async def pulled(self, module: str, receiver: PartyId, serials: Sequence[int]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.pulled, module, receiver.country_code, receiver.party_id, list(serials)
+            )
+
+    async def page(self, module: str, reader: PartyId, page: PageRequest) -> Page:
+        place = (module, reader.country_code, reader.party_id)
+        window = (page.date_from, page.date_to)
+        cursor = page.cursor
+        async with self._database.connection() as connection:
+            total = (
+                cursor.total if cursor else await connection.fetchval(SQL.count, *place, *window)
+            )
+            rows = await connection.fetch(
+                SQL.page,
+                *place,
+                cursor.after_serial if cursor else 0,
+                *window,
+                0 if cursor else page.offset,
+                page.limit + 1,
+            )
+        return page_of(rows, total, page.limit)
+
+    # Intakes -------------------------------------------------------------------------------------
+
+    async def _write_intakes(self, intakes: Sequence[Intake]) -> Sequence[TakenIn]:
+        ordered = sorted(intakes, key=lambda intake: key_columns(intake.key))
+        results: dict[UUID, TakenIn] = {}
+        async with self._database.transaction() as connection:
+            for intake in await self._insert_new(connection, ordered, results):
+                results[intake.attempt_id] = await self._take_again(connection, intake)
+        return [results[intake.attempt_id] for intake in intakes]
+
+    async def _insert_new(
+        self, connection: Connection, ordered: Sequence[Intake], results: dict[UUID, TakenIn]
+    ) -> list[Intake]:
+        """Insert what is new; returns what is not."""
+        arrays = columns((self._intake_row(intake) for intake in ordered), 14)
+        new = await connection.fetch(SQL.insert_new, *arrays[:12], self._lease, *arrays[12:])
+        inserted = {row["attempt_id"] for row in new}
+        for intake in ordered:
+            if intake.attempt_id in inserted:
+                results[intake.attempt_id] = TakenIn(None, _first_attempt(intake))
+        return [intake for intake in ordered if intake.attempt_id not in inserted]
+
+    def _intake_row(self, intake: Intake) -> tuple[object, ...]:
+        return (
+            *key_columns(intake.key),
+            intake.receiver.country_code,
+            intake.receiver.party_id,
+            intake.body,
+            intake.fingerprint,
+            intake.last_updated,
+            intake.correlation_id,
+            _first_state(intake.start),
+            intake.attempt_id,
+            intake.start is Start.WAIT,
+            intake.reason,
+        )
+
+    async def _take_again(self, connection: Connection, intake: Intake) -> TakenIn:
+        rows = await connection.fetch(SQL.lock_rows, *_key_arrays([intake.key]))
+        existing = directed_object(rows[0])
+        repeat = judge_repeat(existing, intake)
+        match repeat:
+            case Repeat.UNCHANGED | Repeat.IN_FLIGHT | Repeat.KEPT:
+                return TakenIn(repeat, None)
+            case Repeat.CONFLICT:
+                await _keep_other(
+                    connection, existing, "conflict", intake.body, intake.fingerprint,
+                    intake.correlation_id,
+                )  # fmt: skip
+                return TakenIn(repeat, None)
+            case Repeat.REPLACE:
+                await _keep_other(
+                    connection, existing, "replaced", existing.body, existing.fingerprint,
+                    existing.correlation_id,
+                )  # fmt: skip
+            case Repeat.SEND_AGAIN:
+                pass
+        return await self._bring_again(connection, intake, repeat)
+
+    async def _bring_again(self, connection: Connection, intake: Intake, repeat: Repeat) -> TakenIn:
+        values = self._intake_row(intake)
+        version = await connection.fetchval(
+            SQL.bring_again, *values[:12], self._lease, values[12], repeat is Repeat.REPLACE,
+            intake.reason,
+        )  # fmt: skip
+        return TakenIn(repeat, _first_attempt(intake, version))
+
+    # Reports -------------------------------------------------------------------------------------
+
+    async def _write_reports(self, reports: Sequence[AttemptReport]) -> Sequence[DirectedState]:
+        async with self._database.transaction() as connection:
+            keys = sorted({key_columns(report.attempt.key) for report in reports})
+            locked = await connection.fetch(SQL.lock_rows, *columns(keys, 4))
+            now = await connection.fetchval("select now()")
+            rows = {key_columns(row.key): row for row in map(directed_object, locked)}
+            for report in reports:
+                key = key_columns(report.attempt.key)
+                rows[key] = settle(rows[key], report, now, self._patience, random.random())  # noqa: S311 - jitter is no secret
+            settled = [_settled_row(rows[key]) for key in keys]
+            await connection.execute(SQL.store_settled, *columns(settled, 15))
+            attempts = [_attempt_row(report) for report in reports]
+            await connection.execute(SQL.store_attempts, *columns(attempts, 10))
+            await self._note_receivers(connection, reports)
+        return [rows[key_columns(report.attempt.key)].state for report in reports]
+
+    async def _note_receivers(
+        self, connection: Connection, reports: Sequence[AttemptReport]
+    ) -> None:
+        """Backoff per receiver: any sign of life clears it, a failed batch lengthens it once."""
+        by_receiver = sorted(reports, key=lambda report: report.attempt.receiver)
+        alive: list[PartyId] = []
+        failing: list[tuple[str, str, str, float]] = []
+        for receiver, of_receiver in groupby(by_receiver, key=lambda r: r.attempt.receiver):
+            verdicts = [report.verdict for report in of_receiver]
+            if any(isinstance(verdict, Delivered | Refused) for verdict in verdicts):
+                alive.append(receiver)
+                continue
+            failed = [verdict for verdict in verdicts if isinstance(verdict, Failed | Unknown)]
+            wait = max(verdict.retry_after_s or 0.0 for verdict in failed)
+            reason = failed[-1].answer.message or f"HTTP {failed[-1].answer.http}"
+            failing.append((receiver.country_code, receiver.party_id, reason, wait))
+        if alive:
+            await connection.execute(SQL.clear_failures, *_party_arrays(alive))
+        if failing:
+            await connection.execute(
+                SQL.note_failures,
+                *columns(failing, 4),
+                timedelta(seconds=self._patience.first_s),
+                timedelta(seconds=self._patience.longest_s),
+            )
+
+
+def directed_object(row: asyncpg.Record) -> DirectedObject:
+    """A row of `directed_object` as a value."""
+    answered = row["last_http"] is not None or row["last_message"] is not None
+    owner = PartyId(row["country_code"], row["party_id"])
+    return DirectedObject(
+        key=ObjectKey(row["module"], owner, row["object_id"]),
+        serial=row["serial"],
+        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
+        body=row["body"],
+        fingerprint=row["fingerprint"],
+        last_updated=row["last_updated"],
+        correlation_id=row["correlation_id"],
+        state=DirectedState(row["state"]),
+        version=row["version"],
+        sent_version=row["sent_version"],
+        attempt_id=row["attempt_id"],
+        lease_until=row["lease_until"],
+        attempts=row["attempts"],
+        unknown_outcomes=row["unknown_outcomes"],
+        next_attempt_at=row["next_attempt_at"],
+        received_at=row["received_at"],
+        last_answer=LastAnswer(row["last_http"], row["last_ocpi"], row["last_message"])
+        if answered
+        else None,
+        receiver_location=row["receiver_location"],
+        reason=row["reason"],
+        refused_after_ack=row["refused_after_ack"],
+    )
+
+
+def _first_state(start: Start) -> DirectedState:
+    match start:
+        case Start.SEND:
+            return DirectedState.IN_FLIGHT
+        case Start.WAIT | Start.PULL:
+            return DirectedState.PENDING
+        case Start.HOLD:
+            return DirectedState.HELD
+
+
+def _first_attempt(intake: Intake, version: int = 1) -> Attempt | None:
+    if intake.start is not Start.SEND:
+        return None
+    return Attempt(
+        intake.attempt_id, intake.key, version, intake.receiver, intake.body, intake.correlation_id
+    )
+
+
+def _attempt(row: DirectedObject) -> Attempt:
+    if row.attempt_id is None:
+        raise AssertionError("a claimed row names its attempt")
+    return Attempt(row.attempt_id, row.key, row.version, row.receiver, row.body, row.correlation_id)
+
+
+async def _keep_other(
+    connection: Connection,
+    existing: DirectedObject,
+    kind: str,
+    body: str,
+    fingerprint: bytes,
+    correlation_id: str,
+) -> None:
+    await connection.execute(
+        SQL.keep_other_content, *key_columns(existing.key), existing.version, kind, body,
+        fingerprint, correlation_id,
+    )  # fmt: skip
+
+
+def _settled_row(row: DirectedObject) -> tuple[object, ...]:
+    answer = row.last_answer or LastAnswer(None, None, None)
+    return (
+        *key_columns(row.key),
+        row.state,
+        row.sent_version,
+        row.lease_until,
+        row.unknown_outcomes,
+        row.next_attempt_at,
+        answer.http,
+        answer.ocpi,
+        answer.message,
+        row.receiver_location,
+        row.reason,
+        row.refused_after_ack,
+    )
+
+
+def _attempt_row(report: AttemptReport) -> tuple[object, ...]:
+    attempt, answer = report.attempt, report.verdict.answer
+    return (
+        attempt.attempt_id,
+        *key_columns(attempt.key),
+        attempt.version,
+        type(report.verdict).__name__.lower(),
+        answer.http,
+        answer.ocpi,
+        answer.message,
+    )
+
+
+def _key_arrays(keys: Iterable[ObjectKey]) -> list[list[object]]:
+    return columns((key_columns(key) for key in keys), 4)
+
+
+def _party_arrays(parties: Iterable[PartyId]) -> list[list[object]]:
+    return columns(map(party_columns, parties), 2)

@@ -1,0 +1,106 @@
+"""Contacts, absences and catch-ups in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from ocpi_hub.delivery.inbound_catch_up import MODULES, Job
+from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.queries import Queries
+
+SQL = Queries("liveness")
+
+
+class PostgresLivenessStore:
+    """Implements `delivery.liveness.LivenessStore`.
+
+    Args:
+        check_every: a silent platform is checked again after this time.
+        overlap: how far before the last contact a catch-up begins.
+    """
+
+    def __init__(self, database: Database, *, check_every: timedelta, overlap: timedelta) -> None:
+        self._database = database
+        self._check_every = check_every
+        self._overlap = overlap
+
+    async def note_contacts(self, ago_s: Mapping[PlatformId, float]) -> None:
+        # Sorted: every process locks the rows in the same order.
+        seen = sorted(ago_s.items())
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.note_contacts, [who for who, _ in seen], [ago for _, ago in seen]
+            )
+
+    async def claim_silent(self, still_alive_s: float) -> Sequence[PlatformId]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL.claim_silent, timedelta(seconds=still_alive_s), self._check_every
+            )
+        return [PlatformId(row["platform_id"]) for row in rows]
+
+    async def note_failed_check(self, platform_id: PlatformId, *, offline_after: int) -> bool:
+        async with self._database.transaction() as connection:
+            failed = await connection.fetchval(SQL.note_failed_check, platform_id)
+            if failed is None or failed < offline_after:
+                return False
+            return str(await connection.execute(SQL.mark_offline, platform_id)) == "UPDATE 1"
+
+    async def mark_online(self, platform_id: PlatformId) -> bool:
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(SQL.mark_online, platform_id) is None:
+                return False
+            await connection.execute(
+                SQL.request_catch_up, platform_id, list(MODULES), self._overlap
+            )
+            await connection.execute(SQL.forget_backoff, platform_id)
+            await connection.execute(SQL.make_due, platform_id)
+        return True
+
+    async def request_catch_up_after_downtime(self, process_id: UUID, alive: timedelta) -> bool:
+        """Ask for everything since the last contacts, unless another process was up meanwhile."""
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(SQL.other_processes, process_id, alive):
+                return False
+            await connection.execute(SQL.request_catch_up, None, list(MODULES), self._overlap)
+        return True
+
+
+class PostgresCatchUpStore:
+    """Implements `delivery.inbound_catch_up.CatchUpStore`.
+
+    Args:
+        lease: after which a catch-up whose process fell silent is begun again.
+    """
+
+    def __init__(self, database: Database, *, lease: timedelta) -> None:
+        self._database = database
+        self._lease = lease
+
+    async def claim(self) -> Job | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.claim_catch_up, self._lease)
+        if row is None:
+            return None
+        return Job(
+            PlatformId(row["platform_id"]),
+            row["module"],
+            row["date_from"],
+            row["requested_at"],
+            row["attempts"],
+        )
+
+    async def end(self, job: Job) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.end_catch_up, job.platform_id, job.module, job.requested_at
+            )
+
+    async def release(self, job: Job, pause: timedelta, error: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.release_catch_up, job.platform_id, job.module, pause, error
+            )

@@ -1,0 +1,80 @@
+-- The directory: what all processes know about partners, and which process runs which version.
+
+-- name: version
+select version from directory_version;
+
+-- name: platforms
+select platform_id, name, state, online, ocpi_version, versions_url, our_token_sealed, quirks,
+    page_limit, catch_up
+from platform
+order by platform_id;
+
+-- name: roles
+select p.platform_id, r.country_code, r.party_id, r.role, r.name, r.active
+from party_role r
+join party p using (country_code, party_id)
+order by r.country_code, r.party_id, r.role;
+
+-- name: endpoints
+-- Of the version in force only.
+select e.platform_id, e.module, e.interface_role, e.url
+from endpoint e
+join platform p on (p.platform_id, p.ocpi_version) = (e.platform_id, e.ocpi_version);
+
+-- name: credentials
+select token_sha256, platform_id, kind, first_used_at, expires_at
+from credentials_token
+where expires_at is null or expires_at > now();
+
+-- name: relations
+select cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id, mode, fallback,
+    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s
+from relation
+order by cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id;
+
+-- name: find_credentials
+select token_sha256, platform_id, kind, first_used_at, expires_at
+from credentials_token
+where token_sha256 = $1
+    and (expires_at is null or expires_at > now());
+
+-- name: lock_unused_token
+-- Locks before it changes: an update of no row would count as a change of the directory. The
+-- platform comes first, in the same order as everywhere.
+select t.platform_id, t.issued_at
+from platform p
+join credentials_token t using (platform_id)
+where t.token_sha256 = $1
+    and t.kind = 'access'
+    and t.first_used_at is null
+    and t.expires_at is null
+for update;
+
+-- name: set_first_used
+update credentials_token set first_used_at = now() where token_sha256 = $1;
+
+-- name: let_older_expire
+-- A token in a handshake that is not complete is not older, and expires by itself.
+update credentials_token
+set expires_at = least(expires_at, now() + $3::interval)
+where platform_id = $1
+    and kind = 'access'
+    and issued_at < $2;
+
+-- name: heartbeat
+with gone as (
+    delete from process where process_id <> $1 and heartbeat_at < now() - $5::interval)
+insert into process (process_id, host, pid, directory_version)
+values ($1, $2, $3, $4)
+on conflict (process_id) do update
+set heartbeat_at = now(), directory_version = excluded.directory_version;
+
+-- name: leave
+delete from process where process_id = $1;
+
+-- name: laggards
+select process_id, host, pid
+from process
+where directory_version < $1
+    and heartbeat_at > now() - $2::interval
+order by host, pid;

@@ -1,0 +1,96 @@
+-- Who was heard from when, who is away, and what has to be fetched after an absence.
+
+-- name: note_contacts
+insert into platform_contact as c (platform_id, last_contact_at)
+select p.platform_id, now() - make_interval(secs => seen.ago_s)
+from unnest($1::text[], $2::float8[]) as seen (platform_id, ago_s)
+join platform p using (platform_id)
+on conflict (platform_id) do update
+set last_contact_at = greatest(c.last_contact_at, excluded.last_contact_at), failed_checks = 0;
+
+-- name: claim_silent
+-- Platforms nobody heard from for a while; each is checked by one process at a time.
+insert into platform_contact as c (platform_id, checked_at)
+select p.platform_id, now()
+from platform p
+left join platform_contact k using (platform_id)
+where p.state = 'connected'
+    and coalesce(k.last_contact_at, p.connected_at, p.created_at) < now() - $1::interval
+    and coalesce(k.checked_at, '-infinity') < now() - $2::interval
+on conflict (platform_id) do update
+set checked_at = now()
+where coalesce(c.checked_at, '-infinity') < now() - $2::interval
+returning platform_id;
+
+-- name: note_failed_check
+update platform_contact set failed_checks = failed_checks + 1
+where platform_id = $1
+returning failed_checks;
+
+-- name: mark_offline
+update platform set online = false where platform_id = $1 and online and state = 'connected';
+
+-- name: mark_online
+-- Returns the platform only when it was away. What its owners could not push is fetched from the
+-- last contact on; the receivers on it are no longer in backoff.
+with back as (
+    update platform set online = true where platform_id = $1 and not online returning platform_id)
+select platform_id from back;
+
+-- name: request_catch_up
+insert into inbound_catch_up as job (platform_id, module, date_from)
+select e.platform_id, e.module,
+    coalesce(c.last_contact_at, p.connected_at, p.created_at) - $3::interval
+from platform p
+join endpoint e using (platform_id, ocpi_version)
+left join platform_contact c using (platform_id)
+where p.state = 'connected'
+    and ($1::text is null or p.platform_id = $1)
+    and e.module = any ($2::text[])
+    and e.interface_role = 'SENDER'
+on conflict (platform_id, module) do update
+set date_from = least(job.date_from, excluded.date_from), requested_at = now(),
+    next_attempt_at = now(), attempts = 0;
+
+-- name: forget_backoff
+delete from receiver_backoff b
+using party p
+where p.platform_id = $1 and (b.country_code, b.party_id) = (p.country_code, p.party_id);
+
+-- name: make_due
+update directed_object d
+set next_attempt_at = now()
+from party p
+where p.platform_id = $1
+    and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
+    and d.state = 'pending'
+    and d.next_attempt_at > now();
+
+-- name: other_processes
+select count(*) from process
+where process_id <> $1 and heartbeat_at > now() - $2::interval;
+
+-- name: claim_catch_up
+update inbound_catch_up job
+set lease_until = now() + $1::interval, attempts = attempts + 1
+where (platform_id, module) = (
+    select j.platform_id, j.module
+    from inbound_catch_up j
+    join platform p using (platform_id)
+    where p.state = 'connected' and p.online
+        and j.next_attempt_at <= now()
+        and coalesce(j.lease_until, '-infinity') < now()
+    order by j.next_attempt_at
+    limit 1
+    for update of j skip locked)
+returning platform_id, module, date_from, attempts, requested_at;
+
+-- name: end_catch_up
+-- A request that came while this one ran stays.
+delete from inbound_catch_up
+where (platform_id, module) = ($1, $2) and requested_at = $3;
+
+-- name: release_catch_up
+update inbound_catch_up
+set lease_until = null, next_attempt_at = now() + $3::interval, last_error = $4
+where (platform_id, module) = ($1, $2);

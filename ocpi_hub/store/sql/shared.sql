@@ -1,0 +1,71 @@
+-- Shared objects: current state and change feed.
+
+-- name: lock_module
+-- Held from taking positions to commit, so positions become visible in order.
+select pg_advisory_xact_lock(hashtextextended('ocpi_hub feed ' || $1::text, 0));
+
+-- name: rows_of_keys
+select o.*
+from shared_object o
+join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    as k (module, country_code, party_id, object_id, object_type, audience)
+    using (module, country_code, party_id, object_id, object_type, audience);
+
+-- name: store_changes
+insert into shared_object as o (
+    module, country_code, party_id, object_id, object_type, audience, position, body,
+    last_updated, origin, correlation_id)
+select module, country_code, party_id, object_id, object_type, audience,
+    nextval('shared_object_position'), body::json, last_updated, origin, correlation_id
+from unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::timestamptz[], $9::text[], $10::text[])
+    as c (
+    module, country_code, party_id, object_id, object_type, audience, body, last_updated, origin,
+    correlation_id)
+on conflict (module, country_code, party_id, object_id, object_type, audience) do update
+set position = excluded.position, body = excluded.body, last_updated = excluded.last_updated,
+    origin = excluded.origin, correlation_id = excluded.correlation_id, deleted = false,
+    changed_at = now();
+
+-- name: find
+select * from shared_object
+where (module, country_code, party_id, object_id, object_type, audience)
+    = ($1, $2, $3, $4, $5, $6)
+    and not deleted;
+
+-- name: page
+-- What a reader may see: broadcast objects of the owners it is related to, and what was addressed
+-- to it, which stands in front of a broadcast one.
+select o.serial, o.body
+from shared_object o
+where o.module = $1
+    and o.serial > $5
+    and not o.deleted
+    and o.audience in ('*', $2)
+    and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+    and ($6::timestamptz is null or o.last_updated >= $6)
+    and ($7::timestamptz is null or o.last_updated < $7)
+    and not (o.audience = '*' and exists (
+        select from shared_object a
+        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
+            and not a.deleted))
+order by o.serial
+offset $8
+limit $9;
+
+-- name: count
+select count(*)
+from shared_object o
+where o.module = $1
+    and not o.deleted
+    and o.audience in ('*', $2)
+    and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+    and ($5::timestamptz is null or o.last_updated >= $5)
+    and ($6::timestamptz is null or o.last_updated < $6)
+    and not (o.audience = '*' and exists (
+        select from shared_object a
+        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
+            and not a.deleted));

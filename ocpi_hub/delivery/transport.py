@@ -83,7 +83,9 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     if settings.client_certificate_file:
         try:
             context.load_cert_chain(
-                settings.client_certificate_file, settings.client_certificate_key_file
+                settings.client_certificate_file,
+                settings.client_certificate_key_file,
+                password=lambda: "",  # else OpenSSL asks the terminal when the key is encrypted
             )
         except OSError as error:
             raise ConfigError(f"client_certificate_file cannot be used: {error}") from None

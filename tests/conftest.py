@@ -1,3 +1,3 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["tests.support.postgres", "tests.support.conformance"]
+pytest_plugins = ["tests.support.postgres", "tests.support.embedded", "tests.support.conformance"]

@@ -39,13 +39,16 @@ _UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # the primary has become a standby
-    asyncpg.InternalClientError,  # no host accepts writes, or the protocol broke off
+    # No host accepts writes, or the connection was lost between preparing and binding.
+    asyncpg.InternalClientError,
 )
 _MISCONFIGURED: tuple[type[Exception], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
 )
+_CLOSING: tuple[type[Exception], ...] = (*_UNAVAILABLE, asyncpg.InterfaceError)
+_NO_CONNECTION: tuple[type[Exception], ...] = (*_UNAVAILABLE, *_MISCONFIGURED)
 
 
 class Database:
@@ -99,7 +102,7 @@ class Database:
         try:
             async with asyncio.timeout(self._settings.database_acquire_timeout_s):
                 await self._pool.close()
-        except (*_UNAVAILABLE, asyncpg.InterfaceError):
+        except _CLOSING:
             self._pool.terminate()
 
     @asynccontextmanager
@@ -149,7 +152,7 @@ class Database:
                 command_timeout=_command_timeout_s(self._settings),
                 server_settings=self._server_settings,
             )
-        except (*_UNAVAILABLE, *_MISCONFIGURED) as error:
+        except _NO_CONNECTION as error:
             raise StoreUnavailable(_describe(error)) from error
 
 

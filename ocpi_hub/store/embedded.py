@@ -55,12 +55,14 @@ _OPTIONS: Mapping[str, str] = {
 }
 
 # What a connection attempt meets while the server is not up yet.
-_NOT_READY = (
-    OSError,
+_NOT_READY: tuple[type[Exception], ...] = (
+    OSError,  # TimeoutError is one
     asyncpg.CannotConnectNowError,
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,
 )
+_NO_SERVER: tuple[type[Exception], ...] = (*_NOT_READY, asyncpg.InvalidCatalogNameError)
 
 
 class EmbeddedServer:
@@ -226,7 +228,7 @@ class EmbeddedServer:
         while not process.ended:
             try:
                 await _ping(address)
-            except (*_NOT_READY, TimeoutError) as error:
+            except _NOT_READY as error:
                 if time.monotonic() > deadline:
                     raise EmbeddedServerError(
                         f"PostgreSQL did not answer within {_READY_LIMIT_S:g} s: {error}"
@@ -275,7 +277,7 @@ async def running_address(base: Path) -> DatabaseAddress | None:
             f"the server of {base} is not open to account {pwd.getpwuid(os.geteuid()).pw_name}:"
             " run the command as the account that runs the hub"
         ) from None
-    except (*_NOT_READY, TimeoutError, asyncpg.InvalidCatalogNameError):
+    except _NO_SERVER:
         return None
     return address
 

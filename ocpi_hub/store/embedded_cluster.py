@@ -1,13 +1,13 @@
 """The directory of the embedded server: who owns it, the data, the access rules, the socket.
 
-    base/            ours: root's (0755) when started as root, else 0700
-      service.lock   held by the process that supervises the server
-      server.lock    held by PostgreSQL itself until its last process is gone
-      hba.conf ident.conf   who may connect: only our account and PostgreSQL's, by peer
-      socket         the directory of the socket, for other processes of ours
-      postgres.log   PostgreSQL's own messages
-      runtime/       copy of the programs, only where the installed ones are out of reach
-      pg/ run/       the data and the socket: the only directories PostgreSQL's account owns
+base/            ours: root's (0755) when started as root, else 0700
+  service.lock   held by the process that supervises the server
+  server.lock    held by PostgreSQL itself until its last process is gone
+  hba.conf ident.conf   who may connect: only our account and PostgreSQL's, by peer
+  socket         the directory of the socket, for other processes of ours
+  postgres.log   PostgreSQL's own messages
+  runtime/       copy of the programs, only where the installed ones are out of reach
+  pg/ run/       the data and the socket: the only directories PostgreSQL's account owns
 """
 
 from __future__ import annotations

@@ -1,0 +1,246 @@
+"""Keeps one process's snapshot of the directory in step with the database.
+
+A notification is the hint, polling is the guarantee. Each poll first tells the database which
+version this process runs (the heartbeat), then reads the database's version, and loads when they
+differ. The order is what makes `everyone_has` right: whoever changed the directory and then looks
+at the heartbeats either finds this process and waits for it, or came before the heartbeat, and then
+the version read after it contains the change.
+
+A process that cannot reach the database stops vouching for its snapshot `directory_max_age_s`
+after the start of its last good poll, so nobody has to wait longer than that for it. The start
+counts, on the monotonic clock, because the heartbeat's own time can only be later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import structlog
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.directory.protocols import DirectoryStore, ProcessRow
+from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
+from ocpi_hub.directory.token_bucket import TokenBucket
+from ocpi_hub.domain.party import CredentialsToken
+from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+KEEP_PROCESS_S = 600.0
+"""Seconds after which the row of a silent process is removed, at least."""
+
+_NO_VERSION = 0
+_LISTEN_RETRY_S = 1.0
+_LAGGARD_POLL_S = 0.05
+
+
+class DirectoryKeeper:
+    """The snapshot of one process.
+
+    Attributes:
+        process: this process, as `everyone_has` sees it.
+    """
+
+    def __init__(self, store: DirectoryStore, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._current: Directory | None = None
+        self._verified_at = 0.0
+        self._doubtful = False
+        self._verifying = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._first_uses: set[bytes] = set()
+        self._look_ups: dict[bytes, asyncio.Future[None]] = {}
+        self._budget = TokenBucket(settings.unknown_credentials_per_s, clock)
+        self.process = ProcessRow(uuid.uuid4(), socket.gethostname(), os.getpid())
+
+    @property
+    def current(self) -> Directory:
+        """The snapshot in force. `start` comes first."""
+        if self._current is None:
+            raise RuntimeError("start() comes first")
+        return self._current
+
+    def fresh(self) -> bool:
+        """Whether the snapshot was verified lately enough to act on it."""
+        age_s = self._clock.monotonic() - self._verified_at
+        return self._current is not None and age_s <= self._settings.directory_max_age_s
+
+    async def start(self) -> None:
+        """Load the directory.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        await self.refresh()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the database until `stop` is set, then take back the heartbeat."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(stop))
+            group.create_task(self._poll(stop))
+        try:
+            await self._store.leave(self.process)
+        except StoreUnavailable as error:
+            # The row ages out by itself.
+            log.warning("directory_heartbeat_left_behind", reason=str(error))
+
+    async def refresh(self) -> None:
+        """Bring the snapshot up to date now; on return it contains all that was committed before.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached; the snapshot stays as it was.
+        """
+        async with self._verifying:
+            began = self._clock.monotonic()
+            try:
+                await self._beat()
+                version = await self._store.version()
+                if self._current is None or self._doubtful or version != self._current.version:
+                    self._current = await self._store.load()
+                    log.info("directory_loaded", version=self._current.version)
+                    await self._beat()
+            except StoreUnavailable:
+                # The database that answers next may be another one, after a failover, with other
+                # content under an equal version.
+                self._doubtful = True
+                raise
+            self._doubtful = False
+            self._verified_at = began
+            self._first_uses = set(self._unused())
+
+    async def look_up_credentials(self, token: CredentialsToken) -> Directory | None:
+        """A snapshot that knows a credentials token which the current one does not.
+
+        One look-up at a time for a token, and a bounded number per second in all: above that, and
+        for a token the database does not hold either, the answer is None.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        digest = token.sha256
+        while (running := self._look_ups.get(digest)) is not None:
+            await asyncio.wait({running})
+            if not running.cancelled():
+                return self._holding(digest)
+        if known := self._holding(digest):
+            return known
+        if not self._budget.take():
+            log.warning("unknown_credentials_above_rate")
+            return None
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._look_ups[digest] = done
+        try:
+            if await self._store.find_credentials(digest) is not None:
+                await self.refresh()
+            done.set_result(None)
+        finally:
+            del self._look_ups[digest]
+            done.cancel()  # without effect on a result; else those who waited try themselves
+        return self._holding(digest)
+
+    def note_use(self, issued: IssuedCredentials) -> None:
+        """Take note that a credentials token was used; call it for every authenticated request.
+
+        Only the first use of an access token matters: from then on the platform's older ones work
+        for `token_grace_s` seconds. A token that is to expire itself starts nothing: it belongs to
+        a handshake that is not complete, or has been replaced. The request does not wait for the
+        database: what is lost in a crash, the next request brings again.
+        """
+        if (
+            issued.kind is CredentialsKind.ACCESS
+            and issued.first_used_at is None
+            and issued.expires_at is None
+            and issued.token_sha256 not in self._first_uses
+        ):
+            self._first_uses.add(issued.token_sha256)
+            self._wake.set()
+
+    async def _store_first_uses(self) -> None:
+        for digest in tuple(self._first_uses):
+            if await self._store.note_first_use(digest, grace_s=self._settings.token_grace_s):
+                log.info("credentials_first_use_noted")
+
+    def _holding(self, digest: bytes) -> Directory | None:
+        return self.current if digest in self.current.credentials else None
+
+    def _unused(self) -> Iterator[bytes]:
+        """Digests of tokens that the snapshot shows as never used."""
+        for digest in self._first_uses:
+            issued = self.current.credentials.get(digest)
+            if issued is not None and issued.first_used_at is None and issued.expires_at is None:
+                yield digest
+
+    async def _beat(self) -> None:
+        version = self._current.version if self._current else _NO_VERSION
+        keep_s = max(KEEP_PROCESS_S, 2 * self._settings.directory_max_age_s)
+        await self._store.heartbeat(self.process, version, keep_s=keep_s)
+
+    async def _poll(self, stop: asyncio.Event) -> None:
+        reachable = True
+        while not stop.is_set():
+            try:
+                await self._store_first_uses()
+                await self.refresh()
+            except StoreUnavailable as error:
+                if reachable:
+                    log.error("directory_not_verified", reason=str(error))
+                reachable = False
+            else:
+                if not reachable:
+                    log.info("directory_verified_again", version=self.current.version)
+                reachable = True
+            await self._pause(self._settings.directory_poll_s, stop, self._wake)
+            self._wake.clear()
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._store.listen(self._wake.set, stop)
+            except StoreUnavailable as error:
+                log.warning("directory_notifications_lost", reason=str(error))
+                await self._pause(_LISTEN_RETRY_S, stop)
+
+    async def _pause(self, delay_s: float, *events: asyncio.Event) -> None:
+        """Until one of the events is set, `delay_s` seconds at most."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        waiting.append(asyncio.ensure_future(self._sleep(delay_s)))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    async def _sleep(self, delay_s: float) -> Literal[True]:
+        await self._clock.sleep(delay_s)
+        return True
+
+
+async def everyone_has(
+    store: DirectoryStore, version: int, *, max_age_s: float, timeout_s: float, clock: Clock
+) -> Sequence[ProcessRow]:
+    """Wait until every process that may still act on its snapshot runs at least `version`.
+
+    Args:
+        max_age_s: `directory_max_age_s` of the processes: one whose heartbeat is older refuses
+            requests by itself.
+
+    Returns:
+        the processes that had not followed after `timeout_s` seconds; empty when all have.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    deadline = clock.monotonic() + timeout_s
+    while laggards := await store.laggards(version, max_age_s=max_age_s):
+        if clock.monotonic() >= deadline:
+            return laggards
+        await clock.sleep(_LAGGARD_POLL_S)
+    return ()

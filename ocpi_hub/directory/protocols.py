@@ -1,0 +1,69 @@
+"""What the directory's keeper asks of the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from ocpi_hub.directory.snapshot import Directory, IssuedCredentials
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process of the hub, as all the others see it."""
+
+    process_id: UUID
+    host: str
+    pid: int
+
+
+class DirectoryStore(Protocol):
+    """Reads of the directory, and which process runs which version of it.
+
+    Every method raises StoreUnavailable when the database cannot be reached.
+    """
+
+    async def version(self) -> int:
+        """The database's count of changes; it grows with every one."""
+        ...
+
+    async def load(self) -> Directory:
+        """All of the directory, from one consistent read."""
+        ...
+
+    async def find_credentials(self, token_sha256: bytes) -> IssuedCredentials | None:
+        """The issued credentials token with this digest, unless it has expired."""
+        ...
+
+    async def note_first_use(self, token_sha256: bytes, *, grace_s: float) -> bool:
+        """Record the first use of an access token and let the older ones expire.
+
+        Returns:
+            whether this call was the one that recorded it.
+        """
+        ...
+
+    async def heartbeat(
+        self, process: ProcessRow, directory_version: int, *, keep_s: float
+    ) -> None:
+        """Tell that a process runs this version; forget processes silent for `keep_s` seconds."""
+        ...
+
+    async def leave(self, process: ProcessRow) -> None:
+        """Forget a process that stops in order."""
+        ...
+
+    async def laggards(self, version: int, *, max_age_s: float) -> Sequence[ProcessRow]:
+        """Processes with a heartbeat younger than `max_age_s` that run an older version."""
+        ...
+
+    async def listen(self, wake: Callable[[], None], stop: asyncio.Event) -> None:
+        """Call `wake` whenever the directory may have changed, until `stop` is set.
+
+        Raises:
+            StoreUnavailable: the connection could not be made, or was lost.
+        """
+        ...

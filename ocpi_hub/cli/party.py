@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 def add_party_parser(subparsers: Subparsers) -> None:
-    """Add `party` with its commands; each sets `run`."""
+    """Add `party` with its commands; each sets `run_service`."""
     party = subparsers.add_parser("party", help="a small OCPI platform: CPO, eMSP or both")
     commands = party.add_subparsers(dest="party_command", required=True)
     run = commands.add_parser(
         "run",
         help="run a platform until SIGTERM",
         description="Runs one OCPI 2.2.1 platform and prints one line of JSON once it is ready.",
+        epilog="example:\n  ocpi-hub party run --role CPO --party 'NL*CCO' --port 9001",
     )
     run.add_argument("--role", action="append", required=True, choices=["CPO", "EMSP"])
     run.add_argument(
@@ -59,7 +60,7 @@ def add_party_parser(subparsers: Subparsers) -> None:
         "--control-port", type=int, default=0, help="0: a free one; always on 127.0.0.1"
     )
     run.add_argument("--page-limit", type=int, default=100, help="objects on a page, at most")
-    run.set_defaults(run=run_party)
+    run.set_defaults(run_service=run_party)
 
 
 def _party_id(text: str) -> PartyId:
@@ -143,5 +144,5 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="ocpi-hub")
     add_party_parser(parser.add_subparsers(dest="command", required=True))
     args = parser.parse_args(argv)
-    status: int = args.run(args)
+    status: int = args.run_service(args)
     return status

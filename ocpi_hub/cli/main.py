@@ -1,0 +1,163 @@
+"""The program `ocpi-hub`: its commands, their output and their exit status.
+
+A command is a parser with one of two defaults:
+
+- `run`: `async (args, settings) -> object`. The result is a JSON value. With `--json` it is printed
+  as one, else as text by `render` (a default of the parser too: `result -> str`) or as a table.
+- `run_service`: `(args) -> int`, for what runs until it is stopped; it writes its own output.
+
+stdout carries results only; logs and errors go to stderr. Exit status: 0 done, 1 failed, 2 wrong
+usage or a configuration that cannot work, 130 interrupted (SIGINT), 143 terminated (SIGTERM).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import uvloop
+
+from ocpi_hub import __version__
+from ocpi_hub.cli.party import add_party_parser
+from ocpi_hub.cli.table import render_plain
+from ocpi_hub.errors import ConfigError, HubError
+from ocpi_hub.settings import Settings, load_settings
+from ocpi_hub.telemetry import configure_logging
+
+PROGRAM = "ocpi-hub"
+
+DONE = 0
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+TERMINATED = 143
+
+Run = Callable[[argparse.Namespace, Settings], Awaitable[object]]
+RunService = Callable[[argparse.Namespace], int]
+Render = Callable[[object], str]
+
+EXAMPLE = """\
+example:
+  ocpi-hub serve &
+  ocpi-hub platform invite --name "Charge Co"
+  ocpi-hub relation set "NL*CCO" "DE*MSP" --mode realtime
+
+Party ids are written CC*PID (quote them in a shell). Settings come from OCPI_HUB_<KEY> variables
+and from the TOML file named by OCPI_HUB_CONFIG.
+exit status: 0 done, 1 failed, 2 wrong usage or configuration
+"""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose sub-commands all take the common options, before or after their names."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("allow_abbrev", False)
+        super().__init__(**options)  # type: ignore[arg-type]  # handed through unchanged
+        # Suppressed defaults: a sub-command must not reset what stands before its name.
+        self.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print the result as one JSON value",
+        )
+        self.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show where an unexpected error came from",
+        )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The program with all its commands."""
+    parser: argparse.ArgumentParser = CommandParser(
+        prog=PROGRAM,
+        description="An OCPI roaming hub: one connection for each platform.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_party_parser(commands)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments without the program's name; None takes the process's own.
+
+    Returns:
+        The exit status (see the top of this module).
+    """
+    parser = build_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has said why, or has shown the help
+        return stop.code if isinstance(stop.code, int) else WRONG_USAGE
+    try:
+        return _dispatch(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has gone; closing stdout at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except ConfigError as error:
+        return _say(error, WRONG_USAGE)
+    except HubError as error:
+        return _say(error, FAILED)
+    except Exception as error:  # noqa: BLE001 - the outermost frame: nobody else can report it
+        if getattr(args, "debug", False) or _logs_debug():
+            traceback.print_exc()
+        text = f"unexpected {type(error).__name__}: {error} (--debug shows where)"
+        return _say(text, FAILED)
+
+
+def _dispatch(args: argparse.Namespace) -> int:
+    if "run_service" in args:
+        return cast(RunService, args.run_service)(args)
+    settings = load_settings()
+    configure_logging(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            result = runner.run(_run(cast(Run, args.run), args, settings))
+        except asyncio.CancelledError:  # by SIGTERM: nothing else cancels the command
+            return TERMINATED
+    if getattr(args, "json", False):
+        text = json.dumps(result, ensure_ascii=False)
+    else:
+        text = cast(Render, getattr(args, "render", render_plain))(result)
+    if text:
+        print(text, flush=True)
+    return DONE
+
+
+async def _run(run: Run, args: argparse.Namespace, settings: Settings) -> object:
+    """The command, cancelled by SIGTERM so that it can clean up what it started."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run(args, settings)
+
+
+def _say(error: object, status: int) -> int:
+    """One line on stderr, also when the text has several."""
+    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def _logs_debug() -> bool:
+    try:
+        return load_settings().log_level == "debug"
+    except ConfigError:
+        return False

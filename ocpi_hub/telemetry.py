@@ -166,8 +166,10 @@ def _masked(text: str) -> str:
 
 
 def _write(line: str) -> None:
+    # A partner's bytes may have become lone surrogates, which a stream need not accept.
+    text = line if line.isascii() else line.encode("utf-8", "backslashreplace").decode()
     try:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         # A closed or missing stderr leaves nobody to tell.

@@ -39,11 +39,20 @@ class Requirement(BaseModel, frozen=True, extra="forbid"):
         return self.id.partition("-")[0]
 
 
+class ErrorCase(BaseModel, frozen=True, extra="forbid"):
+    """One line of the error matrix; `answers` are written "HTTP status/OCPI status code"."""
+
+    case: str
+    answers: tuple[str, ...]
+    rows: tuple[str, ...]
+
+
 class Requirements(BaseModel, frozen=True, extra="forbid"):
     """All rows; `chapters` maps the first part of an id to a title, in the order of the report."""
 
     chapters: dict[str, str]
     requirement: tuple[Requirement, ...]
+    error: tuple[ErrorCase, ...]
 
 
 def load_requirements(path: Path = REQUIREMENTS) -> Requirements:

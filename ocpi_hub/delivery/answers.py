@@ -51,7 +51,7 @@ async def _read_body(response: aiohttp.ClientResponse, encoding: str, max_bytes:
     inflate = _Inflate(max_bytes) if encoding in _COMPRESSED else None
     chunks: list[bytes] = []
     size = 0
-    async for received in response.content.iter_any():
+    while received := await response.content.readany():
         chunk = received if inflate is None else inflate.feed(received, max_bytes - size)
         size += len(chunk)
         if size > max_bytes:

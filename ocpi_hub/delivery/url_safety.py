@@ -13,6 +13,7 @@ hub a probe of its own network. Operators find the address in the log.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import re
 import socket
@@ -71,6 +72,8 @@ class UrlPolicy:
     def __init__(self, *, allow_http: bool, allow_networks: Iterable[IPNetwork]) -> None:
         self._schemes = ("https", "http") if allow_http else ("https",)
         self._allow_networks = tuple(allow_networks)
+        # Every call asks, mostly about the few hosts of the partners.
+        self._known_authority = functools.lru_cache(maxsize=1024)(self._check_authority)
 
     def check(self, url: str) -> str | None:
         """The reason why a URL must not be called, by its text alone; None when it may be."""
@@ -86,7 +89,7 @@ class UrlPolicy:
             return "the URL is malformed"
         if parsed.scheme not in self._schemes:
             return f"the URL must start with {' or '.join(f'{s}://' for s in self._schemes)}"
-        return self._check_authority(parsed.raw_authority)
+        return self._known_authority(parsed.raw_authority)
 
     def _check_authority(self, authority: str) -> str | None:
         if "@" in authority:

@@ -280,4 +280,5 @@ create table authorization_decision (
     correlation_id    text not null
 );
 create index authorization_decision_reference on authorization_decision (reference) where reference is not null;
-create index authorization_decision_uid on authorization_decision (uid, at);
+create index authorization_decision_uid on authorization_decision (upper(uid), at);
+create index authorization_decision_at on authorization_decision (at, id);

@@ -1,0 +1,280 @@
+"""The decision about an authorization: what to do before asking, and what to answer after. Pure.
+
+For each eMSP concerned, the first row that fits:
+
+=================================================================  ===============================
+Before asking                                                      step
+=================================================================  ===============================
+mode whitelist, or an ALWAYS token; not NEVER; knowledge young     answer from the store
+enough (`whitelist_max_age_s`)
+platform OFFLINE, or without the interface                         no answer, without waiting
+otherwise                                                          ask
+=================================================================  ===============================
+
+=================================================================  ===============================
+After asking                                                       answer
+=================================================================  ===============================
+the eMSP answered                                                  its answer, unchanged
+no answer; mode realtime, `fallback = hub`, a token that is        from the store
+ALLOWED or ALLOWED_OFFLINE, knowledge younger than
+`fallback_max_age_s`
+no answer otherwise                                                4002, 4003 or 4000
+=================================================================  ===============================
+
+When several eMSPs are concerned, the first ALLOWED wins; without one, an eMSP that stayed silent
+(it might have said ALLOWED) outranks the others' no. docs/authorization.md tells the whole rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ocpi_hub.authorization.answer import Answered, Failed, Failure
+from ocpi_hub.authorization.candidates import Candidate, Refuse
+from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
+from ocpi_hub.domain.party import Fallback, PartyId, RelationMode
+from ocpi_hub.errors import (
+    HubRoutingError,
+    OcpiError,
+    ReceiverNotConnected,
+    ReceiverTimeout,
+    UnknownToken,
+)
+from ocpi_hub.ocpi.status_codes import StatusCode
+from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, WhitelistType
+
+_REALTIME_FIRST = frozenset({WhitelistType.ALLOWED, WhitelistType.ALLOWED_OFFLINE})
+_STORABLE = _REALTIME_FIRST | {WhitelistType.ALWAYS}
+
+
+class NoFallback(StrEnum):
+    """Why the stored token does not stand in for a missing answer."""
+
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a reason, not a secret
+    NEVER = "never"
+    TOO_OLD = "too_old"
+    FALLBACK_CPO = "fallback_cpo"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFromStore:
+    """The hub decides by a stored token: ALLOWED or BLOCKED."""
+
+    candidate: Candidate
+    token: KnownToken
+    decided_by: DecidedBy
+    reason: str
+
+    @property
+    def allowed(self) -> AllowedType:
+        return AllowedType.ALLOWED if self.token.valid else AllowedType.BLOCKED
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """No answer from this eMSP, and no stored token to stand in for it."""
+
+    candidate: Candidate
+    failed: Failed
+    why: NoFallback
+
+    @property
+    def reason(self) -> str:
+        return f"{self.failed.failure}:{self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """An eMSP's answer is the answer."""
+
+    candidate: Candidate
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class ToAsk:
+    """This eMSP is asked.
+
+    Attributes:
+        fallback: its stored token may stand in if no answer comes.
+    """
+
+    candidate: Candidate
+    fallback: bool
+
+
+Settled = AnswerFromStore | PassOn | Silent
+"""What one eMSP came to."""
+Final = AnswerFromStore | PassOn | Refuse
+"""What the authorization came to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """eMSPs to ask, and what the others came to."""
+
+    ask: tuple[ToAsk, ...]
+    settled: tuple[AnswerFromStore | Silent, ...]
+
+    @property
+    def may_end_in_store(self) -> bool:
+        """Whether the hub may have to decide itself after asking."""
+        return any(each.fallback for each in self.ask) or any(map(says_yes, self.settled))
+
+
+def plan(candidates: Sequence[Candidate]) -> Plan:
+    """Whom to ask. An ALLOWED that is known already saves asking anybody."""
+    steps = [first_step(candidate) for candidate in candidates]
+    settled = tuple(step for step in steps if not isinstance(step, ToAsk))
+    if any(is_final(step) for step in settled):
+        return Plan((), settled)
+    return Plan(tuple(step for step in steps if isinstance(step, ToAsk)), settled)
+
+
+def first_step(candidate: Candidate) -> ToAsk | AnswerFromStore | Silent:
+    """What one eMSP comes to before anybody was asked."""
+    token = candidate.token
+    if token is not None and _is_whitelisted(candidate, token):
+        always = token.whitelist == WhitelistType.ALWAYS
+        reason = "always" if always else "whitelist"
+        return AnswerFromStore(candidate, token, DecidedBy.HUB_WHITELIST, reason)
+    if not candidate.online:
+        return _without(candidate, Failed(Failure.OFFLINE, f"{candidate.emsp} is OFFLINE"))
+    if not candidate.offers:
+        detail = f"{candidate.emsp}'s platform offers no tokens SENDER"
+        return _without(candidate, Failed(Failure.NO_INTERFACE, detail))
+    return ToAsk(candidate, fallback=isinstance(_stand_in(candidate), KnownToken))
+
+
+def settle(candidate: Candidate, result: Answered | Failed) -> Settled:
+    """What one eMSP comes to after it was asked."""
+    match result:
+        case Answered():
+            return PassOn(candidate, result)
+        case Failed():
+            return _without(candidate, result)
+
+
+def _without(candidate: Candidate, failed: Failed) -> AnswerFromStore | Silent:
+    """What one eMSP comes to without an answer."""
+    stand_in = NoFallback.DENIED if failed.denied else _stand_in(candidate)
+    if isinstance(stand_in, NoFallback):
+        return Silent(candidate, failed, stand_in)
+    return AnswerFromStore(candidate, stand_in, DecidedBy.HUB_FALLBACK, failed.failure.value)
+
+
+def says_yes(settled: Settled) -> bool:
+    """Whether this is an ALLOWED, which needs no further answer."""
+    match settled:
+        case PassOn(answered=answered):
+            return answered.says_yes
+        case AnswerFromStore(token=token):
+            return token.valid
+        case Silent():
+            return False
+
+
+def is_final(settled: Settled) -> bool:
+    """Whether this ends the asking: an ALLOWED that does not rest on somebody's silence."""
+    fallback = isinstance(settled, AnswerFromStore) and (
+        settled.decided_by is DecidedBy.HUB_FALLBACK
+    )
+    return says_yes(settled) and not fallback
+
+
+def conclude(settled: Sequence[Settled], *, searching: bool = False) -> Final:
+    """The answer, once every eMSP concerned has come to something or one said ALLOWED.
+
+    Args:
+        settled: at least one, in the order in which they came.
+        searching: nobody knew whose token it is; then any silence is 4002, because the one that
+            stayed silent may be the one that knows.
+    """
+    decided = [each for each in settled if not isinstance(each, Silent)]
+    # An eMSP's own word counts more than what the hub remembers of another one.
+    yes = sorted(filter(says_yes, decided), key=lambda each: not isinstance(each, PassOn))
+    if yes:
+        return yes[0]
+    silent = [each for each in settled if isinstance(each, Silent)]
+    if silent:
+        emsp = silent[0].candidate.emsp if len(settled) == 1 else None
+        return _silence(silent, emsp, searching=searching)
+    return _best_no(decided)
+
+
+def _is_whitelisted(candidate: Candidate, token: KnownToken) -> bool:
+    terms = candidate.terms
+    return (
+        token.whitelist in _STORABLE
+        and (terms.mode is RelationMode.WHITELIST or token.whitelist == WhitelistType.ALWAYS)
+        and _is_younger(token, terms.whitelist_max_age_s)
+    )
+
+
+def _stand_in(candidate: Candidate) -> KnownToken | NoFallback:
+    """The stored token that stands in for a missing answer, or why it does not."""
+    token, terms = candidate.token, candidate.terms
+    if token is None:
+        return NoFallback.UNKNOWN_TOKEN
+    if token.whitelist not in _STORABLE:
+        return NoFallback.NEVER
+    if terms.mode is RelationMode.WHITELIST or token.whitelist == WhitelistType.ALWAYS:
+        # It would have been answered from the store if the knowledge were young enough.
+        return NoFallback.TOO_OLD
+    if terms.fallback is Fallback.CPO:
+        return NoFallback.FALLBACK_CPO
+    return token if _is_younger(token, terms.fallback_max_age_s) else NoFallback.TOO_OLD
+
+
+def _is_younger(token: KnownToken, max_age_s: int) -> bool:
+    return token.knowledge_age_s is not None and token.knowledge_age_s < max_age_s
+
+
+def _silence(silent: Sequence[Silent], emsp: PartyId | None, *, searching: bool) -> Refuse:
+    """The error for silence: a timeout before no connection before nothing usable."""
+    first = min(silent, key=lambda each: _SILENCE_RANK[each.failed.failure])
+    error = _error(first.failed)
+    if searching and isinstance(error, ReceiverNotConnected):
+        error = ReceiverTimeout(error.message)
+    return Refuse(error, first.reason, emsp)
+
+
+_SILENCE_RANK = {
+    Failure.TIMEOUT: 0,
+    Failure.UNREACHABLE: 1,
+    Failure.OFFLINE: 2,
+    Failure.UNUSABLE: 3,
+    Failure.NO_INTERFACE: 4,
+}
+
+
+def _error(failed: Failed) -> OcpiError:
+    match failed.failure:
+        case Failure.TIMEOUT:
+            return ReceiverTimeout(failed.detail)
+        case Failure.UNREACHABLE | Failure.OFFLINE:
+            return ReceiverNotConnected(failed.detail)
+        case Failure.UNUSABLE | Failure.NO_INTERFACE:
+            return HubRoutingError(failed.detail)
+
+
+def _best_no(settled: Sequence[PassOn | AnswerFromStore]) -> Final:
+    """The no that says most; among equals the first."""
+    best = min(settled, key=_no_rank)
+    if len(settled) > 1 and isinstance(best, PassOn) and best.answered.says_unknown:
+        return Refuse(UnknownToken(), "unknown_token", decided_by=DecidedBy.EMSP)
+    return best
+
+
+def _no_rank(settled: PassOn | AnswerFromStore) -> int:
+    if isinstance(settled, AnswerFromStore):
+        return 1
+    answered = settled.answered
+    if answered.allowed is not None:
+        return 0
+    if answered.says_unknown:
+        return 4
+    return 2 if answered.status_code == StatusCode.NOT_ENOUGH_INFORMATION else 3

@@ -1,0 +1,156 @@
+"""Evidence: every decision leaves a record (design section 4, step 8).
+
+A decision that the hub made itself waits a moment for its record to be committed; one that was
+passed on does not, and is lost at most with the last batch of a killed process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+
+from ocpi_hub.authorization.candidates import Refuse
+from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
+from ocpi_hub.authorization.protocols import (
+    DecidedBy,
+    DecisionRecord,
+    EvidenceSink,
+    LegRecord,
+)
+from ocpi_hub.authorization.reply import Request
+from ocpi_hub.clock import Clock
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import Overloaded
+from ocpi_hub.ocpi.status_codes import StatusCode
+from ocpi_hub.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """Makes the records and hands them over."""
+
+    def __init__(
+        self,
+        sink: EvidenceSink,
+        *,
+        settings: Settings,
+        clock: Clock,
+        mask: Callable[[str], str],
+    ) -> None:
+        self._sink = sink
+        self._wait_s = settings.evidence_wait_ms / 1000
+        self._clock = clock
+        self._mask = mask
+
+    async def record(
+        self,
+        final: Final,
+        request: Request,
+        reference: str | None,
+        legs: Sequence[LegRecord],
+        *,
+        received_at: float,
+    ) -> None:
+        """Record a decision. It stands also when it cannot be recorded; that is logged."""
+        total_ms = (self._clock.monotonic() - received_at) * 1000
+        record = self._record(final, request, reference, legs, total_ms)
+        if record.decided_by is not DecidedBy.EMSP:
+            self._log("authorization_decided", record)
+        try:
+            committed = self._sink.record(record)
+        except Overloaded:
+            self._log("authorization_evidence_lost", record)
+            return
+        if isinstance(final, AnswerFromStore):
+            budget_s = final.candidate.terms.budget_ms / 1000
+            left_s = received_at + budget_s - self._clock.monotonic()
+            await self._wait(committed, record, min(self._wait_s, max(left_s, 0.0)))
+
+    async def _wait(
+        self, committed: asyncio.Future[None], record: DecisionRecord, limit_s: float
+    ) -> None:
+        await asyncio.wait({committed}, timeout=limit_s)
+        if not committed.done():
+            self._log("authorization_evidence_late", record)
+        elif committed.cancelled() or committed.exception() is not None:
+            self._log("authorization_evidence_lost", record)
+
+    def _record(
+        self,
+        final: Final,
+        request: Request,
+        reference: str | None,
+        legs: Sequence[LegRecord],
+        total_ms: float,
+    ) -> DecisionRecord:
+        message, outcome = request.message, _outcome(final)
+        return DecisionRecord(
+            at=self._clock.now(),
+            uid=request.asked.uid,
+            token_type=request.asked.token_type,
+            cpo=message.sender,
+            emsp=outcome.emsp,
+            location=request.location,
+            decided_by=outcome.decided_by,
+            reason=outcome.reason,
+            allowed=outcome.allowed,
+            reference=reference or outcome.reference,
+            http_status=outcome.http_status,
+            status_code=outcome.status_code,
+            total_ms=round(total_ms, 3),
+            legs=tuple(legs),
+            correlation_id=message.ids.correlation_id,
+        )
+
+    def _log(self, event: str, record: DecisionRecord) -> None:
+        log.info(
+            event,
+            uid_hmac=self._mask(record.uid),
+            cpo=str(record.cpo),
+            emsp=str(record.emsp) if record.emsp else None,
+            decided_by=record.decided_by.value,
+            reason=record.reason,
+            allowed=record.allowed,
+            total_ms=record.total_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A decision in the columns of its record."""
+
+    emsp: PartyId | None
+    decided_by: DecidedBy
+    reason: str
+    allowed: str | None
+    reference: str | None
+    http_status: int
+    status_code: int
+
+
+def _outcome(final: Final) -> _Outcome:
+    match final:
+        case PassOn(candidate=candidate, answered=answered):
+            return _Outcome(
+                candidate.emsp,
+                DecidedBy.EMSP,
+                "answered",
+                answered.allowed,
+                answered.reference,
+                answered.answer.http_status,
+                answered.status_code,
+            )
+        case AnswerFromStore(candidate=candidate, decided_by=decided_by, reason=reason):
+            allowed = final.allowed.value
+            code = StatusCode.SUCCESS.value
+            return _Outcome(candidate.emsp, decided_by, reason, allowed, None, 200, code)
+        case Refuse(error=error, reason=reason, emsp=emsp, decided_by=decided_by):
+            status, code = error.http_status, error.status_code
+            return _Outcome(emsp, decided_by, reason, None, None, status, code)
+        case _:
+            assert_never(final)

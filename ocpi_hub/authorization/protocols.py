@@ -1,0 +1,125 @@
+"""What authorization needs of the world: stored tokens, a way to an eMSP, a place for evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ocpi_hub.domain.exchange import Exchange
+from ocpi_hub.domain.message import Message
+from ocpi_hub.domain.party import PartyId, Platform
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A stored Token, as far as a decision needs it.
+
+    Attributes:
+        whitelist: its WhitelistType as it came; may be a value the specification does not know.
+        body: the JSON text as it came.
+        knowledge_age_s: seconds since the last authenticated contact with the owner's platform,
+            when the token was looked up; None: there was none.
+    """
+
+    owner: PartyId
+    valid: bool
+    whitelist: str
+    body: str
+    knowledge_age_s: float | None
+
+
+class TokenLookup(Protocol):
+    """Stored tokens."""
+
+    async def find(self, uid: str, token_type: str, cpo: PartyId) -> Sequence[KnownToken]:
+        """Tokens with this uid (case does not matter) and type: at most one for each owner.
+
+        A token that was addressed to `cpo` stands in front of a broadcast one.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        ...
+
+
+class Asker(Protocol):
+    """The way to an eMSP."""
+
+    async def ask(
+        self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
+    ) -> Exchange:
+        """Pass an authorize on, unchanged, and wait for the answer.
+
+        Raises:
+            ReceiverNotConnected: the hub has no credentials for the platform.
+            HubRoutingError: the platform offers no such interface.
+        """
+        ...
+
+
+class DecidedBy(StrEnum):
+    """Who decided about an authorization."""
+
+    EMSP = "emsp"
+    HUB_WHITELIST = "hub_whitelist"
+    HUB_FALLBACK = "hub_fallback"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class LegRecord:
+    """One eMSP that was asked, and how that ended."""
+
+    emsp: PartyId
+    ms: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """The evidence of one decision (design section 4, step 8).
+
+    Attributes:
+        uid: as the CPO asked for it.
+        emsp: whose answer or token decided, or the only one concerned.
+        location: JSON text of the LocationReferences that came with the request.
+        reason: why it was decided this way, in the words of docs/authorization.md.
+        allowed: the AllowedType answered; None when there was none.
+        total_ms: from the arrival of the request to the decision.
+    """
+
+    at: datetime
+    uid: str
+    token_type: str
+    cpo: PartyId
+    emsp: PartyId | None
+    location: str | None
+    decided_by: DecidedBy
+    reason: str
+    allowed: str | None
+    reference: str | None
+    http_status: int
+    status_code: int
+    total_ms: float
+    legs: tuple[LegRecord, ...]
+    correlation_id: str
+
+    def legs_ms(self) -> Mapping[str, float]:
+        """Milliseconds by eMSP."""
+        return {str(leg.emsp): leg.ms for leg in self.legs}
+
+
+class EvidenceSink(Protocol):
+    """Where decisions are recorded."""
+
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+        """Queue a record; the future is done when it is committed.
+
+        Raises:
+            Overloaded: there is no room for more.
+        """
+        ...

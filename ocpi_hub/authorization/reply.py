@@ -1,0 +1,84 @@
+"""The authorize request as it came, and the answer to it. Pure.
+
+Spec: 2.2.1 mod_tokens_post_method, mod_tokens_authorizationinfo_object.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import assert_never
+
+from ocpi_hub.authorization.answer import Asked
+from ocpi_hub.authorization.candidates import Refuse
+from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
+from ocpi_hub.domain.message import Message, Reply
+from ocpi_hub.ocpi.envelope import dump, envelope
+from ocpi_hub.ocpi.parse import parse_object, require_object_text
+from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, LocationReferences, TokenType
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An authorize request.
+
+    Attributes:
+        location: JSON text of the LocationReferences, as it came; None without a body.
+    """
+
+    message: Message
+    asked: Asked
+    location: str | None
+
+
+def read_request(message: Message, *, max_depth: int) -> Request:
+    """Read `{uid}/authorize?type=`.
+
+    Any uid, any type and any location are taken as they are: the hub refuses none of them.
+
+    Raises:
+        MalformedJson: the body is not JSON.
+        InvalidRequest: the body is no LocationReferences.
+    """
+    asked = Asked(message.path[0], message.parameter("type") or TokenType.RFID)
+    if not message.body.strip():
+        return Request(message, asked, None)
+    parse_object(message.body, LocationReferences, max_depth=max_depth)
+    return Request(message, asked, require_object_text(message.body))
+
+
+def new_reference(final: Final) -> str | None:
+    """An `authorization_reference` for an ALLOWED of the hub; nobody can guess it."""
+    if isinstance(final, AnswerFromStore) and final.allowed is AllowedType.ALLOWED:
+        return str(uuid.uuid4())
+    return None
+
+
+def reply_of(final: Final, request: Request, reference: str | None) -> Reply:
+    """The answer to the CPO.
+
+    An eMSP's answer leaves as it came, in the eMSP's name; the hub's own in the hub's (RT-16).
+
+    Raises:
+        OcpiError: what stands for the lack of a decision.
+    """
+    match final:
+        case PassOn(candidate=candidate, answered=answered):
+            answer = answered.answer
+            return Reply(answer.http_status, answer.body, sender=candidate.emsp)
+        case AnswerFromStore():
+            return Reply(200, envelope(_authorization_info(final, request, reference)))
+        case Refuse(error=error):
+            raise error
+        case _:
+            assert_never(final)
+
+
+def _authorization_info(final: AnswerFromStore, request: Request, reference: str | None) -> bytes:
+    """AuthorizationInfo around the stored text; the location returns only with an ALLOWED."""
+    fields = [b'"allowed":' + dump(final.allowed.value), b'"token":' + final.token.body.encode()]
+    if final.allowed is AllowedType.ALLOWED and request.location is not None:
+        fields.append(b'"location":' + request.location.encode())
+    if reference is not None:
+        fields.append(b'"authorization_reference":' + dump(reference))
+    return b"{" + b",".join(fields) + b"}"

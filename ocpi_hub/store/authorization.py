@@ -1,0 +1,148 @@
+"""Authorization in PostgreSQL: token look-ups, and evidence through a batching writer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, KnownToken, LegRecord
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.writer import BatchWriter
+
+SQL = Queries("authorization")
+
+_COLUMNS = 17
+
+
+class PostgresTokenLookup:
+    """Implements `authorization.protocols.TokenLookup`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, uid: str, token_type: str, cpo: PartyId) -> Sequence[KnownToken]:
+        folded = ObjectKey(Module.TOKENS, cpo, uid, token_type).object_id
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.find_tokens, folded, token_type, str(cpo))
+        return [_known_token(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    """Which decisions to list; None: any. The uid's case does not matter."""
+
+    uid: str | None = None
+    cpo: PartyId | None = None
+    emsp: PartyId | None = None
+    since: datetime | None = None
+
+
+class PostgresDecisionStore:
+    """Implements `authorization.protocols.EvidenceSink`; run `decisions` to have it written."""
+
+    def __init__(self, database: Database, *, batch_rows: int, batch_queue_rows: int) -> None:
+        self._database = database
+        self.decisions: BatchWriter[DecisionRecord, None] = BatchWriter(
+            "authorization decisions",
+            self._write,
+            max_rows=batch_rows,
+            max_queued=batch_queue_rows,
+            keep_trying=True,
+        )
+
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+        return self.decisions.enqueue(decision)
+
+    async def list_decisions(
+        self, limit: int, filters: DecisionFilter | None = None
+    ) -> Sequence[DecisionRecord]:
+        """The newest decisions that match, newest first.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        wanted = filters or DecisionFilter()
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL.list_decisions,
+                limit,
+                wanted.uid,
+                *_optional_party(wanted.cpo),
+                *_optional_party(wanted.emsp),
+                wanted.since,
+            )
+        return [_decision(row) for row in rows]
+
+    async def _write(self, decisions: Sequence[DecisionRecord]) -> Sequence[None]:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.insert_decisions, *columns(map(_row, decisions), _COLUMNS))
+        return [None] * len(decisions)
+
+
+def _known_token(row: asyncpg.Record) -> KnownToken:
+    return KnownToken(
+        owner=PartyId(row["country_code"], row["party_id"]),
+        valid=row["valid"] is True,
+        whitelist=row["whitelist"] or "",
+        body=row["body"],
+        knowledge_age_s=row["knowledge_age_s"],
+    )
+
+
+def _optional_party(party: PartyId | None) -> tuple[str | None, str | None]:
+    return (None, None) if party is None else party_columns(party)
+
+
+def _row(decision: DecisionRecord) -> tuple[object, ...]:
+    legs = [{"emsp": str(leg.emsp), "ms": leg.ms, "outcome": leg.outcome} for leg in decision.legs]
+    return (
+        decision.at,
+        decision.uid,
+        decision.token_type,
+        *party_columns(decision.cpo),
+        *_optional_party(decision.emsp),
+        decision.location,
+        decision.decided_by.value,
+        decision.reason,
+        decision.allowed,
+        decision.reference,
+        decision.http_status,
+        decision.status_code,
+        decision.total_ms,
+        dump(legs).decode(),
+        decision.correlation_id,
+    )
+
+
+def _decision(row: asyncpg.Record) -> DecisionRecord:
+    emsp = row["emsp_country_code"]
+    return DecisionRecord(
+        at=row["at"],
+        uid=row["uid"],
+        token_type=row["token_type"],
+        cpo=PartyId(row["cpo_country_code"], row["cpo_party_id"]),
+        emsp=None if emsp is None else PartyId(emsp, row["emsp_party_id"]),
+        location=row["location"],
+        decided_by=DecidedBy(row["decided_by"]),
+        reason=row["reason"],
+        allowed=row["allowed"],
+        reference=row["reference"],
+        http_status=row["http_status"],
+        status_code=row["status_code"],
+        total_ms=row["total_ms"],
+        legs=tuple(
+            LegRecord(PartyId.parse(leg["emsp"]), leg["ms"], leg["outcome"])
+            for leg in json.loads(row["legs"])
+        ),
+        correlation_id=row["correlation_id"],
+    )

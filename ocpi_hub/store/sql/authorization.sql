@@ -1,0 +1,47 @@
+-- Authorization: stored tokens as a decision needs them, and the evidence of decisions.
+
+-- name: find_tokens
+-- One row for each owner: what was addressed to the CPO ($3) stands in front of a broadcast. The
+-- contact comes along, so that a decision asks the database once.
+select distinct on (o.country_code, o.party_id)
+    o.country_code, o.party_id, o.body,
+    o.body ->> 'valid' = 'true' as valid,
+    o.body ->> 'whitelist' as whitelist,
+    extract(epoch from clock_timestamp() - c.last_contact_at)::float8 as knowledge_age_s
+from shared_object o
+left join party p on (p.country_code, p.party_id) = (o.country_code, o.party_id)
+left join platform_contact c on c.platform_id = p.platform_id
+where o.module = 'tokens'
+    and o.object_id = $1
+    and o.object_type = $2
+    and o.audience in ('*', $3)
+    and not o.deleted
+order by o.country_code, o.party_id, o.audience = '*';
+
+-- name: insert_decisions
+insert into authorization_decision (
+    at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
+    location, decided_by, reason, allowed, reference, http_status, status_code, total_ms, legs,
+    correlation_id)
+select at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
+    location::json, decided_by, reason, allowed, reference, http_status, status_code, total_ms,
+    legs::json, correlation_id
+from unnest(
+    $1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[],
+    $14::integer[], $15::float8[], $16::text[], $17::text[])
+    as d (
+    at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
+    location, decided_by, reason, allowed, reference, http_status, status_code, total_ms, legs,
+    correlation_id);
+
+-- name: list_decisions
+-- Newest first; null filters select everything.
+select *
+from authorization_decision
+where ($2::text is null or upper(uid) = upper($2))
+    and ($3::text is null or (cpo_country_code, cpo_party_id) = ($3, $4))
+    and ($5::text is null or (emsp_country_code, emsp_party_id) = ($5, $6))
+    and ($7::timestamptz is null or at >= $7)
+order by at desc, id desc
+limit $1;

@@ -28,7 +28,13 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answers import UnusableAnswer, read_answer
 from ocpi_hub.delivery.slots import Slots
 from ocpi_hub.delivery.transport import ConnectionLost, Progress, Stage, open_session, tls_context
-from ocpi_hub.delivery.url_safety import CheckedResolver, ForbiddenAddress, Lookup, UrlPolicy
+from ocpi_hub.delivery.url_safety import (
+    REMEDY,
+    CheckedResolver,
+    ForbiddenAddress,
+    Lookup,
+    UrlPolicy,
+)
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
@@ -99,10 +105,13 @@ class HttpClient:
         _check_ours(request)
         reason = self._policy.check(request.url)
         if reason is not None:
-            return self._failed(request, Unreachable(reason), None, 0.0)
+            log.warning(
+                "outbound_url_forbidden", receiver=request.limit_key, reason=reason, remedy=REMEDY
+            )
+            return Unreachable(reason)
         started = self._clock.monotonic()
         progress = Progress()
-        cause: Exception | None = None
+        cause: Exception
         exchange: Exchange
         try:
             async with (
@@ -173,7 +182,7 @@ class HttpClient:
         self,
         request: OutboundRequest,
         exchange: Exchange,
-        cause: Exception | None,
+        cause: Exception,
         duration_s: float,
     ) -> Exchange:
         # Neither the URL nor the text of the error: both may contain a token's uid.
@@ -183,7 +192,7 @@ class HttpClient:
             method=request.method,
             outcome=type(exchange).__name__,
             reason=getattr(exchange, "reason", None),
-            cause=type(cause).__name__ if cause else None,
+            cause=type(cause).__name__,
             duration_ms=round(duration_s * 1000),
         )
         return exchange

@@ -36,6 +36,9 @@ Lookup = Callable[[str], Awaitable[Sequence[str]]]
 MAX_URL_LENGTH = 8000
 """Characters. OCPI's URLs have at most 255, but links of pages carry queries."""
 
+REMEDY = "allow_networks and allow_http open what the hub may call, if this is intended"
+"""What operators read next to a refusal."""
+
 _LOOKUP_THREADS = 32
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:@]+))(?::(?P<port>\d*))?")
@@ -190,7 +193,7 @@ class CheckedResolver(AbstractResolver):
                     host=host,
                     address=str(address),
                     kind=kind,
-                    remedy="add its network to allow_networks if this partner may be called there",
+                    remedy=REMEDY,
                 )
                 raise ForbiddenAddress("the URL's host does not resolve to a public address")
         return [

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
@@ -620,6 +621,39 @@ async def test_no_time_left_is_unreachable() -> None:
         exchange = await http.send(call(partner.url(), deadline_s=0))
     assert isinstance(exchange, Unreachable)
     assert partner.requests == []
+
+
+async def test_log_of_a_failure_names_receiver_and_reason_but_no_url() -> None:
+    with capture_logs() as logged:
+        async with serving(answering(b"")) as partner, client() as http:
+            await http.send(call(partner.url("/tokens/DEADBEEF/authorize")))
+            await http.send(call("http://10.0.0.1/tokens/DEADBEEF/authorize"))
+    failed, forbidden = logged
+    assert failed["event"] == "partner_call_failed"
+    assert (failed["receiver"], failed["outcome"]) == ("p-1", "NoAnswer")
+    assert forbidden["event"] == "outbound_url_forbidden"
+    assert "allow_networks" in forbidden["remedy"]
+    assert "DEADBEEF" not in str(logged)
+
+
+async def test_name_server_is_asked_once_for_calls_that_wait_together() -> None:
+    asked: list[str] = []
+    answer = asyncio.Event()
+
+    async def lookup(host: str) -> Sequence[str]:
+        asked.append(host)
+        await answer.wait()
+        return ["127.0.0.1"]
+
+    async with serving(keeping()) as partner, client(lookup=lookup) as http:
+        url = partner.url(host="cpo.example.com")
+        impatient = await http.send(call(url, deadline_s=SHORT_S))
+        waiting = [asyncio.ensure_future(http.send(call(url))) for _ in range(3)]
+        answer.set()
+        answers = await asyncio.gather(*waiting)
+    assert isinstance(impatient, Unreachable)
+    assert all(isinstance(exchange, Answer) for exchange in answers)
+    assert asked == ["cpo.example.com"]
 
 
 # --- limits per receiver ------------------------------------------------------------------------

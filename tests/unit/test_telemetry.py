@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -232,6 +232,7 @@ def test_human_format_is_text_with_its_traceback(capsys: pytest.CaptureFixture[s
     assert not written.startswith("{")
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.text(),

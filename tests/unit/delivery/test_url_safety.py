@@ -7,18 +7,19 @@ import socket
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from ocpi_hub.delivery.url_safety import CheckedResolver, ForbiddenAddress, UrlPolicy
 from ocpi_hub.settings import Settings
 
 
 def policy(*networks: str, allow_http: bool = False) -> UrlPolicy:
-    settings = Settings(
+    configured = Settings(
         allow_http=allow_http, allow_networks=tuple(ipaddress.ip_network(n) for n in networks)
     )
-    return UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
+    return UrlPolicy(allow_http=configured.allow_http, allow_networks=configured.allow_networks)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,7 @@ def test_http_is_accepted_only_when_allowed() -> None:
     assert policy(allow_http=True).check("http://ocpi.example.com/") is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_makes_the_check_fail(text: str) -> None:
     checking = policy(allow_http=True)
@@ -191,6 +193,7 @@ def test_no_text_makes_the_check_fail(text: str) -> None:
         assert reason is None or reason.startswith("the URL")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_only_global_unicast_addresses_are_ever_open(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
@@ -219,6 +222,14 @@ async def test_one_forbidden_address_among_several_refuses_the_name() -> None:
     with pytest.raises(ForbiddenAddress) as caught:
         await resolver("8.8.8.8", "10.0.0.7").resolve("ocpi.example.com", 443)
     assert str(caught.value) == "the URL's host does not resolve to a public address"
+
+
+async def test_operators_find_the_address_and_the_remedy_in_the_log() -> None:
+    with capture_logs() as logged, pytest.raises(ForbiddenAddress):
+        await resolver("10.0.0.7").resolve("ocpi.example.com", 443)
+    (line,) = logged
+    assert (line["host"], line["address"]) == ("ocpi.example.com", "10.0.0.7")
+    assert "allow_networks" in line["remedy"]
 
 
 async def test_allowed_network_counts_for_resolved_addresses() -> None:

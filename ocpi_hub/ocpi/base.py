@@ -6,10 +6,10 @@ How faults of objects are told apart: `ocpi.faults`. Spec: 2.2.1 types_types.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, get_args
 
-from annotated_types import Len
-from pydantic import BaseModel, FailFast, GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from ocpi_hub.ocpi import json_text
@@ -70,20 +70,35 @@ def _absent_as_empty(value: tuple[T, ...] | None) -> tuple[T, ...]:
     return () if value is None else value
 
 
-class _Many:
-    """The schema of a list of cardinality `*`: null counts as absent (TY-09)."""
+@dataclass(frozen=True, slots=True)
+class _List:
+    """The schema of a list. It stops at the first faulty element: a hostile list has millions.
+
+    Attributes:
+        min_length: 1 for cardinality `+`; 0 for `*`, where null counts as absent (TY-09).
+    """
+
+    min_length: int
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        schema = core_schema.tuple_schema(
+            [handler.generate_schema(get_args(source)[0])],
+            variadic_item_index=0,
+            min_length=self.min_length or None,
+            fail_fast=True,
+        )
+        if self.min_length:
+            return schema
         return core_schema.no_info_after_validator_function(
-            _absent_as_empty, core_schema.nullable_schema(handler(source))
+            _absent_as_empty, core_schema.nullable_schema(schema)
         )
 
 
-Many = Annotated[tuple[T, ...], FailFast(), _Many()]
-"""A list of cardinality `*`; give it the default `()`. One faulty element is reported, not all."""
-Some = Annotated[tuple[T, ...], FailFast(), Len(min_length=1)]
+Many = Annotated[tuple[T, ...], _List(0)]
+"""A list of cardinality `*`; give it the default `()`."""
+Some = Annotated[tuple[T, ...], _List(1)]
 """A list of cardinality `+`."""
 
 

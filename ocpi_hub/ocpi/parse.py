@@ -174,6 +174,7 @@ def fault_message(error: ValidationError) -> str:
 
 _RULES: Final = {
     "missing": "is required",
+    "string_type": "must be a string",
     "bool_type": "must be a boolean",
     "model_type": "must be an object",
     "tuple_type": "must be a list",

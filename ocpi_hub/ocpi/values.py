@@ -17,8 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ocpi_hub.ocpi.faults import one_of
 
-_DATE_TIME: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?$"
-_DATE_TIME_Z: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$"
+_FORM: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
 _DATE_TIME_SCHEMA: Final = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?Z?$"
@@ -35,10 +34,13 @@ def parse_datetime(text: str) -> datetime:
     Raises:
         ValueError: another form, a numeric offset, or no such time.
     """
-    if not re.fullmatch(_DATE_TIME_Z[1:-2] + "Z?", text, re.ASCII):
+    if not re.fullmatch(_FORM + "Z?", text):
         raise ValueError(_DATE_TIME_RULE)
     whole, _, fraction = text.removesuffix("Z").partition(".")
-    moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(_DATE_TIME_RULE) from None
     return moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
 
 
@@ -65,12 +67,12 @@ class _DateTime:
         choices: list[CoreSchema] = [
             core_schema.chain_schema(
                 [
-                    core_schema.str_schema(pattern=_DATE_TIME_Z, max_length=64),
+                    core_schema.str_schema(pattern=f"^{_FORM}Z$", max_length=64),
                     core_schema.datetime_schema(),
                 ]
             ),
             core_schema.no_info_after_validator_function(
-                _from_text, core_schema.str_schema(pattern=_DATE_TIME, max_length=64)
+                _from_text, core_schema.str_schema(pattern=f"^{_FORM}$", max_length=64)
             ),
             core_schema.datetime_schema(strict=True, tz_constraint=0),
         ]

@@ -11,12 +11,12 @@ from ocpi_hub.domain.party import CredentialsToken, PartyId, Role
 from ocpi_hub.ocpi.base import CountryCode, OcpiModel, OpenEnum, PartyCode, Some, Url
 from ocpi_hub.ocpi.v2_2_1.common import BusinessDetails
 
-_TOKEN_FORM: Final = r"[\x21-\x7e]{1,64}"
+_FORM: Final = r"[\x21-\x7e]{1,64}"
 
 
 def _usable_token(value: str) -> CredentialsToken:
     # The rule alone stands in the message: the value is a secret.
-    if not re.fullmatch(_TOKEN_FORM, value):
+    if not re.fullmatch(_FORM, value):
         raise ValueError("must be 1 to 64 printable ASCII characters without white space")
     return CredentialsToken(value)
 
@@ -51,7 +51,7 @@ class Credentials(OcpiModel, frozen=True):
     token: Annotated[
         str,
         AfterValidator(_usable_token),
-        WithJsonSchema({"type": "string", "pattern": f"^{_TOKEN_FORM}$"}),
+        WithJsonSchema({"type": "string", "pattern": f"^{_FORM}$"}),
     ]
     url: Url
     roles: Some[CredentialsRole]

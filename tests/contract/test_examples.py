@@ -1,0 +1,134 @@
+"""The specification's own examples, as far as the hub has models of their types.
+
+They are not part of this project: `OCPI_EXAMPLES` names their folder, or they lie beside the
+checkout. Its `index.json` tells the type of each file, whether it is valid and what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocpi_hub.domain.party import OcpiVersion
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.base import OcpiModel
+from ocpi_hub.ocpi.envelope import parse_envelope
+from ocpi_hub.ocpi.findings import findings
+from ocpi_hub.ocpi.json_text import dump, fingerprint
+from ocpi_hub.ocpi.merge import merge_patch
+from ocpi_hub.ocpi.parse import parse_json, parse_object
+from ocpi_hub.ocpi.registry import V2_2_1, body_models, versions
+from ocpi_hub.ocpi.v2_2_1.common import DisplayText, EnergyMix
+from tests.unit.ocpi.factories import make_token
+
+FOLDER = Path(
+    os.environ.get("OCPI_EXAMPLES", Path(__file__).parents[2] / ".." / "shared" / "ocpi-examples")
+)
+MAX_DEPTH = 16
+_PARTS: dict[str, type[OcpiModel]] = {"DisplayText": DisplayText, "EnergyMix": EnergyMix}
+
+
+@cache
+def _index() -> tuple[dict[str, Any], ...]:
+    path = FOLDER / "index.json"
+    if not path.is_file():
+        return ()
+    return tuple(json.loads(path.read_text(encoding="utf-8"))["examples"])
+
+
+def _models(version: str) -> dict[str, type[OcpiModel]]:
+    known = dict(body_models(OcpiVersion(version))) if version in versions() else {}
+    return {**known, **_PARTS} if version == V2_2_1 else known
+
+
+def _examples(*, response: bool = False) -> Iterator[Any]:
+    """Test parameters: file, type, whether it is a list, entry of the index."""
+    for entry in _index():
+        match = re.fullmatch(r"(Response<)?(\w+)(\[\])?>?", entry["type"])
+        if match and bool(match[1]) == response and match[2] in _models(entry["version"]):
+            yield pytest.param(entry, match[2], bool(match[3]), id=entry["file"])
+
+
+def _body(entry: dict[str, Any]) -> bytes:
+    """The example; of a file that wraps it in a document, the part the index points to."""
+    body: bytes = (FOLDER / str(entry["file"])).read_bytes()
+    if not entry.get("pointer"):
+        return body
+    part: Any = json.loads(body, parse_float=Decimal)
+    for step in entry["pointer"].strip("/").split("/"):
+        part = part[int(step) if isinstance(part, list) else step]
+    return dump(part)
+
+
+def test_examples_are_present() -> None:
+    if not _index():
+        pytest.skip(f"the specification's examples are not in {FOLDER}")
+    assert sum(1 for _ in _examples()) > 20
+
+
+@pytest.mark.parametrize(("entry", "name", "is_list"), list(_examples()))
+def test_example(entry: dict[str, Any], name: str, is_list: bool) -> None:
+    body, model = _body(entry), _models(entry["version"])[name]
+    if entry["partial"]:
+        _check_patch(body, model)
+    elif is_list:
+        items = parse_json(body, max_depth=MAX_DEPTH)
+        assert isinstance(items, list)
+        assert items
+        for item in items:
+            _check_valid(dump(item), model)
+    elif entry["valid"]:
+        _check_valid(body, model)
+    else:
+        _check_broken(body, model, entry["violations"])
+
+
+@pytest.mark.req("TF-10")
+@pytest.mark.parametrize(("entry", "name", "is_list"), list(_examples(response=True)))
+def test_response_example(entry: dict[str, Any], name: str, is_list: bool) -> None:
+    envelope = parse_envelope(_body(entry))
+    assert envelope is not None
+    items = envelope.data if is_list else [envelope.data]
+    assert isinstance(items, list)
+    for item in items:
+        _check_valid(json.dumps(item).encode(), _models(entry["version"])[name])
+
+
+def _check_valid(body: bytes, model: type[OcpiModel]) -> None:
+    parsed = parse_object(body, model, max_depth=MAX_DEPTH)
+    assert parsed.findings == ()
+    assert findings(parsed.value) == ()
+    # A model that is written again has the same content, but for the spelling of times.
+    again = parse_object(parsed.value.to_json(), model, max_depth=MAX_DEPTH)
+    assert again.value == parsed.value
+
+
+def _check_patch(body: bytes, model: type[OcpiModel]) -> None:
+    """A PATCH of a complete object leaves a complete object."""
+    assert model.__name__ == "Token"
+    stored = json.dumps(make_token())
+    merged = merge_patch(stored, body.decode())
+    patched = parse_object(merged.encode(), model, max_depth=MAX_DEPTH)
+    assert patched.findings == ()
+    assert fingerprint(merged) != fingerprint(stored)
+
+
+def _check_broken(body: bytes, model: type[OcpiModel], violations: list[str]) -> None:
+    """A message or a finding names each faulty field."""
+    try:
+        parsed = parse_object(body, model, max_depth=MAX_DEPTH)
+    except InvalidRequest as refusal:
+        told = refusal.message
+    else:
+        told = "; ".join(finding.path for finding in parsed.findings)
+    for violation in violations:
+        path = violation.removeprefix("$.").partition(":")[0]
+        assert path in told

@@ -1,0 +1,105 @@
+"""Bodies as partners send them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def make_token(**overrides: Any) -> dict[str, Any]:
+    """A Token with the required fields."""
+    return {
+        "country_code": "DE",
+        "party_id": "MSP",
+        "uid": "04A2B3C4",
+        "type": "RFID",
+        "contract_id": "DE-MSP-C00000001-X",
+        "issuer": "Beispiel Mobilität",
+        "valid": True,
+        "whitelist": "ALLOWED",
+        "last_updated": "2026-02-03T04:05:06Z",
+        **overrides,
+    }
+
+
+def make_tariff(**overrides: Any) -> dict[str, Any]:
+    """A Tariff with the required fields."""
+    return {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "T1",
+        "currency": "EUR",
+        "elements": [{"price_components": [{"type": "ENERGY", "price": 0.29, "step_size": 1}]}],
+        "last_updated": "2026-01-01T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_cdr(**overrides: Any) -> dict[str, Any]:
+    """A CDR with the required fields and a tariff."""
+    return {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "CDR1",
+        "start_date_time": "2026-02-03T04:00:00Z",
+        "end_date_time": "2026-02-03T05:00:00Z",
+        "cdr_token": {
+            "country_code": "DE",
+            "party_id": "MSP",
+            "uid": "04A2B3C4",
+            "type": "RFID",
+            "contract_id": "DE-MSP-C00000001-X",
+        },
+        "auth_method": "AUTH_REQUEST",
+        "cdr_location": {
+            "id": "LOC1",
+            "address": "Keizersgracht 1",
+            "city": "Amsterdam",
+            "country": "NLD",
+            "coordinates": {"latitude": "52.37403", "longitude": "4.88969"},
+            "evse_uid": "E1",
+            "evse_id": "NL*CPO*E1",
+            "connector_id": "1",
+            "connector_standard": "IEC_62196_T2",
+            "connector_format": "SOCKET",
+            "connector_power_type": "AC_3_PHASE",
+        },
+        "currency": "EUR",
+        "tariffs": [make_tariff()],
+        "charging_periods": [
+            {
+                "start_date_time": "2026-02-03T04:00:00Z",
+                "dimensions": [{"type": "ENERGY", "volume": 11.5}],
+                "tariff_id": "T1",
+            }
+        ],
+        "total_cost": {"excl_vat": 3.34},
+        "total_energy": 11.5,
+        "total_time": 1,
+        "last_updated": "2026-02-03T05:01:00Z",
+        **overrides,
+    }
+
+
+def make_credentials(**overrides: Any) -> dict[str, Any]:
+    """Credentials of a platform with one CPO."""
+    return {
+        "token": "n0t-a-s3cret",
+        "url": "https://cpo.example/ocpi/versions",
+        "roles": [make_role()],
+        **overrides,
+    }
+
+
+def make_role(**overrides: Any) -> dict[str, Any]:
+    return {
+        "role": "CPO",
+        "business_details": {"name": "Laadpaal BV"},
+        "party_id": "CPO",
+        "country_code": "NL",
+        **overrides,
+    }
+
+
+def encode(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

@@ -20,8 +20,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import structlog
-
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.protocols import DirectoryStore, ProcessRow
 from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
@@ -29,8 +27,9 @@ from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.party import CredentialsToken
 from ocpi_hub.errors import StoreUnavailable
 from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 KEEP_PROCESS_S = 600.0
 """Seconds after which the row of a silent process is removed, at least."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import asyncpg
-import structlog
 
 from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
@@ -31,8 +30,9 @@ from ocpi_hub.errors import ConfigError, StoreUnavailable
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SQL = Queries("directory")
 CHANNEL = "ocpi_hub_directory"

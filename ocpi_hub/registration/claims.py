@@ -1,0 +1,56 @@
+"""The roles that a partner claims in its credentials object.
+
+Spec: 2.2.1 credentials_credentials_role_class.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from ocpi_hub.domain.party import CredentialsToken, PartyId, Role
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.registration.protocols import ClaimedRole
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MAX_ROLES = 1000
+"""Roles of one platform."""
+
+_TOKEN_BYTES = 36  # 48 characters of URL-safe Base64; a token has at most 64
+
+
+def new_token() -> CredentialsToken:
+    """A credentials token nobody can guess."""
+    return CredentialsToken(secrets.token_urlsafe(_TOKEN_BYTES))
+
+
+def claimed_roles(credentials: Credentials, hub: PartyId) -> Sequence[ClaimedRole]:
+    """The roles to register. A role of a later OCPI version is left out: the hub cannot route it.
+
+    Raises:
+        InvalidRequest: it claims to be this hub, or claims nothing that can be routed.
+    """
+    if len(credentials.roles) > MAX_ROLES:
+        raise InvalidRequest(f"roles: at most {MAX_ROLES} are accepted")
+    claimed = []
+    for held in credentials.roles:
+        if held.party == hub:
+            raise InvalidRequest(f"roles: {hub} is this hub itself")
+        if held.role == Role.HUB:
+            raise InvalidRequest(f"roles: {held.party} claims the role HUB, which is this hub's")
+        if held.role not in Role.__members__:
+            log.warning("unknown_role_left_out", party=str(held.party), role=held.role[:40])
+            continue
+        details = held.business_details
+        claimed.append(
+            ClaimedRole(held.party, Role(held.role), details.name, details.to_json().decode())
+        )
+    if not claimed:
+        raise InvalidRequest(f"roles: none of them is known; use {', '.join(_USABLE)}")
+    return claimed
+
+
+_USABLE = tuple(role.value for role in Role if role is not Role.HUB)

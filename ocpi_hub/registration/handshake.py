@@ -1,0 +1,203 @@
+"""Answers partners on the credentials module, the hub being the Receiver.
+
+A POST or PUT is answered after the hub has called the partner back. Until those calls have
+succeeded nothing is stored, then all of it is in one transaction, which also checks that the
+credentials that opened the request are still good: of two handshakes with one invitation one wins.
+
+Spec: 2.2.1 credentials_credentials_endpoint, versions_module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import assert_never
+
+from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
+from ocpi_hub.domain.exchange import OutboundClient
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    Platform,
+    PlatformState,
+    Quirk,
+)
+from ocpi_hub.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotPermitted,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.registration.claims import claimed_roles, new_token
+from ocpi_hub.registration.partner import Access, PartnerCalls
+from ocpi_hub.registration.protocols import (
+    CredentialsGone,
+    PartyTaken,
+    Registration,
+    RegistrationStore,
+    Stored,
+    StoreResult,
+    UrlCheck,
+    WrongState,
+)
+from ocpi_hub.registration.versions import VERSION, make_offer
+from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+async def _nothing() -> None:
+    """What happens after a change when nobody has to be told."""
+
+
+class Handshake:
+    """Versions and credentials as partners see them. Results are the JSON text of `data`.
+
+    Args:
+        public_url: base of every URL the hub hands out.
+        offered: functional modules by interface.
+        changed: called after every change, so that this process acts on it at once; all the
+            others follow by themselves.
+    """
+
+    def __init__(
+        self,
+        store: RegistrationStore,
+        client: OutboundClient,
+        urls: UrlCheck,
+        settings: Settings,
+        *,
+        public_url: str,
+        offered: Sequence[tuple[str, InterfaceRole]],
+        changed: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._store = store
+        self._max_depth = settings.max_json_depth
+        self._changed = changed
+        self.offer = make_offer(settings, public_url, offered)
+        self._partner = PartnerCalls(
+            client, urls, timeout_s=settings.handshake_timeout_s, max_depth=self._max_depth
+        )
+
+    def versions(self) -> bytes:
+        """GET versions."""
+        return self.offer.versions()
+
+    def details(self, version: str) -> bytes:
+        """GET version details.
+
+        Raises:
+            NotFound: the hub does not offer this version.
+        """
+        if version != VERSION:
+            raise NotFound(f"This hub does not offer version {version[:20]}")
+        return self.offer.details()
+
+    def get_credentials(self, presented: CredentialsToken) -> bytes:
+        """GET credentials: the object that this client uses towards the hub, with the token it
+        presented, an invitation's included (CR-12)."""
+        return self.offer.credentials(presented)
+
+    async def post_credentials(
+        self, platform: Platform, issued: IssuedCredentials, body: bytes
+    ) -> bytes:
+        """POST credentials: register.
+
+        Raises:
+            MethodNotAllowed: registered already (CR-06).
+            InvalidRequest: the body, or a role it claims, cannot be accepted.
+            ClientApiUnusable, UnsupportedVersion, EndpointsMissing: the calls back failed.
+            Unauthenticated: the invitation was used or withdrawn meanwhile.
+        """
+        if issued.kind is CredentialsKind.ACCESS:
+            raise MethodNotAllowed("This platform is registered already: use PUT")
+        return await self._accept(platform, issued, body)
+
+    async def put_credentials(
+        self, platform: Platform, issued: IssuedCredentials, body: bytes
+    ) -> bytes:
+        """PUT credentials: new tokens, roles and endpoints.
+
+        Raises:
+            MethodNotAllowed: not registered (CR-06).
+            OcpiError: as `post_credentials`.
+        """
+        _require_registered(platform, issued)
+        return await self._accept(platform, issued, body)
+
+    async def delete_credentials(self, platform: Platform, issued: IssuedCredentials) -> None:
+        """DELETE credentials: end the connection; only an operator's new invitation leads back.
+
+        Raises:
+            MethodNotAllowed: not registered (CR-06).
+            Unauthenticated: the credentials were withdrawn meanwhile.
+        """
+        _require_registered(platform, issued)
+        _require_stored(await self._store.disconnect(issued))
+        log.warning("platform_disconnected", platform=platform.platform_id)
+        await self._tell_changed()
+
+    async def _accept(self, platform: Platform, issued: IssuedCredentials, body: bytes) -> bytes:
+        credentials = parse_object(body, Credentials, max_depth=self._max_depth).value
+        roles = claimed_roles(credentials, self.offer.hub)
+        their_access = Access(
+            credentials.credentials_token,
+            limit_key=f"handshake {platform.platform_id}",
+            raw=Quirk.RAW_TOKEN in platform.quirks,
+        )
+        found = await self._partner.discover(credentials.url, their_access)
+        registration = Registration(
+            version=VERSION,
+            versions_url=credentials.url,
+            our_token=credentials.credentials_token,
+            roles=roles,
+            endpoints=found.endpoints,
+            raw_token=found.raw,
+        )
+        new = new_token()
+        _require_stored(await self._store.complete_answered(issued, registration, new.sha256))
+        log.info(
+            "platform_registered",
+            platform=platform.platform_id,
+            parties=sorted({str(held.party) for held in roles}),
+            again=issued.kind is CredentialsKind.ACCESS,
+        )
+        await self._tell_changed()
+        return self.offer.credentials(new)
+
+    async def _tell_changed(self) -> None:
+        try:
+            await self._changed()
+        except StoreUnavailable as error:
+            # It is committed, and the partner must learn its new token.
+            log.warning("directory_not_refreshed", reason=str(error))
+
+
+def _require_registered(platform: Platform, issued: IssuedCredentials) -> None:
+    if issued.kind is not CredentialsKind.ACCESS or platform.state is not PlatformState.CONNECTED:
+        raise MethodNotAllowed("This platform is not registered: use POST")
+
+
+def _require_stored(result: StoreResult) -> None:
+    """Turn what kept a handshake from being stored into the answer to it."""
+    match result:
+        case Stored():
+            return
+        case PartyTaken(party):
+            log.warning("party_claimed_twice", party=str(party))
+            raise InvalidRequest(
+                f"roles: {party} belongs to another platform of this hub;"
+                " ask the hub's operator if it has moved"
+            )
+        case CredentialsGone():
+            raise Unauthenticated("These credentials were used or replaced meanwhile")
+        case WrongState(PlatformState.SUSPENDED):
+            raise NotPermitted("This platform is suspended on this hub: ask the hub's operator")
+        case WrongState():
+            raise MethodNotAllowed("This platform is not registered: use POST")
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,291 @@
+"""Registrations that the hub's operator begins: invitations, handshakes as Sender, rotation.
+
+As Sender the hub's own token has to work while its POST is open, because the partner calls back
+within it, and any process may get that call: the token is committed first, as a provisional one
+that expires by itself if this process dies. It becomes a lasting one with the partner's answer.
+
+Spec: 2.2.1 credentials_registration, credentials_updating_the_credentials_and_resetting_the_token.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from ocpi_hub.domain.exchange import OutboundClient
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    Platform,
+    PlatformId,
+    PlatformState,
+    Quirk,
+)
+from ocpi_hub.errors import (
+    ClientApiUnusable,
+    EndpointsMissing,
+    InvalidRequest,
+    OperatorError,
+    UnsupportedVersion,
+)
+from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.registration.claims import claimed_roles, new_token
+from ocpi_hub.registration.partner import (
+    Access,
+    Agreed,
+    Declined,
+    Discovered,
+    PartnerCalls,
+    Unclear,
+)
+from ocpi_hub.registration.protocols import (
+    CredentialsGone,
+    KnownAlready,
+    PartyTaken,
+    Registration,
+    RegistrationStore,
+    Stored,
+    StoreResult,
+    UrlCheck,
+    WrongState,
+)
+from ocpi_hub.registration.versions import VERSION, make_offer
+from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_ID_BYTES = 4
+_PROVISIONAL_MARGIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an operator hands to a partner, outside of OCPI.
+
+    Attributes:
+        token: CREDENTIALS_TOKEN_A; the hub keeps its digest only.
+    """
+
+    platform_id: PlatformId
+    versions_url: str
+    token: CredentialsToken = field(repr=False)
+    expires_at: datetime
+
+
+class Onboarding:
+    """Starts registrations. Every method raises OperatorError with what to do next.
+
+    Args:
+        public_url: base of every URL the hub hands out.
+        offered: functional modules by interface.
+    """
+
+    def __init__(
+        self,
+        store: RegistrationStore,
+        client: OutboundClient,
+        urls: UrlCheck,
+        settings: Settings,
+        *,
+        public_url: str,
+        offered: Sequence[tuple[str, InterfaceRole]],
+    ) -> None:
+        self._store = store
+        self._days = settings.invitation_days
+        self._offer = make_offer(settings, public_url, offered)
+        self._partner = PartnerCalls(
+            client,
+            urls,
+            timeout_s=settings.handshake_timeout_s,
+            max_depth=settings.max_json_depth,
+        )
+
+    async def invite(self, name: str) -> Invitation:
+        """A new platform that may register once."""
+        token = new_token()
+        while True:
+            platform_id = _new_id()
+            expires_at = await self._store.invite(platform_id, name, token.sha256, days=self._days)
+            if expires_at is not None:
+                return Invitation(platform_id, self._offer.versions_url, token, expires_at)
+
+    async def renew_invitation(self, platform_id: PlatformId) -> Invitation:
+        """A new invitation for a platform: the first one expired or was lost, the answer to a
+        handshake was lost, or it had disconnected. What works at present goes on working.
+
+        Raises:
+            OperatorError: there is no such platform.
+        """
+        token = new_token()
+        expires_at = await self._store.renew_invitation(platform_id, token.sha256, days=self._days)
+        if expires_at is None:
+            raise OperatorError(f"there is no platform {platform_id}; see platform list")
+        return Invitation(platform_id, self._offer.versions_url, token, expires_at)
+
+    async def connect(
+        self, versions_url: str, token_a: CredentialsToken, name: str | None = None
+    ) -> PlatformId:
+        """Register with a partner that gave us its versions URL and CREDENTIALS_TOKEN_A.
+
+        Raises:
+            OperatorError: it did not work; nothing is left of the attempt.
+        """
+        access = Access(token_a, limit_key=f"handshake {versions_url}")
+        found = await self._discover(versions_url, access)
+        our_token = new_token()
+        started = await self._store.start_connecting(
+            _new_id(),
+            name or urlsplit(versions_url).hostname or versions_url,
+            versions_url,
+            our_token.sha256,
+            valid_s=self._partner.credentials_s + _PROVISIONAL_MARGIN_S,
+        )
+        if isinstance(started, KnownAlready):
+            raise OperatorError(
+                f"{started.platform_id} is registered with this versions URL already:"
+                f" `platform rotate {started.platform_id}` renews its credentials"
+            )
+        platform_id = started.platform_id
+        try:
+            await self._connect(platform_id, found, access, our_token)
+        except BaseException:
+            await self._store.abandon_connecting(platform_id, our_token.sha256)
+            raise
+        log.info("platform_connected", platform=platform_id)
+        return platform_id
+
+    async def rotate(self, platform: Platform) -> None:
+        """Replace both credentials tokens by PUT credentials; also makes the partner read the
+        hub's endpoints again (VE-10).
+
+        Raises:
+            OperatorError: it did not work; what worked before goes on working, unless the text
+                says that this is not known.
+        """
+        if (
+            platform.state is not PlatformState.CONNECTED
+            or platform.our_token is None
+            or platform.versions_url is None
+        ):
+            raise OperatorError(
+                f"{platform.platform_id} is {platform.state}, not connected: there is nothing to"
+                f" rotate; `platform invite --renew {platform.platform_id}` starts anew"
+            )
+        access = Access(
+            platform.our_token,
+            limit_key=f"handshake {platform.platform_id}",
+            raw=Quirk.RAW_TOKEN in platform.quirks,
+        )
+        found = await self._discover(platform.versions_url, access)
+        new = new_token()
+        await self._store.start_rotation(
+            platform.platform_id,
+            new.sha256,
+            valid_s=self._partner.credentials_s + _PROVISIONAL_MARGIN_S,
+        )
+        keep = False
+        done = False
+        try:
+            answer = await self._send("PUT", found, access, new)
+            keep = not isinstance(answer, Declined)
+            if not isinstance(answer, Agreed):
+                raise OperatorError(_not_agreed(answer, platform.platform_id))
+            registration = self._registration(found, answer.credentials)
+            _require_stored(
+                await self._store.complete_rotation(platform.platform_id, registration, new.sha256)
+            )
+            done = True
+        finally:
+            if not done:
+                await self._store.end_rotation(platform.platform_id, new.sha256, keep=keep)
+        log.info("credentials_rotated", platform=platform.platform_id)
+
+    async def _connect(
+        self,
+        platform_id: PlatformId,
+        found: Discovered,
+        access: Access,
+        our_token: CredentialsToken,
+    ) -> None:
+        answer = await self._send("POST", found, access, our_token)
+        if not isinstance(answer, Agreed):
+            raise OperatorError(answer.reason)
+        try:
+            registration = self._registration(found, answer.credentials)
+            _require_stored(
+                await self._store.complete_connecting(platform_id, registration, our_token.sha256)
+            )
+        except OperatorError:
+            # The partner believes that we are registered.
+            token_c = answer.credentials.credentials_token
+            await self._partner.withdraw(
+                found.credentials_url, Access(token_c, access.limit_key, found.raw)
+            )
+            raise
+
+    async def _discover(self, versions_url: str, access: Access) -> Discovered:
+        try:
+            return await self._partner.discover(versions_url, access)
+        except (ClientApiUnusable, UnsupportedVersion, EndpointsMissing) as error:
+            raise OperatorError(error.message) from None
+
+    async def _send(
+        self, method: str, found: Discovered, access: Access, token: CredentialsToken
+    ) -> Agreed | Declined | Unclear:
+        return await self._partner.send_credentials(
+            method,
+            found.credentials_url,
+            Access(access.token, access.limit_key, found.raw),
+            self._offer.credentials(token),
+        )
+
+    def _registration(self, found: Discovered, credentials: Credentials) -> Registration:
+        try:
+            roles = claimed_roles(credentials, self._offer.hub)
+        except InvalidRequest as error:
+            raise OperatorError(f"the partner's credentials: {error.message}") from None
+        return Registration(
+            version=VERSION,
+            versions_url=credentials.url,
+            our_token=credentials.credentials_token,
+            roles=roles,
+            endpoints=found.endpoints,
+            raw_token=found.raw,
+        )
+
+
+def _new_id() -> PlatformId:
+    return PlatformId(f"p-{secrets.token_hex(_ID_BYTES)}")
+
+
+def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> str:
+    match answer:
+        case Declined(reason):
+            return reason
+        case Unclear(reason):
+            return (
+                f"{reason}. Whether the partner has taken the new credentials is not known: both"
+                f" tokens of the hub are accepted. If calls to it fail now,"
+                f" `platform invite --renew {platform_id}` starts anew"
+            )
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _require_stored(result: StoreResult) -> None:
+    match result:
+        case Stored():
+            return
+        case PartyTaken(party):
+            raise OperatorError(
+                f"the partner claims {party}, which belongs to another platform; see platform list"
+            )
+        case CredentialsGone() | WrongState():
+            raise OperatorError("the platform was changed meanwhile; see platform list")
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,303 @@
+"""The hub's calls to a partner during a handshake: versions, version details, credentials.
+
+A partner can answer anything; whatever it does becomes one of three errors that name the step, its
+URL and what was wrong, fit for the `status_message` of the partner's own request. A partner that
+does not take the Base64 of a token (many 2.1.1 and 2.2 platforms) is tried once without it.
+
+Spec: 2.2.1 credentials_registration, credentials_errors_during_registration.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ocpi_hub.domain.exchange import (
+    Answer,
+    Exchange,
+    NoAnswer,
+    OutboundClient,
+    OutboundRequest,
+    Unreachable,
+)
+from ocpi_hub.domain.message import MessageIds
+from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, Module
+from ocpi_hub.errors import (
+    ClientApiUnusable,
+    EndpointsMissing,
+    InvalidRequest,
+    UnsupportedVersion,
+)
+from ocpi_hub.ocpi import headers
+from ocpi_hub.ocpi.parse import parse_json, validate_object
+from ocpi_hub.ocpi.status_codes import is_success
+from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.ocpi.v2_2_1.versions import Endpoint, VersionDetails
+from ocpi_hub.registration.protocols import UrlCheck
+from ocpi_hub.registration.versions import VERSION
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MAX_ENDPOINTS = 200
+"""Endpoints of one version that a partner may announce."""
+
+MAX_IDENTIFIER = 100
+"""Characters of a module identifier; longer ones are nobody's module."""
+
+_CREDENTIALS = (Module.CREDENTIALS.value, InterfaceRole.SENDER)
+_QUOTED = 200
+_ANSWERS = 3
+"""A credentials request lasts as long as this many calls: the partner calls back within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the hub identifies itself to a partner in a handshake.
+
+    Attributes:
+        raw: the token travels without Base64.
+        limit_key: see `OutboundRequest`; not the platform's own, so that traffic which waits for
+            a slow partner does not keep the handshake from repairing it.
+    """
+
+    token: CredentialsToken
+    limit_key: str
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a partner offers in the version of the handshake.
+
+    Attributes:
+        raw: the token had to travel without Base64.
+    """
+
+    endpoints: Mapping[tuple[str, InterfaceRole], str]
+    raw: bool
+
+    @property
+    def credentials_url(self) -> str:
+        return self.endpoints[_CREDENTIALS]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The partner took the credentials and gave its own."""
+
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The partner refused, or was not reached: nothing has changed there."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The partner may have taken the credentials, but gave none that can be used."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Success:
+    data: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """`refused`: the partner said no. Else it failed, perhaps after it did what was asked."""
+
+    text: str
+    refused: bool
+
+
+class PartnerCalls:
+    """Reads what a partner offers and exchanges credentials with it.
+
+    Args:
+        timeout_s: seconds for one call.
+    """
+
+    def __init__(
+        self, client: OutboundClient, urls: UrlCheck, *, timeout_s: float, max_depth: int
+    ) -> None:
+        self._client = client
+        self._urls = urls
+        self._timeout_s = timeout_s
+        self._max_depth = max_depth
+
+    @property
+    def credentials_s(self) -> float:
+        """Seconds that `send_credentials` may take."""
+        return _ANSWERS * self._timeout_s
+
+    async def discover(self, versions_url: str, access: Access) -> Discovered:
+        """Read versions and version details.
+
+        Raises:
+            ClientApiUnusable: one of the calls failed, or its answer cannot be used (3001).
+            UnsupportedVersion: the partner does not offer this hub's version (3002).
+            EndpointsMissing: it has no credentials endpoint (3003).
+        """
+        step = f"GET versions ({_quoted(versions_url)})"
+        exchange, access = await self._get_versions(versions_url, access)
+        details_url = _details_url(self._data(step, exchange), step)
+        step = f"GET version details ({_quoted(details_url)})"
+        self._check(step, details_url)
+        data = self._data(step, await self._send("GET", details_url, access, self._timeout_s))
+        try:
+            details = validate_object(data, VersionDetails).value
+        except InvalidRequest as error:
+            raise ClientApiUnusable(f"{step}: {error.message}") from None
+        if details.version != VERSION:
+            raise ClientApiUnusable(f"{step}: these are the details of {_quoted(details.version)}")
+        if len(details.endpoints) > MAX_ENDPOINTS:
+            raise ClientApiUnusable(f"{step}: more than {MAX_ENDPOINTS} endpoints")
+        endpoints = self._endpoints(step, details.endpoints)
+        if _CREDENTIALS not in endpoints:
+            raise EndpointsMissing(f"{step}: there is no credentials endpoint")
+        return Discovered(endpoints, access.raw)
+
+    async def send_credentials(
+        self, method: str, url: str, access: Access, body: bytes
+    ) -> Agreed | Declined | Unclear:
+        """POST or PUT the hub's credentials object."""
+        step = f"{method} credentials ({_quoted(url)})"
+        exchange = await self._send(method, url, access, self.credentials_s, body)
+        match exchange:
+            case Unreachable(reason):
+                return Declined(f"{step}: {reason}")
+            case NoAnswer(reason):
+                return Unclear(f"{step}: {reason}")
+            case Answer():
+                return self._agreement(step, exchange)
+
+    async def withdraw(self, url: str, access: Access) -> None:
+        """DELETE credentials, as a courtesy: the outcome changes nothing for the hub."""
+        exchange = await self._send("DELETE", url, access, self._timeout_s)
+        outcome = exchange.http_status if isinstance(exchange, Answer) else exchange.reason
+        log.info("credentials_withdrawn", partner=access.limit_key, outcome=outcome)
+
+    async def _get_versions(self, url: str, access: Access) -> tuple[Exchange, Access]:
+        exchange = await self._send("GET", url, access, self._timeout_s)
+        if not isinstance(exchange, Answer) or exchange.http_status != 401:
+            return exchange, access
+        other = Access(access.token, access.limit_key, raw=not access.raw)
+        second = await self._send("GET", url, other, self._timeout_s)
+        if isinstance(second, Answer) and second.http_status == 200:
+            log.info("credentials_spelling_found", partner=access.limit_key, raw=other.raw)
+            return second, other
+        return exchange, access
+
+    async def _send(
+        self, method: str, url: str, access: Access, deadline_s: float, body: bytes | None = None
+    ) -> Exchange:
+        ids = MessageIds(str(uuid.uuid4()), str(uuid.uuid4()))
+        all_headers = {
+            headers.AUTHORIZATION: headers.authorization(access.token, raw=access.raw),
+            **headers.id_headers(ids),
+        }
+        if body is not None:
+            all_headers["Content-Type"] = "application/json"
+        request = OutboundRequest(method, url, access.limit_key, deadline_s, all_headers, body)
+        return await self._client.send(request)
+
+    def _data(self, step: str, exchange: Exchange) -> object:
+        """The `data` of a successful answer.
+
+        Raises:
+            ClientApiUnusable: it was none.
+        """
+        match exchange:
+            case Unreachable(reason) | NoAnswer(reason):
+                raise ClientApiUnusable(f"{step}: {reason}")
+            case Answer():
+                read = self._read(exchange)
+                if isinstance(read, _Fault):
+                    raise ClientApiUnusable(f"{step}: {read.text}")
+                return read.data
+
+    def _read(self, answer: Answer) -> _Success | _Fault:
+        status = answer.http_status
+        if 300 <= status < 400:
+            return _Fault(f"HTTP {status}: redirects are not followed", refused=True)
+        try:
+            value = parse_json(answer.body, max_depth=self._max_depth)
+        except InvalidRequest as error:
+            detail = error.message if status < 300 else ""
+            return _Fault(_joined(f"HTTP {status}", detail), refused=300 <= status < 500)
+        fields = value if isinstance(value, dict) else {}
+        message = fields.get("status_message")
+        said = _quoted(message) if isinstance(message, str) else ""
+        if status >= 300:
+            return _Fault(_joined(f"HTTP {status}", said), refused=status < 500)
+        code = fields.get("status_code")
+        if not isinstance(code, int) or isinstance(code, bool):
+            return _Fault("the answer has no status_code: it is not from OCPI", refused=False)
+        if not is_success(code):
+            return _Fault(_joined(f"OCPI {code}", said), refused=True)
+        return _Success(fields.get("data"))
+
+    def _agreement(self, step: str, answer: Answer) -> Agreed | Declined | Unclear:
+        read = self._read(answer)
+        if isinstance(read, _Fault):
+            reason = f"{step}: {read.text}"
+            return Declined(reason) if read.refused else Unclear(reason)
+        try:
+            return Agreed(validate_object(read.data, Credentials).value)
+        except InvalidRequest as error:
+            return Unclear(f"{step}: {error.message}")
+
+    def _endpoints(
+        self, step: str, announced: Iterable[Endpoint]
+    ) -> dict[tuple[str, InterfaceRole], str]:
+        """Endpoints by interface. Identifiers the hub does not know stay as they are (VE-11)."""
+        endpoints: dict[tuple[str, InterfaceRole], str] = {}
+        for endpoint in announced:
+            self._check(f"{step}: endpoint {_quoted(endpoint.identifier)}", endpoint.url)
+            identifier = endpoint.identifier.lower()
+            if identifier == Module.CREDENTIALS:
+                endpoints.setdefault(_CREDENTIALS, endpoint.url)
+            elif endpoint.role in InterfaceRole.__members__ and len(identifier) <= MAX_IDENTIFIER:
+                endpoints.setdefault((identifier, InterfaceRole(endpoint.role)), endpoint.url)
+        return endpoints
+
+    def _check(self, step: str, url: str) -> None:
+        reason = self._urls.check(url)
+        if reason is not None:
+            raise ClientApiUnusable(f"{step}: {reason}")
+
+
+def _details_url(data: object, step: str) -> str:
+    """The URL of this version's details.
+
+    Raises:
+        ClientApiUnusable: `data` is no list of versions.
+        UnsupportedVersion: this version is not in it.
+    """
+    if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
+        raise ClientApiUnusable(f"{step}: data is not a list of versions")
+    for entry in data:
+        if entry.get("version") == VERSION:
+            url = entry.get("url")
+            if isinstance(url, str):
+                return url
+            raise ClientApiUnusable(f"{step}: version {VERSION} has no url")
+    offered = ", ".join(_quoted(str(entry.get("version")), 10) for entry in data[:10])
+    raise UnsupportedVersion(f"{step}: {VERSION} is not offered, only: {offered or 'nothing'}")
+
+
+def _joined(what: str, detail: str) -> str:
+    return f"{what}: {detail}" if detail else what
+
+
+def _quoted(text: str, limit: int = _QUOTED) -> str:
+    """Text of a partner, fit for a message of ours."""
+    shown = "".join(character for character in text[:limit] if character.isprintable())
+    return f"{shown}..." if len(text) > limit else shown

@@ -1,0 +1,278 @@
+"""Registrations in PostgreSQL: each handshake's outcome is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+
+from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
+from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState
+from ocpi_hub.registration.protocols import (
+    Connecting,
+    CredentialsGone,
+    KnownAlready,
+    PartyTaken,
+    Registration,
+    Stored,
+    StoreResult,
+    WrongState,
+)
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.secret_key import Keyring
+
+SQL = Queries("registration")
+
+
+class _Refused(Exception):
+    """Rolls the transaction back."""
+
+    def __init__(self, result: StoreResult) -> None:
+        self.result = result
+
+
+class PostgresRegistrationStore:
+    """Implements `registration.protocols.RegistrationStore`."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    async def invite(
+        self, platform_id: PlatformId, name: str, token_sha256: bytes, *, days: int
+    ) -> datetime | None:
+        async with self._database.transaction() as connection:
+            new = await connection.fetchval(
+                SQL.insert_platform, platform_id, name, PlatformState.INVITED, None
+            )
+            if new is None:
+                return None
+            return await _insert_token(
+                connection,
+                platform_id,
+                token_sha256,
+                CredentialsKind.REGISTRATION,
+                timedelta(days=days),
+            )
+
+    async def renew_invitation(
+        self, platform_id: PlatformId, token_sha256: bytes, *, days: int
+    ) -> datetime | None:
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(SQL.lock_platform, platform_id) is None:
+                return None
+            await connection.execute(SQL.delete_invitations, platform_id)
+            return await _insert_token(
+                connection,
+                platform_id,
+                token_sha256,
+                CredentialsKind.REGISTRATION,
+                timedelta(days=days),
+            )
+
+    async def complete_answered(
+        self, presented: IssuedCredentials, registration: Registration, issued_sha256: bytes
+    ) -> StoreResult:
+        platform_id = presented.platform_id
+
+        async def work(connection: Connection) -> None:
+            await _require_presented(connection, presented)
+            await self._register(connection, platform_id, registration)
+            if presented.kind is CredentialsKind.REGISTRATION:
+                await connection.execute(SQL.delete_token, presented.token_sha256)
+            await _insert_token(
+                connection, platform_id, issued_sha256, CredentialsKind.ACCESS, None
+            )
+
+        return await self._change(work)
+
+    async def disconnect(self, presented: IssuedCredentials) -> StoreResult:
+        async def work(connection: Connection) -> None:
+            await _require_presented(connection, presented)
+            await connection.execute(SQL.disconnect_platform, presented.platform_id)
+            await connection.execute(SQL.delete_tokens, presented.platform_id)
+            await connection.execute(SQL.delete_endpoints, presented.platform_id)
+
+        return await self._change(work)
+
+    async def start_connecting(
+        self,
+        platform_id: PlatformId,
+        name: str,
+        versions_url: str,
+        token_sha256: bytes,
+        *,
+        valid_s: float,
+    ) -> Connecting | KnownAlready:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(SQL.lock_platform_by_url, versions_url)
+            if row is None:
+                await connection.execute(
+                    SQL.insert_platform, platform_id, name, PlatformState.CONNECTING, versions_url
+                )
+            else:
+                platform_id = PlatformId(row["platform_id"])
+                if row["state"] not in (PlatformState.CONNECTING, PlatformState.DISCONNECTED):
+                    return KnownAlready(platform_id)
+                await connection.execute(SQL.delete_tokens, platform_id)
+            await _insert_token(
+                connection,
+                platform_id,
+                token_sha256,
+                CredentialsKind.ACCESS,
+                timedelta(seconds=valid_s),
+            )
+        return Connecting(platform_id)
+
+    async def complete_connecting(
+        self, platform_id: PlatformId, registration: Registration, issued_sha256: bytes
+    ) -> StoreResult:
+        states = (PlatformState.CONNECTING, PlatformState.DISCONNECTED)
+        return await self._complete(platform_id, registration, issued_sha256, states)
+
+    async def abandon_connecting(self, platform_id: PlatformId, token_sha256: bytes) -> None:
+        async with self._database.transaction() as connection:
+            await connection.fetchrow(SQL.lock_platform, platform_id)
+            deleted = await connection.execute(SQL.delete_token, token_sha256)
+            # Without the token another attempt has taken the platform over.
+            if deleted != "DELETE 0":
+                await connection.execute(SQL.delete_connecting_platform, platform_id)
+
+    async def start_rotation(
+        self, platform_id: PlatformId, token_sha256: bytes, *, valid_s: float
+    ) -> None:
+        async with self._database.transaction() as connection:
+            await _insert_token(
+                connection,
+                platform_id,
+                token_sha256,
+                CredentialsKind.ACCESS,
+                timedelta(seconds=valid_s),
+            )
+
+    async def complete_rotation(
+        self, platform_id: PlatformId, registration: Registration, issued_sha256: bytes
+    ) -> StoreResult:
+        states = (PlatformState.CONNECTED,)
+        return await self._complete(platform_id, registration, issued_sha256, states)
+
+    async def end_rotation(
+        self, platform_id: PlatformId, token_sha256: bytes, *, keep: bool
+    ) -> None:
+        async with self._database.transaction() as connection:
+            await connection.fetchrow(SQL.lock_platform, platform_id)
+            if keep:
+                await connection.execute(SQL.make_token_lasting, token_sha256, platform_id)
+            else:
+                await connection.execute(SQL.delete_token, token_sha256)
+
+    async def _change(self, work: Callable[[Connection], Awaitable[None]]) -> StoreResult:
+        """Do it in a transaction; what `_Refused` says is rolled back and returned."""
+        try:
+            async with self._database.transaction() as connection:
+                await work(connection)
+        except _Refused as refused:
+            return refused.result
+        return Stored()
+
+    async def _complete(
+        self,
+        platform_id: PlatformId,
+        registration: Registration,
+        issued_sha256: bytes,
+        states: Iterable[PlatformState],
+    ) -> StoreResult:
+        async def work(connection: Connection) -> None:
+            state = await _lock(connection, platform_id)
+            if state not in states:
+                raise _Refused(WrongState(state))
+            await self._register(connection, platform_id, registration)
+            if not await connection.fetchval(SQL.make_token_lasting, issued_sha256, platform_id):
+                raise _Refused(CredentialsGone())
+
+        return await self._change(work)
+
+    async def _register(
+        self, connection: Connection, platform_id: PlatformId, registration: Registration
+    ) -> None:
+        """Store all that a handshake brought. The platform's row is locked.
+
+        Raises:
+            _Refused: a party belongs to another platform.
+        """
+        parties = sorted({held.party for held in registration.roles})
+        countries, ids = columns(map(party_columns, parties), 2)
+        await connection.execute(SQL.claim_parties, platform_id, countries, ids)
+        taken = await connection.fetchrow(SQL.first_taken_party, platform_id, countries, ids)
+        if taken is not None:
+            raise _Refused(PartyTaken(PartyId(taken["country_code"], taken["party_id"])))
+        rows = (
+            (*party_columns(held.party), held.role, held.name, held.business_details)
+            for held in registration.roles
+        )
+        roles = columns(rows, 5)
+        await connection.execute(SQL.withdraw_roles, platform_id, *roles[:3])
+        await connection.execute(SQL.store_roles, *roles)
+        await connection.execute(SQL.delete_endpoints, platform_id)
+        announced = columns(((*key, url) for key, url in registration.endpoints.items()), 3)
+        await connection.execute(
+            SQL.insert_endpoints, platform_id, registration.version, *announced
+        )
+        await connection.execute(
+            SQL.connect_platform,
+            platform_id,
+            registration.version,
+            registration.versions_url,
+            self._keyring.seal(registration.our_token, context=platform_id),
+            registration.raw_token,
+        )
+        await connection.execute(SQL.delete_expired_tokens, platform_id)
+        await wake_deliveries(connection, platform_id)
+
+
+async def wake_deliveries(connection: Connection, platform_id: str) -> None:
+    """Objects that wait for a platform's parties become due: it has (again) what they need."""
+    await connection.execute(SQL.forget_backoff, platform_id)
+    await connection.fetch(SQL.lock_waiting_objects, platform_id)
+    await connection.execute(SQL.make_waiting_objects_due, platform_id)
+
+
+async def _lock(connection: Connection, platform_id: PlatformId) -> PlatformState:
+    row = await connection.fetchrow(SQL.lock_platform, platform_id)
+    if row is None:
+        raise _Refused(CredentialsGone())
+    return PlatformState(row["state"])
+
+
+async def _require_presented(connection: Connection, presented: IssuedCredentials) -> None:
+    """Lock the platform; its state and the presented credentials must still allow the handshake.
+
+    Raises:
+        _Refused: they do not.
+    """
+    state = await _lock(connection, presented.platform_id)
+    allowed = (
+        state is PlatformState.CONNECTED
+        if presented.kind is CredentialsKind.ACCESS
+        else state is not PlatformState.SUSPENDED
+    )
+    if not await connection.fetchval(
+        SQL.token_is_good, presented.token_sha256, presented.platform_id, presented.kind
+    ):
+        raise _Refused(CredentialsGone())
+    if not allowed:
+        raise _Refused(WrongState(state))
+
+
+async def _insert_token(
+    connection: Connection,
+    platform_id: PlatformId,
+    token_sha256: bytes,
+    kind: CredentialsKind,
+    valid: timedelta | None,
+) -> datetime | None:
+    expires_at: datetime | None = await connection.fetchval(
+        SQL.insert_token, token_sha256, platform_id, kind, valid
+    )
+    return expires_at

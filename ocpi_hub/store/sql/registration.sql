@@ -1,0 +1,135 @@
+-- Changes of platforms. Order of locks, the same everywhere: the platform's row, parties, then the
+-- rest; the first statement that changes the directory locks its version until the commit, and no
+-- row of another platform may be waited for after that.
+
+-- name: insert_platform
+insert into platform (platform_id, name, state, versions_url)
+values ($1, $2, $3, $4)
+on conflict do nothing
+returning platform_id;
+
+-- name: lock_platform
+select platform_id, state from platform where platform_id = $1 for update;
+
+-- name: lock_platform_by_url
+-- The one furthest on, if there are several.
+select platform_id, state
+from platform
+where versions_url = $1
+order by array_position(array['connected', 'suspended', 'disconnected', 'connecting'], state),
+    platform_id
+limit 1
+for update;
+
+-- name: token_is_good
+select exists (
+    select from credentials_token
+    where token_sha256 = $1 and platform_id = $2 and kind = $3
+        and (expires_at is null or expires_at > now()));
+
+-- name: insert_token
+-- Not now(), which is the start of the transaction: tokens must be in the order of their commits.
+insert into credentials_token (token_sha256, platform_id, kind, issued_at, expires_at)
+values ($1, $2, $3, clock_timestamp(), now() + $4::interval)
+returning expires_at;
+
+-- name: make_token_lasting
+-- It is issued now: what came in the meantime is older.
+update credentials_token
+set expires_at = null, issued_at = clock_timestamp()
+where token_sha256 = $1 and platform_id = $2 and expires_at > now()
+returning platform_id;
+
+-- name: delete_token
+delete from credentials_token where token_sha256 = $1;
+
+-- name: delete_tokens
+delete from credentials_token where platform_id = $1;
+
+-- name: delete_invitations
+delete from credentials_token where platform_id = $1 and kind = 'registration';
+
+-- name: delete_expired_tokens
+delete from credentials_token where platform_id = $1 and expires_at <= now();
+
+-- name: claim_parties
+insert into party (country_code, party_id, platform_id)
+select country_code, party_id, $1
+from unnest($2::text[], $3::text[]) as claimed (country_code, party_id)
+order by country_code, party_id
+on conflict do nothing;
+
+-- name: first_taken_party
+select p.country_code, p.party_id
+from party p
+join unnest($2::text[], $3::text[]) as claimed (country_code, party_id)
+    using (country_code, party_id)
+where p.platform_id <> $1
+order by p.country_code, p.party_id
+limit 1;
+
+-- name: withdraw_roles
+-- Those that are not claimed any more.
+update party_role r
+set active = false
+from party p
+where p.platform_id = $1
+    and (p.country_code, p.party_id) = (r.country_code, r.party_id)
+    and r.active
+    and (r.country_code, r.party_id, r.role) not in (
+        select * from unnest($2::text[], $3::text[], $4::text[]));
+
+-- name: store_roles
+insert into party_role (country_code, party_id, role, name, business_details, active)
+select country_code, party_id, role, name, business_details::json, true
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    as claimed (country_code, party_id, role, name, business_details)
+on conflict (country_code, party_id, role) do update
+set name = excluded.name, business_details = excluded.business_details, active = true;
+
+-- name: delete_endpoints
+delete from endpoint where platform_id = $1;
+
+-- name: insert_endpoints
+insert into endpoint (platform_id, ocpi_version, module, interface_role, url)
+select $1, $2, module, interface_role, url
+from unnest($3::text[], $4::text[], $5::text[]) as announced (module, interface_role, url);
+
+-- name: connect_platform
+update platform
+set state = 'connected', online = true, ocpi_version = $2, versions_url = $3,
+    our_token_sealed = $4, connected_at = now(),
+    quirks = case when $5 then array_append(array_remove(quirks, 'raw_token'), 'raw_token')
+        else array_remove(quirks, 'raw_token') end
+where platform_id = $1;
+
+-- name: disconnect_platform
+update platform set state = 'disconnected', our_token_sealed = null where platform_id = $1;
+
+-- name: delete_connecting_platform
+delete from platform where platform_id = $1 and state = 'connecting';
+
+-- name: lock_waiting_objects
+-- In the order in which custody locks them.
+select from directed_object d
+join party p on p.platform_id = $1
+    and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
+where d.state = 'pending'
+    and coalesce(d.next_attempt_at, 'infinity') > now()
+order by d.module, d.country_code, d.party_id, d.object_id
+for update of d;
+
+-- name: make_waiting_objects_due
+update directed_object d
+set next_attempt_at = now()
+from party p
+where p.platform_id = $1
+    and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
+    and d.state = 'pending'
+    and coalesce(d.next_attempt_at, 'infinity') > now();
+
+-- name: forget_backoff
+delete from receiver_backoff b
+using party p
+where p.platform_id = $1
+    and (b.country_code, b.party_id) = (p.country_code, p.party_id);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -196,3 +197,31 @@ def test_pages_name_only_targets_and_commands_that_exist() -> None:
             _assert_parses(line)
         for command in re.findall(r"`(ocpi-hub(?: [a-z-]+)+)[^`]*`", text):
             assert command in COMMANDS.keys() | groups, page
+
+
+def test_make_starts_over_after_an_interrupted_installation(tmp_path: Path) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    for name in ("Makefile", "pyproject.toml", "requirements/run.lock", "requirements/dev.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, tmp_path / name)
+
+    # These tests may run under make themselves, which would be inherited.
+    outside = {key: value for key, value in os.environ.items() if "MAKE" not in key}
+
+    def plan() -> str:
+        command = ["make", "--dry-run", "test"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=outside, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert "venv --clear" in plan()
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    for stamp in (".venv-ready", ".run-ready", ".dev-ready"):
+        (venv / stamp).touch()
+    assert plan().startswith(".venv/bin/python -m pytest")
+    (venv / ".unfinished").touch()
+    assert "venv --clear" in plan()
+    assert plan().count("pip install") == 3

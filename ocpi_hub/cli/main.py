@@ -26,6 +26,7 @@ import uvloop
 
 from ocpi_hub import __version__
 from ocpi_hub.cli.party import add_party_parser
+from ocpi_hub.cli.serve import add_serve_parsers
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.errors import ConfigError, HubError
 from ocpi_hub.settings import Settings, load_settings
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_serve_parsers(commands)
     add_party_parser(commands)
     return parser
 

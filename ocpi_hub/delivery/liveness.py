@@ -83,6 +83,12 @@ class Liveness:
         if not platform.online:
             self._wake.set()
 
+    def answered(self, platform_id: PlatformId) -> None:
+        """A platform answered a request of ours."""
+        platform = self._directory().platforms.get(platform_id)
+        if platform is not None:
+            self.seen(platform)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Write contacts, bring back who returned, check who is silent."""
         while not stop.is_set():

@@ -113,7 +113,7 @@ class OcpiServer:
         exchange.platform = caller.platform
         structlog.contextvars.bind_contextvars(platform=caller.platform.platform_id)
         self._seen(caller.platform)
-        await self._keeper.note_first_use(caller.issued)
+        self._keeper.note_use(caller.issued)
         body = b""
         if request.method in _WITH_BODY:
             body = await read_body(request, timeout_s=self._settings.request_read_timeout_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -20,15 +20,15 @@ from ocpi_hub.store.address import DatabaseAddress
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
-    """A connection, of the pool or an own one."""
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+"""A connection, of the pool or an own one."""
 
 _TRANSACTION_TIMEOUT_SINCE = 17
 _IDLE_CONNECTION_S = 300.0
 _CLIENT_MARGIN_S = 5.0  # on top of the server's timeouts, for a server that fell silent
 
 # Each says that the database, not the statement, is the problem.
-_UNAVAILABLE: tuple[type[Exception], ...] = (
+UNAVAILABLE: tuple[type[Exception], ...] = (
     OSError,  # TimeoutError is one
     asyncpg.PostgresConnectionError,  # 08
     asyncpg.InvalidAuthorizationSpecificationError,  # 28
@@ -47,8 +47,8 @@ _MISCONFIGURED: tuple[type[Exception], ...] = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ClientConfigurationError,
 )
-_CLOSING: tuple[type[Exception], ...] = (*_UNAVAILABLE, asyncpg.InterfaceError)
-_NO_CONNECTION: tuple[type[Exception], ...] = (*_UNAVAILABLE, *_MISCONFIGURED)
+_CLOSING: tuple[type[Exception], ...] = (*UNAVAILABLE, asyncpg.InterfaceError)
+_NO_CONNECTION: tuple[type[Exception], ...] = (*_CLOSING, *_MISCONFIGURED)
 
 
 class Database:
@@ -93,7 +93,7 @@ class Database:
             await pool
         except _MISCONFIGURED as error:
             raise ConfigError(f"database_url: {address!r} refused us: {error}") from error
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             raise StoreUnavailable(_describe(error)) from error
         return cls(pool, address, settings, server_settings)
 
@@ -112,22 +112,21 @@ class Database:
         Raises:
             StoreUnavailable: none is free in time, or it broke while in use.
         """
-        connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        connection = await self._acquire()
         try:
-            connection = await self._pool.acquire(timeout=self._settings.database_acquire_timeout_s)
-            try:
-                yield connection
-            except asyncpg.ReadOnlySQLTransactionError:
-                connection.terminate()  # or the pool would go on using the old primary
-                raise
-            finally:
-                await self._pool.release(connection)
-        except _UNAVAILABLE as error:
-            raise StoreUnavailable(_describe(error)) from error
+            yield connection
         except asyncpg.InterfaceError as error:
-            if connection is not None and not connection.is_closed():
+            if not _is_lost(connection):
                 raise  # asyncpg was used wrongly: that is our fault, not the database's
             raise StoreUnavailable(_describe(error)) from error
+        except UNAVAILABLE as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                connection.terminate()  # or the pool would go on using the old primary
+            raise StoreUnavailable(_describe(error)) from error
+        finally:
+            # A connection that breaks on its way back changes nothing about what was done with it.
+            with suppress(*_CLOSING):
+                await self._pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -138,6 +137,12 @@ class Database:
         """
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    async def _acquire(self) -> PoolConnectionProxy[asyncpg.Record]:
+        try:
+            return await self._pool.acquire(timeout=self._settings.database_acquire_timeout_s)
+        except _NO_CONNECTION as error:
+            raise StoreUnavailable(_describe(error)) from error
 
     async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own outside the pool, for LISTEN. The caller closes it.
@@ -183,6 +188,13 @@ def _server_settings(settings: Settings, application_name: str, major: int) -> d
 
 def _command_timeout_s(settings: Settings) -> float:
     return settings.statement_timeout_ms / 1000 + _CLIENT_MARGIN_S
+
+
+def _is_lost(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool was closed and took it back
+        return True
 
 
 def _describe(error: Exception) -> str:

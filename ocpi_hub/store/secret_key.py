@@ -108,15 +108,28 @@ def load_keyring(settings: Settings) -> Keyring:
         ConfigError: the key file cannot be read or made, others can read it, or it holds no key.
     """
     old = tuple(decode_key(key) for key in settings.old_secret_keys)
+    return Keyring(_current_key(settings), old)
+
+
+def key_for_workers(settings: Settings) -> str:
+    """The key in use as base64, for worker processes that are given a database address.
+
+    Raises:
+        ConfigError: as `load_keyring`.
+    """
+    return b64encode(_current_key(settings)).decode()
+
+
+def _current_key(settings: Settings) -> bytes:
     if settings.secret_key.get_secret_value():
-        return Keyring(decode_key(settings.secret_key), old)
+        return decode_key(settings.secret_key)
     if settings.database_url.get_secret_value():
         raise ConfigError("secret_key is required with database_url")
     path = settings.data_path / _FILE_NAME
     try:
         if not path.exists():
             _generate(path)
-        return Keyring(_read(path), old)
+        return _read(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read or made: {error.strerror}") from None
 

@@ -1,0 +1,150 @@
+"""One process of the hub, running.
+
+    writers   shared objects, intakes, verdicts, evidence     stop last, empty
+    loops     directory, liveness, errands, worker, catch-up  stop second
+    HTTP      accepts requests                                stops first
+
+Every task belongs to one task group; a loop that fails or ends early stops the service loudly, so
+that whoever supervises it starts a healthy one. `supervisor.py` runs several of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from aiohttp import web
+
+from ocpi_hub.assembly import Loop, Parts, Roles, Surroundings, Wrappers, assemble
+from ocpi_hub.clock import SystemClock
+from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.secret_key import Keyring
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MAX_HEADER_BYTES = 16_384
+BACKLOG = 1024
+
+
+class Service:
+    """One process of the hub.
+
+    Args:
+        listener: a bound socket; None for a process without the role `api`.
+        public_url: base of every URL the hub hands out.
+        wrappers: for tests.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        address: DatabaseAddress,
+        keyring: Keyring,
+        *,
+        listener: socket.socket | None,
+        public_url: str,
+        roles: Roles,
+        wrappers: Wrappers | None = None,
+    ) -> None:
+        self._settings = settings
+        self._address = address
+        self._keyring = keyring
+        self._listener = listener
+        self._public_url = public_url
+        self._roles = roles
+        self._wrappers = wrappers or Wrappers()
+
+    async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop` is set.
+
+        Args:
+            ready: called once requests are accepted.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached at the start.
+            ExceptionGroup: a loop failed.
+        """
+        clock = SystemClock()
+        async with AsyncExitStack() as stack:
+            database = await Database.open(self._address, self._settings)
+            stack.push_async_callback(database.close)
+            client = await stack.enter_async_context(HttpClient(self._settings, clock=clock))
+            parts = assemble(
+                Surroundings(
+                    settings=self._settings,
+                    database=database,
+                    keyring=self._keyring,
+                    client=client,
+                    clock=clock,
+                    public_url=self._public_url,
+                    wrappers=self._wrappers,
+                )
+            )
+            await parts.keeper.start()
+            await self._ask_for_what_was_missed(parts)
+            await self._run(parts, stop, ready)
+        log.info("service_stopped")
+
+    async def _ask_for_what_was_missed(self, parts: Parts) -> None:
+        if self._roles.worker:
+            alive = timedelta(seconds=self._settings.directory_max_age_s)
+            process_id = parts.keeper.process.process_id
+            await parts.liveness_store.request_catch_up_after_downtime(process_id, alive)
+
+    async def _run(self, parts: Parts, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        loops_stop, writers_stop = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            writers = [
+                group.create_task(_steady("writer", writer.run, writers_stop))
+                for writer in parts.writers
+            ]
+            loops = [
+                group.create_task(_steady(name, loop, loops_stop))
+                for name, loop in parts.loops(self._roles)
+            ]
+            runner = await self._listen(parts.app)
+            # What was loaded so far lives as long as the process: the collector need not look.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 100)
+            log.info("process_ready", url=self._public_url)
+            ready()
+            await stop.wait()
+            log.info("service_stopping")
+            if runner is not None:
+                await runner.cleanup()
+            loops_stop.set()
+            await asyncio.wait(loops)
+            writers_stop.set()
+            await asyncio.wait(writers)
+
+    async def _listen(self, app: web.Application) -> web.AppRunner | None:
+        if self._listener is None:
+            return None
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self._settings.grace_s,
+            keepalive_timeout=self._settings.keep_alive_s,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
+        await runner.setup()
+        await web.SockSite(runner, self._listener, backlog=BACKLOG).start()
+        return runner
+
+
+async def _steady(name: str, loop: Loop, stop: asyncio.Event) -> None:
+    """Run a loop that has to last until it is told to stop."""
+    await loop(stop)
+    if not stop.is_set():
+        raise RuntimeError(f"the loop {name!r} ended by itself")

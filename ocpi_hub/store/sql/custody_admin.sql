@@ -1,0 +1,49 @@
+-- What operators ask and do about directed objects.
+
+-- name: list
+select *
+from directed_object
+where module = $1
+    and ($2::text is null or state = $2)
+    and ($3::text is null or (country_code, party_id) = ($3, $4))
+    and ($5::text is null or (receiver_country_code, receiver_party_id) = ($5, $6))
+order by serial desc
+limit $7;
+
+-- name: attempts
+select attempt_id, version, ended_at, outcome, http, ocpi, message
+from delivery_attempt
+where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
+order by ended_at;
+
+-- name: other_contents
+select version, kind, at, correlation_id, body
+from directed_other_content
+where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
+order by id;
+
+-- name: send_again
+-- Puts objects back in the queue. $5 limits the states this is meant for.
+update directed_object
+set state = 'pending', next_attempt_at = now(), reason = $6, changed_at = now(),
+    received_at = case when state = 'dead' then now() else received_at end
+where module = $1
+    and ($2::text is null or (country_code, party_id) = ($2, $3))
+    and ($4::text is null or object_id = $4)
+    and ($7::text is null or (receiver_country_code, receiver_party_id) = ($7, $8))
+    and state = any ($5::text[])
+returning country_code, party_id, object_id;
+
+-- name: decide
+-- An operator's word on one object.
+update directed_object
+set state = $6, next_attempt_at = null, reason = $7, changed_at = now(),
+    sent_version = case when $6 = 'delivered' then version else sent_version end,
+    delivered_at = case when $6 = 'delivered' then now() end,
+    refused_after_ack = ($6 = 'refused')
+where (module, country_code, party_id, object_id) = ($1, $2, $3, $4) and state = any ($5::text[])
+returning state;
+
+-- name: find
+select * from directed_object
+where (module, country_code, party_id, object_id) = ($1, $2, $3, $4);

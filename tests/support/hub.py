@@ -1,0 +1,229 @@
+"""The hub for end-to-end tests: real processes, real HTTP, a real database.
+
+`HubProcess` runs `ocpi-hub serve` and its commands on a given database. `Roaming` is a hub with one
+CPO and one eMSP on board; tests take more of what they need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from ocpi_hub.store.address import DatabaseAddress
+from tests.support.party import PartyProcess
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+SECRET_KEY = base64.b64encode(b"k" * 32).decode()
+
+QUICK = {
+    "allow_http": "true",
+    "allow_networks": '["127.0.0.0/8", "::1/128"]',
+    "default_relation": "realtime",
+    "relay_timeout_s": "2",
+    "lease_margin_s": "1",
+    "custody_wait_s": "1",
+    "authorize_budget_ms": "1000",
+    "retry_min_s": "0.2",
+    "retry_max_s": "1",
+    "delivery_poll_s": "0.1",
+    "directory_poll_s": "0.2",
+    "directory_max_age_s": "5",
+    "handshake_timeout_s": "3",
+    "log_format": "json",
+    "log_level": "debug",
+}
+"""Settings of tests: loopback allowed, short waits."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class CommandFailed(Exception):
+    """A command ended with another status than 0."""
+
+    def __init__(self, status: int, stderr: str) -> None:
+        super().__init__(f"exit {status}: {stderr}")
+        self.status = status
+        self.stderr = stderr
+
+
+class HubProcess:
+    """`ocpi-hub serve` and commands with the same environment.
+
+    Args:
+        address: the database; None for the embedded one in `data_dir`.
+        settings: override `QUICK`.
+        program: runs instead of `-m ocpi_hub`, for instance a hub that kills itself.
+    """
+
+    def __init__(
+        self,
+        address: DatabaseAddress | None,
+        log: Path,
+        *,
+        program: Sequence[str] = ("-m", "ocpi_hub"),
+        port: int | None = None,
+        **settings: str,
+    ) -> None:
+        values = QUICK | settings | {"port": str(port or free_port())}
+        if address is not None:
+            values |= {"database_url": address.as_dsn(), "secret_key": SECRET_KEY}
+        self.environment = _clean_environment() | {
+            f"OCPI_HUB_{key.upper()}": value for key, value in values.items()
+        }
+        self.url = f"http://127.0.0.1:{values['port']}"
+        self._program = program
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> HubProcess:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start and wait until requests are accepted."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._program,
+                "serve",
+                "--json",
+                env=self.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        if self._process.stdout is None:
+            raise AssertionError("stdout is a pipe")
+        line = await asyncio.wait_for(self._process.stdout.readline(), START_TIMEOUT_S)
+        if not line:
+            raise AssertionError(f"the hub did not start:\n{self.logs()[-4000:]}")
+        self.url = json.loads(line)["url"]
+
+    async def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.returncode is None:
+            process.terminate()
+        try:
+            return await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise AssertionError("the hub did not stop") from None
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+        await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for the end, whatever brings it."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        return await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise AssertionError("the hub does not run")
+        return self._process.pid
+
+    @property
+    def versions_url(self) -> str:
+        return f"{self.url}/ocpi/versions"
+
+    def logs(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    async def run(self, *arguments: str) -> Any:
+        """A command's JSON result.
+
+        Raises:
+            CommandFailed: another exit status than 0.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ocpi_hub",
+            *arguments,
+            "--json",
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
+        if process.returncode:
+            raise CommandFailed(process.returncode, err.decode(errors="replace"))
+        return json.loads(out)
+
+    async def onboard(self, party: PartyProcess, name: str = "a partner") -> str:
+        """Invite a party platform and let it register; its platform id."""
+        invited = await self.run("platform", "invite", "--name", name)
+        await party.register(invited["versions_url"], invited["token"])
+        return str(invited["platform"])
+
+    async def get(self, path: str, **arguments: Any) -> httpx.Response:
+        """A plain GET, for what is not OCPI between partners."""
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            return await client.get(path, **arguments)
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("OCPI_HUB_")}
+
+
+@dataclass(frozen=True, slots=True)
+class Roaming:
+    """A hub with a CPO NL*CPO and an eMSP DE*MSP on board, which have the default relation."""
+
+    hub: HubProcess
+    cpo: PartyProcess
+    emsp: PartyProcess
+    cpo_platform: str
+    emsp_platform: str
+
+
+@asynccontextmanager
+async def roaming(hub: HubProcess, *emsp_arguments: str) -> AsyncIterator[Roaming]:
+    """Start hub and parties, and bring the parties on board."""
+    async with AsyncExitStack() as stack:
+        cpo, emsp, _ = await asyncio.gather(
+            stack.enter_async_context(PartyProcess.of([("CPO", "NL*CPO")])),
+            stack.enter_async_context(PartyProcess.of([("EMSP", "DE*MSP")], *emsp_arguments)),
+            stack.enter_async_context(hub),
+        )
+        cpo_platform, emsp_platform = await asyncio.gather(
+            hub.onboard(cpo, "Charge Co"), hub.onboard(emsp, "Mobility Co")
+        )
+        yield Roaming(hub, cpo, emsp, cpo_platform, emsp_platform)

@@ -10,28 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pwd
 import signal
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from ocpi_hub.errors import EmbeddedServerError
 from ocpi_hub.store import embedded_cluster as cluster
-from ocpi_hub.store.address import EMBEDDED_DATABASE, EMBEDDED_USER, DatabaseAddress
+from ocpi_hub.store.address import EMBEDDED_USER, DatabaseAddress
+from ocpi_hub.store.embedded_account import check_passage, choose_account, prepare_base
 from ocpi_hub.store.embedded_binaries import Binaries, find_binaries
+from ocpi_hub.store.embedded_connect import NOT_READY, create_database, ping, running_address
 from ocpi_hub.store.embedded_lock import EmbeddedServerInUse, FileLock
 from ocpi_hub.store.embedded_shim import Account, TiedProcess, shim_arguments
+
+__all__ = ["EmbeddedServer", "EmbeddedServerInUse", "running_address"]
 
 log = structlog.get_logger(__name__)
 
 _READY_LIMIT_S = 600.0  # recovery after a crash can take minutes
 _READY_POLL_S = 0.02
-_CONNECT_TIMEOUT_S = 10.0
 _SHUTDOWN_LIMIT_S = 120.0  # for the last processes of a server whose supervisor was killed
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
 _BACKOFF_S = (0.1, 30.0)
@@ -53,16 +54,6 @@ _OPTIONS: Mapping[str, str] = {
     "log_min_error_statement": "panic",
     "log_checkpoints": "off",
 }
-
-# What a connection attempt meets while the server is not up yet.
-_NOT_READY: tuple[type[Exception], ...] = (
-    OSError,  # TimeoutError is one
-    asyncpg.CannotConnectNowError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InternalClientError,
-)
-_NO_SERVER: tuple[type[Exception], ...] = (*_NOT_READY, asyncpg.InvalidCatalogNameError)
 
 
 class EmbeddedServer:
@@ -91,6 +82,7 @@ class EmbeddedServer:
         self._binaries: Binaries | None = None
         self._account: Account | None = None
         self._process: TiedProcess | None = None
+        self._socket: Path | None = None
         self._started_at = 0.0
 
     @property
@@ -108,7 +100,10 @@ class EmbeddedServer:
         try:
             await self._take_over()
             address = await self._launch()
-            await _create_database(address)
+            await create_database(address)
+        except OSError as error:
+            await self.stop()
+            raise EmbeddedServerError(f"{self._base} cannot be used: {error}") from error
         except BaseException:
             await self.stop()
             raise
@@ -123,7 +118,7 @@ class EmbeddedServer:
                 return
             if time.monotonic() - self._started_at > _STEADY_S:
                 delay_s = _BACKOFF_S[0]
-            if await _sleep_unless(stop, delay_s):
+            if await _sleep_unless(stop, delay_s) or self._service_lock is None:
                 return
             delay_s = min(delay_s * 2, _BACKOFF_S[1])
             try:
@@ -142,6 +137,7 @@ class EmbeddedServer:
         if self._service_lock is not None:
             if process is not None:
                 cluster.remove_socket_directory(self._base)
+                self._socket = None
                 log.info("embedded_postgresql_stopped", directory=str(self._base))
             self._service_lock.close()
             self._service_lock = None
@@ -150,16 +146,16 @@ class EmbeddedServer:
         """Become the one supervisor, and have the data ready to be started."""
         if sys.platform == "win32":
             raise EmbeddedServerError("the embedded PostgreSQL needs Linux or macOS")
-        cluster.prepare_base(self._base)
+        prepare_base(self._base)
         self._service_lock = FileLock(self._base / "service.lock")
         if not await self._service_lock.acquire(self._lock_wait_s):
             raise EmbeddedServerInUse(
                 f"{self._base} is in use by another process of the hub: stop that one first, or"
                 " choose another data_dir"
             )
-        self._account = cluster.choose_account(self._base, self._configured_account)
+        self._account = choose_account(self._base, self._configured_account)
         if self._account is not None:
-            await cluster.check_passage(self._base, self._account)
+            await check_passage(self._base, self._account)
         major = cluster.existing_major(self._base)
         self._binaries = await find_binaries(self._base, self._account, major)
         if major is None:
@@ -189,7 +185,8 @@ class EmbeddedServer:
         try:
             cluster.clear_pid_file(self._base)
             cluster.write_access_rules(self._base, self._account)
-            directory = cluster.make_socket_directory(self._base, self._account)
+            directory = cluster.make_socket_directory(self._base, self._account, self._socket)
+            self._socket = directory
             log_fd = _open_log(self._base / "postgres.log")
             try:
                 self._process = TiedProcess(
@@ -227,8 +224,8 @@ class EmbeddedServer:
         deadline = time.monotonic() + _READY_LIMIT_S
         while not process.ended:
             try:
-                await _ping(address)
-            except _NOT_READY as error:
+                await ping(address)
+            except NOT_READY as error:
                 if time.monotonic() > deadline:
                     raise EmbeddedServerError(
                         f"PostgreSQL did not answer within {_READY_LIMIT_S:g} s: {error}"
@@ -258,46 +255,6 @@ class EmbeddedServer:
             log=_tail(self._base / "postgres.log"),
         )
         return True
-
-
-async def running_address(base: Path) -> DatabaseAddress | None:
-    """The address of the server that another process of ours runs right now; None if none does.
-
-    Raises:
-        EmbeddedServerError: one runs, but is not open to this account.
-    """
-    try:
-        directory = cluster.socket_directory(base)
-        if directory is None:
-            return None
-        address = DatabaseAddress(host=str(directory), user=EMBEDDED_USER)
-        await _ping(address)
-    except (PermissionError, asyncpg.InvalidAuthorizationSpecificationError):
-        raise EmbeddedServerError(
-            f"the server of {base} is not open to account {pwd.getpwuid(os.geteuid()).pw_name}:"
-            " run the command as the account that runs the hub"
-        ) from None
-    except _NO_SERVER:
-        return None
-    return address
-
-
-async def _ping(address: DatabaseAddress) -> None:
-    connection = await asyncpg.connect(**address.connect_arguments(), timeout=_CONNECT_TIMEOUT_S)
-    await connection.close()
-
-
-async def _create_database(address: DatabaseAddress) -> None:
-    connection = await asyncpg.connect(
-        **address.with_database("postgres").connect_arguments(), timeout=_CONNECT_TIMEOUT_S
-    )
-    try:
-        if not await connection.fetchval(
-            "select true from pg_database where datname = $1", address.database
-        ):
-            await connection.execute(f'create database "{EMBEDDED_DATABASE}"')
-    finally:
-        await connection.close()
 
 
 async def _end(process: TiedProcess, fast_s: float, immediate_s: float) -> None:

@@ -13,141 +13,19 @@ base/            ours: root's (0755) when started as root, else 0700
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import tempfile
 from pathlib import Path
 
 from ocpi_hub.errors import EmbeddedServerError
 from ocpi_hub.store.address import EMBEDDED_PORT, EMBEDDED_USER
-from ocpi_hub.store.directories import make_directories
+from ocpi_hub.store.embedded_account import our_account
 from ocpi_hub.store.embedded_binaries import Binaries
-from ocpi_hub.store.embedded_shim import Account, closed_directory, run_to_end
+from ocpi_hub.store.embedded_shim import Account, run_to_end
 
 _SOCKET_NAME = f".s.PGSQL.{EMBEDDED_PORT}"
 _SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
 _INITDB_TIMEOUT_S = 600.0
-_USE_OTHER = "or choose another data_dir, or set database_url"
-
-
-def our_account() -> Account:
-    """The account of this process.
-
-    Raises:
-        EmbeddedServerError: its user id has no name, which PostgreSQL does not accept.
-    """
-    try:
-        entry = pwd.getpwuid(os.geteuid())
-    except KeyError:
-        raise EmbeddedServerError(
-            f"user id {os.geteuid()} has no entry in the passwd database, and PostgreSQL refuses"
-            " to run without one: set database_url to a PostgreSQL server, or add the entry"
-        ) from None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-
-
-def prepare_base(base: Path) -> None:
-    """Create `base`, or check that it is ours.
-
-    Raises:
-        EmbeddedServerError: it cannot be made, or belongs to another account.
-    """
-    us = our_account()
-    try:
-        make_directories(base)
-        owner = base.stat().st_uid
-    except OSError as error:
-        raise EmbeddedServerError(
-            f"the directory {base} cannot be made by account {us.name}: {error.strerror}."
-            f" Give the account a writable data_dir, {_USE_OTHER}"
-        ) from None
-    if owner != us.uid:
-        raise EmbeddedServerError(
-            f"{base} belongs to account {_name_of(owner)}, but the hub runs as {us.name}: run it"
-            f" as {_name_of(owner)}, {_USE_OTHER}"
-        )
-    if not os.access(base, os.W_OK | os.X_OK):
-        raise EmbeddedServerError(f"{base} is not writable by {us.name}: chmod u+wx, {_USE_OTHER}")
-
-
-def choose_account(base: Path, configured: str) -> Account | None:
-    """Who runs PostgreSQL: None for ourselves, an account to change to when we are root.
-
-    Raises:
-        EmbeddedServerError: the account does not exist, is root, or does not own the data.
-    """
-    data = base / "pg"
-    owner = data.lstat().st_uid if data.exists() else None
-    if os.geteuid() != 0:
-        us = our_account()
-        if configured and configured != us.name:
-            raise EmbeddedServerError(
-                f"postgres_account is {configured}, but only root can change accounts and the hub"
-                f" runs as {us.name}: leave postgres_account empty"
-            )
-        account = us
-    elif configured:
-        account = _account(configured)
-    elif owner is not None:
-        account = _account(_name_of(owner))
-    else:
-        account = _first_account("postgres", "nobody")
-    if owner is not None and owner != account.uid:
-        raise EmbeddedServerError(
-            f"{data} belongs to account {_name_of(owner)}, not to {account.name}: set"
-            f" postgres_account to {_name_of(owner)}, or stop the hub and"
-            f" chown -R {account.name} {data}"
-        )
-    return account if os.geteuid() == 0 else None
-
-
-def _first_account(*names: str) -> Account:
-    for name in names:
-        try:
-            return _account(name)
-        except EmbeddedServerError:
-            continue
-    raise EmbeddedServerError(
-        f"root cannot run PostgreSQL and there is no account {' or '.join(names)}: set"
-        " postgres_account to an unprivileged account"
-    )
-
-
-def _account(name: str) -> Account:
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
-        raise EmbeddedServerError(
-            f"there is no account {name}: set postgres_account to an existing one"
-        ) from None
-    if entry.pw_uid == 0:
-        raise EmbeddedServerError(
-            f"account {name} is root, and PostgreSQL refuses to run as root: set postgres_account"
-            " to an unprivileged account"
-        )
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user id {uid}"
-
-
-async def check_passage(base: Path, account: Account) -> None:
-    """Check that `account` can reach `base`; no directory's mode is ever changed for that.
-
-    Raises:
-        EmbeddedServerError: naming the first directory that is closed to it.
-    """
-    closed = await closed_directory(base, account)
-    if closed is not None:
-        raise EmbeddedServerError(
-            f"account {account.name} cannot enter {closed}, which leads to {base}: choose a"
-            " data_dir outside of it (the default for root is /var/lib/ocpi-hub), or set"
-            f" postgres_account to an account that can, or chmod o+x {closed}"
-        )
 
 
 def existing_major(base: Path) -> int | None:
@@ -158,7 +36,7 @@ def existing_major(base: Path) -> int | None:
     """
     data = base / "pg"
     try:
-        return int((data / "PG_VERSION").read_text().strip())
+        return int(_read(data / "PG_VERSION").strip())
     except FileNotFoundError:
         if data.exists() and any(data.iterdir()):
             raise EmbeddedServerError(
@@ -205,9 +83,15 @@ def write_access_rules(base: Path, account: Account | None) -> None:
     _write(base / "ident.conf", rules)
 
 
-def make_socket_directory(base: Path, account: Account | None) -> Path:
-    """A directory only PostgreSQL's account may enter: below `base`, or, where that path is too
-    long for a socket, a fresh one in a temporary directory."""
+def make_socket_directory(base: Path, account: Account | None, current: Path | None) -> Path:
+    """A directory only PostgreSQL's account may enter, without a socket in it yet.
+
+    It is below `base`, or, where that path is too long for a socket, a fresh one in a temporary
+    directory. A server that is started again keeps its `current` one: others know its address.
+    """
+    if current is not None and current.is_dir():
+        _remove_socket(current)
+        return current
     remove_socket_directory(base)
     directory = base / "run"
     if _too_long(directory):
@@ -227,8 +111,7 @@ def remove_socket_directory(base: Path) -> None:
     """Forget the socket of a server that is gone. Only call it while holding the locks."""
     directory = socket_directory(base)
     if directory is not None:
-        (directory / _SOCKET_NAME).unlink(missing_ok=True)
-        (directory / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
+        _remove_socket(directory)
         if directory.parent != base:
             shutil.rmtree(directory, ignore_errors=True)
     (base / "socket").unlink(missing_ok=True)
@@ -258,7 +141,7 @@ def clear_pid_file(base: Path) -> None:
     """
     path = base / "pg" / "postmaster.pid"
     try:
-        pid = int(path.read_text().split("\n", 1)[0])
+        pid = int(_read(path).split("\n", 1)[0])
     except FileNotFoundError:
         return
     except ValueError:
@@ -288,6 +171,11 @@ def _serves(pid: int, data: Path) -> bool:
         return False
 
 
+def _remove_socket(directory: Path) -> None:
+    (directory / _SOCKET_NAME).unlink(missing_ok=True)
+    (directory / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
+
+
 def _too_long(directory: Path) -> bool:
     return len(os.fsencode(directory / _SOCKET_NAME)) > _SOCKET_PATH_LIMIT
 
@@ -295,6 +183,13 @@ def _too_long(directory: Path) -> bool:
 def _give(path: Path, account: Account | None) -> None:
     if account is not None:
         os.chown(path, account.uid, account.gid)
+
+
+def _read(path: Path) -> str:
+    """A small file in the account's directory: no link or pipe of the account misleads root."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, errors="replace") as file:
+        return file.read(4096)
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ import asyncpg
 from ocpi_hub.errors import OperatorError, StoreUnavailable
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.database import UNAVAILABLE
 
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
@@ -84,13 +85,7 @@ async def migrate(
             return await _migrate(connection, wanted)
         finally:
             await connection.close()
-    except (
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.LockNotAvailableError,
-        asyncpg.InternalClientError,
-    ) as error:
+    except UNAVAILABLE as error:
         raise StoreUnavailable(f"migrating: {str(error) or type(error).__name__}") from error
 
 
@@ -112,13 +107,17 @@ async def _migrate(
     for migration in wanted:
         if migration.name in applied:
             continue
-        async with connection.transaction():
-            await connection.execute(_CREATE_TABLE)
-            try:
+        try:
+            async with connection.transaction():
+                await connection.execute(_CREATE_TABLE)
                 await connection.execute(migration.sql)
-            except asyncpg.PostgresSyntaxError as error:
-                raise OperatorError(f"migration {migration.name} is broken: {error}") from error
-            await connection.execute(_INSERT, migration.name, migration.sha256)
+                await connection.execute(_INSERT, migration.name, migration.sha256)
+        except UNAVAILABLE:
+            raise
+        except asyncpg.PostgresError as error:
+            raise OperatorError(
+                f"migration {migration.name} failed and left nothing behind: {error}"
+            ) from error
         done.append(migration.name)
     return done
 

@@ -116,8 +116,9 @@ def test_restart_at_once_after_killing_the_service(place: Place) -> None:
 def test_restart_at_once_after_killing_service_and_server_replays_the_log(place: Place) -> None:
     first = place.service()
     first.ask("query create table kept as select 7 as number")
-    first.process.kill()
+    first.process.send_signal(signal.SIGSTOP)  # so that it does not start the server again
     os.kill(first.server_pid, signal.SIGKILL)
+    first.process.kill()
     second = place.service()
     assert second.ask("query select number from kept") == 7
     assert "automatic recovery in progress" in place.log
@@ -237,9 +238,9 @@ def test_restart_waits_for_the_last_process_of_the_old_server(place: Place) -> N
         )
     )
     os.kill(backend, signal.SIGSTOP)
-    first.process.kill()
+    first.process.send_signal(signal.SIGSTOP)
     os.kill(first.server_pid, signal.SIGKILL)
-    first.close()
+    first.kill()
     starting = place.runner.popen(
         ["-m", "tests.support.embedded_service", str(place.base)], stdin=subprocess.PIPE
     )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from ocpi_hub.store.queries import Queries, parse_queries
+
+TEXT = """-- About this file.
+
+-- name: first
+-- Why it is so.
+select 1;
+
+--name:second_one
+select 2
+where true
+"""
+
+
+def test_queries_are_found_by_name() -> None:
+    queries = parse_queries(TEXT, "x.sql")
+    assert queries == {
+        "first": "-- Why it is so.\nselect 1;",
+        "second_one": "select 2\nwhere true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("select 1", "x.sql:1: a query without a name"),
+        ("-- name: a\nselect 1\n-- name: a\nselect 2", "x.sql:3: the name a is taken"),
+        ("-- name: a\n-- only words\n", "the query a is empty"),
+    ],
+)
+def test_broken_file_says_where(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_queries(text, "x.sql")
+
+
+def test_missing_file_is_named() -> None:
+    with pytest.raises(LookupError, match=r"sql/no_such_store\.sql"):
+        Queries("no_such_store")
+
+
+def shipped() -> list[str]:
+    folder = resources.files("ocpi_hub.store").joinpath("sql")
+    return sorted(item.name.removesuffix(".sql") for item in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_queries_load_and_unknown_ones_are_named(name: str) -> None:
+    queries = Queries(name)
+    known = list(queries)
+    assert known
+    assert getattr(queries, known[0]) == queries[known[0]]
+    with pytest.raises(LookupError, match=f"sql/{name}.sql has no query missing"):
+        queries["missing"]
+    with pytest.raises(AttributeError, match="has no query missing"):
+        _ = queries.missing

@@ -28,8 +28,12 @@ help:
 	@echo "make lock         renew the lock files from pyproject.toml"
 	@echo "make clean        remove the virtualenv and every cache"
 
-# An interrupted installation makes the virtualenv itself out of date.
-$(VENV_READY): $(wildcard $(UNFINISHED))
+# After an interrupted installation the virtualenv is made anew, whatever the times of the stamps.
+ifneq ($(wildcard $(UNFINISHED)),)
+.PHONY: $(VENV_READY)
+endif
+
+$(VENV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || \

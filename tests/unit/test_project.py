@@ -78,8 +78,12 @@ def _texts() -> Iterator[tuple[Path, str]]:
 
 
 def _example_lines(text: str) -> list[str]:
-    """Indented command lines, as a shell would read them; variables set in front are dropped."""
-    return re.findall(r"^ +(?:[A-Z_]+=\S+ )*ocpi-hub (.*?)(?: &)?$", text, flags=re.MULTILINE)
+    """The arguments in indented command lines.
+
+    Variables in front are dropped, and so are pipes and, after two spaces, remarks behind.
+    """
+    line = r"^ +(?:[A-Z_]+=\S+ )*ocpi-hub (.*?)(?: &| \| .*| {2,}.*)?$"
+    return re.findall(line, text, flags=re.MULTILINE)
 
 
 def _assert_parses(line: str) -> None:

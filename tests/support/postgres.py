@@ -57,7 +57,7 @@ class PostgresServer:
 
 
 def make_settings(**overrides: object) -> Settings:
-    """Settings for a test; short waits, nothing from the environment but what is overridden."""
+    """Settings for a test; `overrides` win over the environment."""
     return load_settings(**{"database_acquire_timeout_s": 5.0, **overrides})
 
 

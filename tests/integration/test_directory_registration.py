@@ -1,0 +1,553 @@
+"""Partners register with the hub: real HTTP towards the partner, a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from ocpi_hub.directory.snapshot import PartyStatus
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    PartyId,
+    PlatformId,
+    PlatformState,
+    Quirk,
+    Role,
+)
+from ocpi_hub.errors import (
+    ClientApiUnusable,
+    EndpointsMissing,
+    InvalidRequest,
+    MalformedJson,
+    MethodNotAllowed,
+    NotFound,
+    OcpiError,
+    Unauthenticated,
+    UnsupportedVersion,
+)
+from ocpi_hub.registration.onboarding import Invitation
+from ocpi_hub.store.database import Database
+from tests.support.directory import insert_platform
+from tests.support.registration import RegisteringHub, registering_hub
+from tests.support.scripted import ScriptedPartner, envelope, role_of
+
+DETAILS = "/2.2.1"
+
+
+@pytest_asyncio.fixture
+async def hub(database: Database) -> AsyncIterator[RegisteringHub]:
+    async with registering_hub(database) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def partner() -> AsyncIterator[ScriptedPartner]:
+    async with ScriptedPartner() as scripted:
+        yield scripted
+
+
+@pytest.mark.req("VE-01", "VE-02")
+def test_versions_list_the_one_version_offered(hub: RegisteringHub) -> None:
+    assert json.loads(hub.handshake.versions()) == [
+        {"version": "2.2.1", "url": "https://hub.example/ocpi/2.2.1"}
+    ]
+
+
+@pytest.mark.req("VE-03", "VE-05", "VE-06", "VE-07")
+def test_details_list_both_interfaces_with_different_urls_and_credentials_once(
+    hub: RegisteringHub,
+) -> None:
+    details = json.loads(hub.handshake.details("2.2.1"))
+    found = {(e["identifier"], e["role"]): e["url"] for e in details["endpoints"]}
+    assert details["version"] == "2.2.1"
+    assert len(found) == len(set(found.values())) == len(details["endpoints"])
+    assert found[("credentials", "SENDER")] == "https://hub.example/ocpi/2.2.1/credentials"
+    assert found[("cdrs", "RECEIVER")] == "https://hub.example/ocpi/2.2.1/receiver/cdrs"
+    assert found[("tokens", "SENDER")] == "https://hub.example/ocpi/2.2.1/sender/tokens"
+
+
+def test_details_of_a_version_not_offered_do_not_exist(hub: RegisteringHub) -> None:
+    with pytest.raises(NotFound):
+        hub.handshake.details("2.1.1")
+
+
+@pytest.mark.req("CR-03", "CR-17")
+async def test_an_invitation_is_a_token_for_registration_only(hub: RegisteringHub) -> None:
+    one, two = await hub.onboarding.invite("One"), await hub.onboarding.invite("Two")
+    assert one.token != two.token
+    assert len(one.token) <= 64
+    assert all("\x21" <= character <= "\x7e" for character in one.token)
+    platform, issued = await hub.admit(one.token)
+    assert (platform.state, issued.kind) == (PlatformState.INVITED, "registration")
+    assert str(one.token) not in repr(one)
+
+
+@pytest.mark.req("CR-04", "VE-09", "CR-18", "CR-17", "TF-34")
+async def test_post_stores_what_the_partner_announces_and_answers_with_a_new_token(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.roles = [role_of("NL*CPO", "CPO"), role_of("NL*CPO", "EMSP"), role_of("DE*MSP", "EMSP")]
+    partner.endpoints = [
+        ("cdrs", "RECEIVER", f"{partner.base_url}/r/cdrs"),
+        ("nlcpo-custom", "SENDER", f"{partner.base_url}/custom"),
+    ]
+    invitation = await hub.onboarding.invite("A partner")
+    answer = await hub.post(invitation.token, partner.body())
+
+    assert answer["url"] == "https://hub.example/ocpi/versions"
+    assert [(r["role"], r["country_code"], r["party_id"]) for r in answer["roles"]] == [
+        ("HUB", "EU", "HUB")
+    ]
+    platform, issued = await hub.admit(answer["token"])
+    assert (platform.state, platform.version, issued.kind) == (
+        PlatformState.CONNECTED,
+        "2.2.1",
+        "access",
+    )
+    assert platform.our_token == partner.token
+    assert {(str(r.party), r.role) for r in platform.roles} == {
+        ("NL*CPO", Role.CPO),
+        ("NL*CPO", Role.EMSP),
+        ("DE*MSP", Role.EMSP),
+    }
+    assert platform.endpoints[("cdrs", InterfaceRole.RECEIVER)] == f"{partner.base_url}/r/cdrs"
+    assert platform.endpoints[("nlcpo-custom", InterfaceRole.SENDER)]
+    # Both calls back carried the partner's own token.
+    assert [each.path for each in partner.received] == ["/versions", DETAILS]
+    assert {each.authorization for each in partner.received} == {"Token dGhlLXBhcnRuZXJzLXRva2Vu"}
+
+
+@pytest.mark.req("CR-05")
+async def test_the_invitation_is_dead_after_success(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    invitation = await hub.onboarding.invite("A partner")
+    await hub.post(invitation.token, partner.body())
+    assert not await hub.knows(invitation.token)
+
+
+@pytest.mark.req("CR-05", "CR-06")
+async def test_of_two_handshakes_with_one_invitation_one_wins(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    invitation = await hub.onboarding.invite("A partner")
+    admitted = await hub.admit(invitation.token)
+    answers = await asyncio.gather(
+        *(hub.handshake.post_credentials(*admitted, partner.body()) for _ in range(5)),
+        return_exceptions=True,
+    )
+    won = [json.loads(answer) for answer in answers if isinstance(answer, bytes)]
+    lost = [answer for answer in answers if isinstance(answer, Unauthenticated)]
+    assert (len(won), len(lost)) == (1, 4)
+    assert await hub.knows(won[0]["token"])
+
+
+@pytest.mark.req("CR-06")
+async def test_post_of_a_registered_platform_and_put_delete_of_others_are_405(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    invitation = await hub.onboarding.invite("Another")
+    invited = await hub.admit(invitation.token)
+    with pytest.raises(MethodNotAllowed):
+        await hub.handshake.put_credentials(*invited, partner.body())
+    with pytest.raises(MethodNotAllowed):
+        await hub.handshake.delete_credentials(*invited)
+    _, token = await hub.registered(partner)
+    with pytest.raises(MethodNotAllowed):
+        await hub.post(token, partner.body())
+
+
+@pytest.mark.req("CR-12")
+async def test_get_answers_with_the_token_that_was_presented(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    _, token = await hub.registered(partner)
+    for presented in (token, "an-invitation"):
+        answer = json.loads(hub.handshake.get_credentials(CredentialsToken(presented)))
+        assert answer["token"] == presented
+        assert answer["url"] == "https://hub.example/ocpi/versions"
+
+
+@pytest.mark.req("CR-07", "CR-09", "CR-24")
+async def test_put_reads_everything_again_and_the_old_token_still_works(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, old = await hub.registered(partner)
+    partner.token = "the-partners-second-token"
+    partner.endpoints = [("tokens", "SENDER", f"{partner.base_url}/s/tokens")]
+    answer = await hub.put(old, partner.body())
+    platform = await hub.platform(platform_id)
+    assert platform.our_token == "the-partners-second-token"
+    assert ("tokens", InterfaceRole.SENDER) in platform.endpoints
+    assert answer["token"] != old
+    assert await hub.knows(old)
+    assert await hub.knows(answer["token"])
+
+
+@pytest.mark.req("CR-21")
+async def test_put_adds_roles_and_suspends_those_that_are_gone(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.roles = [role_of("NL*CPO"), role_of("NL*TWO")]
+    _, token = await hub.registered(partner)
+    partner.roles = [role_of("NL*CPO"), role_of("NL*NEW")]
+    await hub.put(token, partner.body())
+    directory = await hub.load()
+    assert directory.status(PartyId("NL", "CPO")) is PartyStatus.CONNECTED
+    assert directory.status(PartyId("NL", "NEW")) is PartyStatus.CONNECTED
+    assert directory.status(PartyId("NL", "TWO")) is PartyStatus.SUSPENDED
+
+
+@pytest.mark.req("CR-20")
+async def test_a_party_of_another_platform_cannot_be_taken(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    await hub.registered(partner)
+    async with ScriptedPartner(role_of("DE*NEW"), role_of("nl*cpo")) as other:
+        invitation = await hub.onboarding.invite("Other")
+        before = await hub.load()
+        with pytest.raises(InvalidRequest, match=r"NL\*CPO"):
+            await hub.post(invitation.token, other.body())
+    after = await hub.load()
+    assert after.version == before.version
+    assert after.platform_of(PartyId("DE", "NEW")) is None
+    assert await hub.knows(invitation.token)
+
+
+@pytest.mark.req("CR-20")
+async def test_two_platforms_that_claim_one_party_at_once_get_it_once(hub: RegisteringHub) -> None:
+    invitations = [await hub.onboarding.invite(f"Platform {number}") for number in range(4)]
+    async with ScriptedPartner(role_of("NL*AAA"), role_of("NL*BBB")) as scripted:
+        answers = await asyncio.gather(
+            *(hub.post(invitation.token, scripted.body()) for invitation in invitations),
+            return_exceptions=True,
+        )
+    assert [isinstance(answer, InvalidRequest) for answer in answers].count(True) == 3
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        [role_of("EU*HUB", "CPO")],
+        [role_of("NL*CPO", "HUB")],
+        [role_of("NL*CPO", "PTP")],
+        [],
+        [role_of(), role_of()],
+    ],
+    ids=["the hub itself", "role HUB", "unknown role", "none", "twice the same"],
+)
+@pytest.mark.req("CR-19")
+async def test_roles_that_cannot_be_are_refused_before_the_partner_is_called(
+    hub: RegisteringHub, partner: ScriptedPartner, roles: list[dict[str, Any]]
+) -> None:
+    invitation = await hub.onboarding.invite("A partner")
+    with pytest.raises(InvalidRequest):
+        await hub.post(invitation.token, partner.body(roles=roles))
+    assert not partner.received
+
+
+async def test_a_role_of_a_later_version_is_left_out(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.roles = [role_of("NL*CPO"), role_of("NL*PTP", "PTP")]
+    platform_id, _ = await hub.registered(partner)
+    assert [str(held.party) for held in (await hub.platform(platform_id)).roles] == ["NL*CPO"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"token": "a b"}'])
+async def test_a_body_that_is_no_credentials_object_is_refused(
+    hub: RegisteringHub, body: bytes
+) -> None:
+    invitation = await hub.onboarding.invite("A partner")
+    with pytest.raises((InvalidRequest, MalformedJson)):
+        await hub.post(invitation.token, body)
+
+
+async def _hang(_request: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _huge(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    try:
+        for _ in range(800):
+            await response.write(b"x" * 65_536)
+    except ConnectionError:
+        pass
+    return response
+
+
+def _version(url: str, number: str = "2.2.1") -> bytes:
+    return envelope([{"version": number, "url": url}])
+
+
+def _details(*endpoints: tuple[str, str, str], version: str = "2.2.1") -> bytes:
+    listed = [{"identifier": i, "role": r, "url": u} for i, r, u in endpoints]
+    return envelope({"version": version, "endpoints": listed})
+
+
+LIES: dict[str, tuple[str, bytes, int, type[OcpiError], str]] = {
+    "500": ("/versions", b"", 500, ClientApiUnusable, "GET versions .*HTTP 500"),
+    "404 for details": (DETAILS, b"", 404, ClientApiUnusable, "GET version details .*HTTP 404"),
+    "bad JSON": ("/versions", b"<html>", 200, ClientApiUnusable, "not JSON"),
+    "no envelope": ("/versions", b"[]", 200, ClientApiUnusable, "no status_code"),
+    "OCPI error": ("/versions", envelope([], 2000, "no"), 200, ClientApiUnusable, "OCPI 2000: no"),
+    "no list": ("/versions", envelope({}), 200, ClientApiUnusable, "not a list of versions"),
+    "no data": (DETAILS, envelope(None), 200, ClientApiUnusable, "GET version details"),
+    "NUL": ("/versions", b'{"a":"\\u0000"}', 200, ClientApiUnusable, "NUL"),
+    "other versions": ("/versions", _version("x", "2.1.1"), 200, UnsupportedVersion, "2.1.1"),
+    "no versions": ("/versions", envelope([]), 200, UnsupportedVersion, "nothing"),
+    "no url": ("/versions", envelope([{"version": "2.2.1"}]), 200, ClientApiUnusable, "no url"),
+    "forbidden details": (
+        "/versions",
+        _version("http://169.254.169.254/latest"),
+        200,
+        ClientApiUnusable,
+        "GET version details .*169.254.169.254.*link-local",
+    ),
+    "file url": ("/versions", _version("file:///etc/passwd"), 200, ClientApiUnusable, "start with"),
+    "details of another version": (
+        DETAILS,
+        _details(("credentials", "SENDER", "http://127.0.0.1/c"), version="2.1.1"),
+        200,
+        ClientApiUnusable,
+        "details of 2.1.1",
+    ),
+    "forbidden endpoint": (
+        DETAILS,
+        _details(
+            ("credentials", "SENDER", "http://127.0.0.1/c"),
+            ("cdrs", "RECEIVER", "http://10.0.0.1/cdrs"),
+        ),
+        200,
+        ClientApiUnusable,
+        "endpoint cdrs.*private",
+    ),
+    "no credentials endpoint": (
+        DETAILS,
+        _details(("cdrs", "RECEIVER", "http://127.0.0.1/cdrs")),
+        200,
+        EndpointsMissing,
+        "no credentials endpoint",
+    ),
+    "no endpoints": (DETAILS, _details(), 200, ClientApiUnusable, "endpoints"),
+    "too many endpoints": (
+        DETAILS,
+        _details(*((f"m{n}", "SENDER", "http://127.0.0.1/m") for n in range(300))),
+        200,
+        ClientApiUnusable,
+        "more than 200",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.req("CR-13", "CR-14", "CR-15")
+async def test_a_lying_partner_is_told_what_is_wrong_and_nothing_changes(
+    hub: RegisteringHub, partner: ScriptedPartner, lie: str
+) -> None:
+    path, body, status, error, text = LIES[lie]
+    partner.answer("GET", path, body, status)
+    await _post_in_vain(hub, partner, error, text)
+
+
+@pytest.mark.parametrize("respond", [_hang, _huge])
+@pytest.mark.parametrize("path", ["/versions", DETAILS])
+@pytest.mark.req("CR-13")
+async def test_a_partner_that_hangs_or_floods_is_cut_off(
+    hub: RegisteringHub, partner: ScriptedPartner, path: str, respond: Any
+) -> None:
+    partner.on("GET", path, respond)
+    await _post_in_vain(hub, partner, ClientApiUnusable, "GET version")
+
+
+@pytest.mark.req("CR-13")
+async def test_redirects_are_not_followed(hub: RegisteringHub, partner: ScriptedPartner) -> None:
+    partner.answer("GET", "/versions", b"", 302, {"Location": f"{partner.base_url}/elsewhere"})
+    await _post_in_vain(hub, partner, ClientApiUnusable, "HTTP 302: redirects are not followed")
+    assert not partner.calls("GET", "/elsewhere")
+
+
+@pytest.mark.req("CR-13")
+async def test_a_partner_that_cannot_be_reached_is_told_so(hub: RegisteringHub) -> None:
+    async with ScriptedPartner() as gone:
+        body = gone.body()
+    invitation = await hub.onboarding.invite("A partner")
+    with pytest.raises(ClientApiUnusable, match="connection refused"):
+        await hub.post(invitation.token, body)
+
+
+async def _post_in_vain(
+    hub: RegisteringHub, partner: ScriptedPartner, error: type[OcpiError], text: str
+) -> None:
+    invitation = await hub.onboarding.invite("A partner")
+    before = await hub.load()
+    with pytest.raises(error, match=text):
+        await hub.post(invitation.token, partner.body())
+    after = await hub.load()
+    assert after.version == before.version
+    assert await hub.knows(invitation.token)
+    # Once the partner has mended it, the same invitation works.
+    async with ScriptedPartner() as mended:
+        await hub.post(invitation.token, mended.body())
+
+
+async def test_a_failing_put_leaves_the_connection_as_it_was(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, token = await hub.registered(partner)
+    before = await hub.load()
+    partner.answer("GET", "/versions", b"", 500)
+    with pytest.raises(ClientApiUnusable):
+        await hub.put(token, partner.body(token="another"))
+    after = await hub.load()
+    assert after.version == before.version
+    assert after.platforms[platform_id].our_token == partner.token
+
+
+async def test_a_partner_that_wants_raw_tokens_is_recognized(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    async def versions(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] != f"Token {partner.token}":
+            return web.Response(status=401)
+        return web.Response(body=_version(f"{partner.base_url}/2.2.1"))
+
+    partner.on("GET", "/versions", versions)
+    platform_id, token = await hub.registered(partner)
+    assert Quirk.RAW_TOKEN in (await hub.platform(platform_id)).quirks
+    assert [each.path for each in partner.received] == ["/versions", "/versions", DETAILS]
+    # The next handshake starts with what worked.
+    partner.received.clear()
+    await hub.put(token, partner.body())
+    assert [each.path for each in partner.received] == ["/versions", DETAILS]
+
+
+async def test_a_partner_that_refuses_every_spelling_is_asked_twice_only(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.answer("GET", "/versions", b"", 401)
+    await _post_in_vain(hub, partner, ClientApiUnusable, "HTTP 401")
+    assert len(partner.received) == 2
+
+
+@pytest.mark.req("VE-07")
+async def test_the_role_of_a_credentials_endpoint_does_not_matter(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    url = f"{partner.base_url}/2.2.1/credentials"
+    partner.answer("GET", DETAILS, _details(("credentials", "RECEIVER", url)))
+    platform_id, _ = await hub.registered(partner)
+    assert dict((await hub.platform(platform_id)).endpoints) == {
+        ("credentials", InterfaceRole.SENDER): url
+    }
+
+
+async def test_urls_with_a_trailing_slash_are_called_as_announced(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.answer("GET", "/versions/", _version(f"{partner.base_url}/2.2.1/"))
+    invitation = await hub.onboarding.invite("A partner")
+    await hub.post(invitation.token, partner.body(url=f"{partner.versions_url}/"))
+    assert [each.path for each in partner.received] == ["/versions/", "/2.2.1/"]
+
+
+@pytest.mark.req("CR-10", "CR-11")
+async def test_delete_voids_everything_and_a_new_invitation_leads_back(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, token = await hub.registered(partner)
+    await hub.handshake.delete_credentials(*await hub.admit(token))
+    directory = await hub.load()
+    platform = directory.platforms[platform_id]
+    assert platform.state is PlatformState.DISCONNECTED
+    assert platform.our_token is None
+    assert not directory.credentials
+    assert directory.status(PartyId("NL", "CPO")) is PartyStatus.SUSPENDED
+    invitation = await hub.onboarding.renew_invitation(platform_id)
+    assert invitation.platform_id == platform_id
+    await hub.post(invitation.token, partner.body())
+    assert (await hub.load()).status(PartyId("NL", "CPO")) is PartyStatus.CONNECTED
+
+
+async def test_a_lost_answer_is_repaired_by_a_renewed_invitation(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, lost = await hub.registered(partner)
+    first = await hub.onboarding.renew_invitation(platform_id)
+    second = await hub.onboarding.renew_invitation(platform_id)
+    assert not await hub.knows(first.token)
+    assert (await hub.platform(platform_id)).state is PlatformState.CONNECTED
+    answer = await hub.post(second.token, partner.body())
+    assert await hub.knows(answer["token"])
+    assert await hub.knows(lost)
+    await hub.directory.note_first_use(CredentialsToken(answer["token"]).sha256, grace_s=0.0)
+    assert not await hub.knows(lost)
+
+
+async def test_an_expired_invitation_opens_nothing(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    invitation: Invitation = await hub.onboarding.invite("A partner")
+    admitted = await hub.admit(invitation.token)
+    async with hub.database.connection() as connection:
+        await connection.execute(
+            "update credentials_token set expires_at = now() - interval '1 second'"
+        )
+    assert not await hub.knows(invitation.token)
+    with pytest.raises(Unauthenticated):
+        await hub.handshake.post_credentials(*admitted, partner.body())
+
+
+async def test_registration_makes_waiting_objects_due(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, token = await hub.registered(partner)
+    async with hub.database.transaction() as connection:
+        for object_id, state, due in (
+            ("never", "pending", None),
+            ("later", "pending", 3600.0),
+            ("refused", "refused", None),
+        ):
+            await connection.execute(
+                "insert into directed_object (module, country_code, party_id, object_id,"
+                " receiver_country_code, receiver_party_id, body, fingerprint, last_updated,"
+                " correlation_id, state, next_attempt_at) values ('cdrs', 'DE', 'CPO', $1, 'NL',"
+                " 'CPO', '{}', '', now(), 'c', $2, now() + make_interval(secs => $3))",
+                object_id,
+                state,
+                due,
+            )
+        await connection.execute(
+            "insert into receiver_backoff values ('NL', 'CPO', 5, now() + interval '1 hour', 'x')"
+        )
+    await hub.put(token, partner.body())
+    async with hub.database.connection() as connection:
+        due_now = await connection.fetch(
+            "select object_id from directed_object where next_attempt_at <= now() order by 1"
+        )
+        backoff = await connection.fetchval("select count(*) from receiver_backoff")
+    assert [row["object_id"] for row in due_now] == ["later", "never"]
+    assert backoff == 0
+    assert platform_id
+
+
+async def test_a_suspended_platform_does_not_register(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    await insert_platform(hub.database, "p-1", roles=())
+    invitation = await hub.onboarding.renew_invitation(PlatformId("p-1"))
+    admitted = await hub.admit(invitation.token)
+    async with hub.database.connection() as connection:
+        await connection.execute("update platform set state = 'suspended', resume_state = state")
+    with pytest.raises(InvalidRequest, match="suspended"):
+        await hub.handshake.post_credentials(*admitted, partner.body())

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-import structlog
-
 from ocpi_hub.authorization.candidates import Refuse
 from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
 from ocpi_hub.authorization.protocols import (
@@ -27,8 +25,9 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import Overloaded
 from ocpi_hub.ocpi.status_codes import StatusCode
 from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Recorder:

@@ -35,13 +35,14 @@ class KnownToken:
 class TokenLookup(Protocol):
     """Stored tokens."""
 
-    async def find(self, uid: str, token_type: str, cpo: PartyId) -> Sequence[KnownToken]:
+    def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
         """Tokens with this uid (case does not matter) and type: at most one for each owner.
 
-        A token that was addressed to `cpo` stands in front of a broadcast one.
+        A token that was addressed to `cpo` stands in front of a broadcast one. Nobody has to wait
+        for the result; the future fails with StoreUnavailable when the database does not answer.
 
         Raises:
-            StoreUnavailable: the database does not answer.
+            Overloaded: there is no room for more questions.
         """
         ...
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from ocpi_hub.authorization.answer import Answered, Failed, Failure, read_answer
 from ocpi_hub.authorization.candidates import Candidate, Refuse, addressed, owners, strangers
 from ocpi_hub.authorization.decision import (
@@ -33,10 +31,11 @@ from ocpi_hub.authorization.reply import Request, new_reference, read_request, r
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
-from ocpi_hub.errors import HubRoutingError, ReceiverNotConnected, StoreError
+from ocpi_hub.errors import HubRoutingError, Overloaded, ReceiverNotConnected, StoreError
 from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOOK_UP_SHARE = 0.25
 """Part of the budget that a look-up may take; a database that is slower counts as away."""
@@ -68,7 +67,6 @@ class Authorizer:
         self._recorder = Recorder(evidence, settings=settings, clock=clock, mask=mask)
         self._settings = settings
         self._clock = clock
-        self._let_go_of: set[asyncio.Future[Sequence[KnownToken]]] = set()
 
     async def authorize(
         self, message: Message, directory: Directory, *, received_at: float
@@ -126,26 +124,15 @@ class Authorizer:
         """
         asked = request.asked
         limit_s = self._remaining_s(budget_ms, received_at) * LOOK_UP_SHARE
-        looking = asyncio.ensure_future(
-            self._tokens.find(asked.uid, asked.token_type, request.message.sender)
-        )
         try:
-            done, _ = await asyncio.wait({looking}, timeout=max(limit_s, 0))
-            if done:
+            looking = self._tokens.find(asked.uid, asked.token_type, request.message.sender)
+            await asyncio.wait({looking}, timeout=max(limit_s, 0))
+            if looking.done():
                 return looking.result()
             log.warning("token_lookup_failed", reason="the database is slow")
-        except StoreError as error:
+        except (StoreError, Overloaded) as error:
             log.warning("token_lookup_failed", reason=str(error))
-        finally:
-            self._let_go(looking)
         return None
-
-    def _let_go(self, looking: asyncio.Future[Sequence[KnownToken]]) -> None:
-        """Stop a look-up without waiting: giving a connection back takes long when it hangs."""
-        if not looking.done():
-            self._let_go_of.add(looking)
-            looking.add_done_callback(self._let_go_of.discard)
-            looking.cancel()
 
     # Asking --------------------------------------------------------------------------------------
 

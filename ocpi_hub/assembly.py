@@ -140,7 +140,7 @@ class _Stores:
             **batches,
         )
         self.decisions = PostgresDecisionStore(database, **batches)
-        self.tokens = PostgresTokenLookup(database)
+        self.tokens = PostgresTokenLookup(database, **batches)
         self.liveness = PostgresLivenessStore(
             database,
             check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),
@@ -225,6 +225,7 @@ def assemble(around: Surroundings) -> Parts:
             stores.custody.intakes,
             stores.custody.reports,
             stores.decisions.decisions,
+            stores.tokens.questions,
         ),
         app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
     )

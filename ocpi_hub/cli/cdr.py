@@ -153,12 +153,20 @@ def _spelled_id(row: DirectedObject) -> str:
 
 async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """One CDR, its attempts and other contents."""
-    key = ObjectKey(Module.CDRS.value, args.owner, args.id)
     async with _admin(settings) as admin:
-        row = await admin.find(key)
-        if row is None:
-            raise OperatorError(f"there is no CDR {args.id} of {args.owner}: see `cdr list`")
-        attempts, others = await admin.history(key)
+        return await story(admin, ObjectKey(Module.CDRS.value, args.owner, args.id))
+
+
+async def story(admin: CustodyAdmin, key: ObjectKey) -> dict[str, object]:
+    """A CDR with all that happened to it.
+
+    Raises:
+        OperatorError: there is no such CDR.
+    """
+    row = await admin.find(key)
+    if row is None:
+        raise OperatorError(f"there is no CDR {key.object_id} of {key.owner}: see `cdr list`")
+    attempts, others = await admin.history(key)
     return item(row) | {
         "status": answer_text(row.last_answer),
         "reason": row.reason,
@@ -179,12 +187,16 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
             for attempt in attempts
         ],
         "other_contents": [
-            {"at": other.at.isoformat(), "kind": other.kind, "version": other.version,
-             "body": other.body}
+            {
+                "at": other.at.isoformat(),
+                "kind": other.kind,
+                "version": other.version,
+                "body": other.body,
+            }
             for other in others
         ],
         "body": row.body,
-    }  # fmt: skip
+    }
 
 
 async def run_redrive(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -25,6 +25,7 @@ from typing import cast
 import uvloop
 
 from ocpi_hub import __version__
+from ocpi_hub.cli.cdr import add_cdr_parser
 from ocpi_hub.cli.party import add_party_parser
 from ocpi_hub.cli.serve import add_serve_parsers
 from ocpi_hub.cli.table import render_plain
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_parsers(commands)
+    add_cdr_parser(commands)
     add_party_parser(commands)
     return parser
 

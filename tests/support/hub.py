@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,21 @@ from typing import Any
 
 import httpx
 
+from ocpi_hub.assembly import OFFERED
+from ocpi_hub.cli.cdr import story
+from ocpi_hub.clock import SystemClock
+from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.delivery.url_safety import UrlPolicy
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.custody_admin import CustodyAdmin
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.registration import PostgresRegistrationStore
+from ocpi_hub.store.secret_key import Keyring
 from tests.support.party import PartyProcess
+from tests.support.postgres import make_settings
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -80,9 +93,10 @@ class HubProcess:
         *,
         program: Sequence[str] = ("-m", "ocpi_hub"),
         port: int | None = None,
-        **settings: str,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        values = QUICK | settings | {"port": str(port or free_port())}
+        self._address = address
+        values = QUICK | dict(settings or {}) | {"port": str(port or free_port())}
         if address is not None:
             values |= {"database_url": address.as_dsn(), "secret_key": SECRET_KEY}
         self.environment = _clean_environment() | {
@@ -153,10 +167,10 @@ class HubProcess:
         return await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
 
     @property
-    def pid(self) -> int:
+    def process(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise AssertionError("the hub does not run")
-        return self._process.pid
+        return self._process
 
     @property
     def versions_url(self) -> str:
@@ -187,11 +201,35 @@ class HubProcess:
             raise CommandFailed(process.returncode, err.decode(errors="replace"))
         return json.loads(out)
 
+    async def open_database(self) -> Database:
+        """The hub's database, to look into it."""
+        if self._address is None:
+            raise AssertionError("the embedded database is the hub's own")
+        return await Database.open(self._address, make_settings())
+
     async def onboard(self, party: PartyProcess, name: str = "a partner") -> str:
-        """Invite a party platform and let it register; its platform id."""
-        invited = await self.run("platform", "invite", "--name", name)
-        await party.register(invited["versions_url"], invited["token"])
-        return str(invited["platform"])
+        """Invite a party platform and let it register; its platform id.
+
+        Without the detour over a command: those have tests of their own.
+        """
+        settings = make_settings()
+        database = await self.open_database()
+        try:
+            registrations = PostgresRegistrationStore(database, Keyring(b"k" * 32))
+            async with HttpClient(settings, clock=SystemClock()) as client:
+                onboarding = Onboarding(
+                    registrations,
+                    client,
+                    UrlPolicy(allow_http=True, allow_networks=()),
+                    settings,
+                    public_url=self.url,
+                    offered=OFFERED,
+                )
+                invited = await onboarding.invite(name)
+        finally:
+            await database.close()
+        await party.register(invited.versions_url, invited.token)
+        return invited.platform_id
 
     async def get(self, path: str, **arguments: Any) -> httpx.Response:
         """A plain GET, for what is not OCPI between partners."""
@@ -212,6 +250,29 @@ class Roaming:
     emsp: PartyProcess
     cpo_platform: str
     emsp_platform: str
+    database: Database
+
+    async def cdr(self, cdr_id: str, owner: str = "NL*CPO") -> dict[str, Any]:
+        """What `cdr show` tells."""
+        admin = CustodyAdmin(self.database, "cdrs")
+        return await story(admin, ObjectKey("cdrs", PartyId.parse(owner), cdr_id))
+
+    async def cdr_in(self, cdr_id: str, *states: str, within_s: float = 20.0) -> dict[str, Any]:
+        """The same, once the CDR is in one of these states."""
+        shown: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(within_s):
+                while shown.get("state") not in states:
+                    await asyncio.sleep(0.05)
+                    shown = await self.cdr(cdr_id)
+        except TimeoutError:
+            raise AssertionError(f"not in {states} but {shown}") from None
+        return shown
+
+    async def received(self, cdr_id: str) -> int:
+        """How often the eMSP got a CDR."""
+        got = await self.emsp.received_cdrs()
+        return sum(item["count"] for item in got if item["id"] == cdr_id)
 
 
 @asynccontextmanager
@@ -226,4 +287,6 @@ async def roaming(hub: HubProcess, *emsp_arguments: str) -> AsyncIterator[Roamin
         cpo_platform, emsp_platform = await asyncio.gather(
             hub.onboard(cpo, "Charge Co"), hub.onboard(emsp, "Mobility Co")
         )
-        yield Roaming(hub, cpo, emsp, cpo_platform, emsp_platform)
+        database = await hub.open_database()
+        stack.push_async_callback(database.close)
+        yield Roaming(hub, cpo, emsp, cpo_platform, emsp_platform, database)

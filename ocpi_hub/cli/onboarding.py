@@ -1,0 +1,96 @@
+"""platform invite, connect, rotate: what leads to credentials on both sides."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ocpi_hub.assembly import OFFERED
+from ocpi_hub.cli.common import OperatorAccess, operator_access
+from ocpi_hub.cli.platform_view import changed_platform, find_platform
+from ocpi_hub.clock import SystemClock
+from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.delivery.url_safety import UrlPolicy
+from ocpi_hub.domain.party import CredentialsToken, PlatformId
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.registration import PostgresRegistrationStore
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """{"platform", "versions_url", "token"}."""
+    async with operator_access(settings) as access, _onboarding(access) as onboarding:
+        invitation = (
+            await onboarding.renew_invitation(PlatformId(args.renew))
+            if args.renew
+            else await onboarding.invite(args.name)
+        )
+    return {
+        "platform": invitation.platform_id,
+        "versions_url": invitation.versions_url,
+        "token": str(invitation.token),
+    }
+
+
+def render_invitation(result: object) -> str:
+    """An invitation for people."""
+    if not isinstance(result, dict):
+        raise TypeError("an invitation is an object")
+    return (
+        f"platform:     {result['platform']}\n"
+        f"versions url: {result['versions_url']}\n"
+        f"token:        {result['token']}\n"
+        "The token is shown this once. Hand it over together with the URL, over a secure channel."
+    )
+
+
+async def run_connect(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform, as in the list."""
+    async with operator_access(settings) as access, _onboarding(access) as onboarding:
+        token = CredentialsToken(args.token.strip())
+        platform_id = await onboarding.connect(args.versions_url.strip(), token, args.name)
+        return await changed_platform(access, platform_id)
+
+
+async def run_rotate(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform, with new credentials on both sides."""
+    async with operator_access(settings) as access, _onboarding(access) as onboarding:
+        platform = find_platform(await access.load(), args.id)
+        await onboarding.rotate(platform)
+        return await changed_platform(access, args.id)
+
+
+@asynccontextmanager
+async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
+    settings = access.settings
+    policy = UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
+    async with HttpClient(settings, clock=SystemClock()) as client:
+        yield Onboarding(
+            PostgresRegistrationStore(access.database, access.keyring),
+            client,
+            policy,
+            settings,
+            public_url=_public_url(settings),
+            offered=OFFERED,
+        )
+
+
+def _public_url(settings: Settings) -> str:
+    """Where partners reach the hub.
+
+    Raises:
+        OperatorError: this command cannot know it.
+    """
+    if settings.public_url:
+        return settings.public_url
+    if settings.port == 0:
+        raise OperatorError("set OCPI_HUB_PUBLIC_URL: the hub listens on a port of its own choice")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
+    log.warning("public_url_not_set", url=url, remedy="partners need a URL that they can reach")
+    return url

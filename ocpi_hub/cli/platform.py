@@ -1,0 +1,201 @@
+"""platform invite, connect, list, show, suspend, resume, set, rotate, remove."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ocpi_hub.cli.common import (
+    add_command,
+    moment,
+    not_negative,
+    operator_access,
+)
+from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, run_rotate
+from ocpi_hub.cli.platform_view import changed_platform, find_platform, item
+from ocpi_hub.domain.party import PlatformId, Quirk
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.platform_admin import PlatformAdmin
+
+if TYPE_CHECKING:
+    from ocpi_hub.cli.common import Subparsers
+
+INVITE_EXAMPLE = """\
+  ocpi-hub platform invite --name "Charge Co"
+  ocpi-hub platform invite --renew p-3f9a1c02
+
+Prints the versions URL and CREDENTIALS_TOKEN_A; hand both to the partner over a secure channel.
+The token is shown once and opens one registration. --renew replaces an invitation that expired
+or was lost, lets a partner back that had withdrawn, and repairs a handshake whose answer was
+lost; what works at present goes on working.
+"""
+CONNECT_EXAMPLE = """\
+  ocpi-hub platform connect --versions-url https://partner.example/ocpi/versions --token T
+
+The hub starts the handshake with what the partner gave it. A hub must be running (`serve`) under
+public_url: the partner calls it back.
+"""
+LIST_EXAMPLE = "  ocpi-hub platform list --json\n"
+SHOW_EXAMPLE = "  ocpi-hub platform show p-3f9a1c02\n"
+SUSPEND_EXAMPLE = """\
+  ocpi-hub platform suspend p-3f9a1c02
+
+Stops all traffic from and to the platform's parties. Returns when no process of the hub lets
+anything through any more. What others send to it is refused (4003), CDRs in custody wait.
+"""
+RESUME_EXAMPLE = "  ocpi-hub platform resume p-3f9a1c02\n"
+SET_EXAMPLE = """\
+  ocpi-hub platform set p-3f9a1c02 --quirk no_patch --quirk raw_token=false
+  ocpi-hub platform set p-3f9a1c02 --page-limit 50 --catch-up pull
+"""
+ROTATE_EXAMPLE = """\
+  ocpi-hub platform rotate p-3f9a1c02
+
+Sends PUT credentials: both sides get new tokens, and the partner reads the hub's endpoints again.
+A hub must be running (`serve`) under public_url: the partner calls it back.
+"""
+REMOVE_EXAMPLE = """\
+  ocpi-hub platform remove p-3f9a1c02
+
+Deletes the platform and frees its parties for another one. Refused while objects in custody come
+from or go to it, unless --force is given.
+"""
+
+
+def add_platform_parser(subparsers: Subparsers) -> None:
+    """Add `platform` with its commands; each sets `run`."""
+    group = subparsers.add_parser("platform", help="bring partners on board, look after them")
+    commands = group.add_subparsers(dest="platform_command", required=True, metavar="COMMAND")
+    invite = add_command(
+        commands, "invite", "invite a partner to register", INVITE_EXAMPLE, run_invite,
+        render=render_invitation,
+    )  # fmt: skip
+    which = invite.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", type=_name, help="what the new platform is called here")
+    which.add_argument("--renew", metavar="ID", help="a platform that is known already")
+    connect = add_command(
+        commands, "connect", "register with a partner that invited us", CONNECT_EXAMPLE, run_connect
+    )
+    connect.add_argument("--versions-url", required=True, metavar="U")
+    connect.add_argument("--token", required=True, metavar="T", help="CREDENTIALS_TOKEN_A")
+    connect.add_argument("--name", type=_name, help="what the platform is called here")
+    add_command(commands, "list", "all platforms with their parties", LIST_EXAMPLE, run_list)
+    simple = (
+        ("show", "one platform in detail; never its tokens", SHOW_EXAMPLE, run_show),
+        ("suspend", "stop all traffic of a platform", SUSPEND_EXAMPLE, run_suspend),
+        ("resume", "undo suspend", RESUME_EXAMPLE, run_resume),
+        ("rotate", "renew the credentials on both sides", ROTATE_EXAMPLE, run_rotate),
+    )
+    for name, text, example, run in simple:
+        add_command(commands, name, text, example, run).add_argument("id", metavar="ID")
+    remove = add_command(commands, "remove", "delete a platform", REMOVE_EXAMPLE, run_remove)
+    remove.add_argument("id", metavar="ID")
+    remove.add_argument("--force", action="store_true", help="even with objects in custody")
+    _add_set(commands)
+
+
+def _add_set(commands: Subparsers) -> None:
+    parser = add_command(
+        commands, "set", "change how the hub treats a platform", SET_EXAMPLE, run_set
+    )
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        type=_quirk,
+        metavar="NAME[=true|false]",
+        help=f"a known deviation: {', '.join(quirk.value for quirk in Quirk)}; may be repeated",
+    )
+    parser.add_argument(
+        "--page-limit", type=not_negative, metavar="N", help="objects on a page; 0: the hub's own"
+    )
+    parser.add_argument(
+        "--catch-up",
+        choices=("push", "pull", "none"),
+        help="after an absence the hub pushes what was missed, waits to be asked, or does nothing",
+    )
+
+
+async def run_list(_: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
+    """Every platform."""
+    async with operator_access(settings) as access:
+        directory = await access.load()
+    return [item(platform) for platform in directory.platforms.values()]
+
+
+async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """One platform; tokens are never shown."""
+    async with operator_access(settings) as access:
+        directory = await access.load()
+        platform = find_platform(directory, args.id)
+        history = await PlatformAdmin(access.database).history(platform.platform_id)
+    return item(platform) | {
+        "online": platform.online,
+        "versions_url": platform.versions_url,
+        "endpoints": [
+            {"module": module, "role": role.value, "url": url}
+            for (module, role), url in sorted(platform.endpoints.items())
+        ],
+        "page_limit": platform.page_limit,
+        "catch_up": platform.catch_up,
+        "created_at": moment(history.created_at),
+        "connected_at": moment(history.connected_at),
+        "last_contact_at": moment(history.last_contact_at),
+        "invitation_expires_at": moment(history.invitation_expires_at),
+        "resumes_as": history.resume_state.value if history.resume_state else None,
+    }
+
+
+async def run_suspend(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform, once no process lets anything through."""
+    async with operator_access(settings) as access:
+        await PlatformAdmin(access.database).suspend(PlatformId(args.id))
+        return await changed_platform(access, args.id)
+
+
+async def run_resume(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform, once every process knows."""
+    async with operator_access(settings) as access:
+        await PlatformAdmin(access.database).resume(PlatformId(args.id))
+        return await changed_platform(access, args.id)
+
+
+async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform with its new settings."""
+    if not args.quirk and args.page_limit is None and args.catch_up is None:
+        raise OperatorError("nothing to set: see `platform set --help`")
+    wanted: dict[Quirk, bool] = dict(args.quirk)
+    async with operator_access(settings) as access:
+        await PlatformAdmin(access.database).configure(
+            PlatformId(args.id),
+            add_quirks=[quirk for quirk, on in wanted.items() if on],
+            remove_quirks=[quirk for quirk, on in wanted.items() if not on],
+            page_limit=args.page_limit,
+            catch_up=args.catch_up,
+        )
+        return await changed_platform(access, args.id)
+
+
+async def run_remove(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """{"platform", "removed": true}."""
+    async with operator_access(settings) as access:
+        await PlatformAdmin(access.database).remove(PlatformId(args.id), force=args.force)
+        await access.until_everyone_follows()
+    return {"platform": args.id, "removed": True}
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise argparse.ArgumentTypeError("a name has 1 to 100 printable characters")
+    return name
+
+
+def _quirk(text: str) -> tuple[Quirk, bool]:
+    name, _, value = text.partition("=")
+    if name not in frozenset(Quirk) or value not in ("", "true", "false"):
+        names = ", ".join(quirk.value for quirk in Quirk)
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME or NAME=false; names are {names}")
+    return Quirk(name), value != "false"

@@ -1,0 +1,159 @@
+"""What operators do with platforms and relations, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from ocpi_hub.domain.party import (
+    Fallback,
+    PartyId,
+    PlatformId,
+    PlatformState,
+    Quirk,
+    RelationMode,
+)
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.store.columns import party_columns
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.registration import wake_deliveries
+
+SQL = Queries("platform_admin")
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHistory:
+    """What the directory does not hold about a platform.
+
+    Attributes:
+        resume_state: the state it had before it was suspended.
+    """
+
+    created_at: datetime
+    connected_at: datetime | None
+    last_contact_at: datetime | None
+    invitation_expires_at: datetime | None
+    resume_state: PlatformState | None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationChange:
+    """None leaves a value as it is, or at the hub's default for a new relation."""
+
+    mode: RelationMode
+    fallback: Fallback | None = None
+    authorize_budget_ms: int | None = None
+    whitelist_max_age_s: int | None = None
+    fallback_max_age_s: int | None = None
+
+
+class PlatformAdmin:
+    """Changes by operators. All raise OperatorError for a platform that does not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def suspend(self, platform_id: PlatformId) -> None:
+        """Stop all traffic of a platform, until `resume`."""
+        async with self._locked(platform_id) as (connection, state):
+            if state is not PlatformState.SUSPENDED:
+                await connection.execute(SQL.suspend, platform_id)
+
+    async def resume(self, platform_id: PlatformId) -> None:
+        """Undo `suspend`; what waited for the platform becomes due.
+
+        Raises:
+            OperatorError: it is not suspended.
+        """
+        async with self._locked(platform_id) as (connection, state):
+            if state is not PlatformState.SUSPENDED:
+                raise OperatorError(f"{platform_id} is {state}, not suspended")
+            await connection.execute(SQL.resume, platform_id)
+            await wake_deliveries(connection, platform_id)
+
+    async def configure(
+        self,
+        platform_id: PlatformId,
+        *,
+        add_quirks: Collection[Quirk] = (),
+        remove_quirks: Collection[Quirk] = (),
+        page_limit: int | None = None,
+        catch_up: str | None = None,
+    ) -> None:
+        """Change how the hub treats a platform.
+
+        Args:
+            page_limit: 0 for the hub's own.
+            catch_up: push, pull or none.
+        """
+        async with self._locked(platform_id) as (connection, _):
+            if add_quirks or remove_quirks:
+                await connection.execute(
+                    SQL.set_quirks, platform_id, list(add_quirks), list(remove_quirks)
+                )
+            if page_limit is not None:
+                await connection.execute(SQL.set_page_limit, platform_id, page_limit or None)
+            if catch_up is not None:
+                await connection.execute(SQL.set_catch_up, platform_id, catch_up)
+
+    async def remove(self, platform_id: PlatformId, *, force: bool) -> None:
+        """Delete a platform; its parties are free for another one.
+
+        Raises:
+            OperatorError: objects in custody concern it, and `force` is not set.
+        """
+        async with self._locked(platform_id) as (connection, _):
+            waiting = await connection.fetchval(SQL.open_objects, platform_id)
+            if waiting and not force:
+                raise OperatorError(
+                    f"{waiting} objects in custody come from or go to {platform_id} and are"
+                    " neither delivered nor refused (see `cdr list`): settle them first, or"
+                    " use --force"
+                )
+            await connection.execute(SQL.remove, platform_id)
+
+    async def history(self, platform_id: PlatformId) -> PlatformHistory:
+        """When things happened."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.history, platform_id)
+        if row is None:
+            raise unknown_platform(platform_id)
+        return PlatformHistory(
+            created_at=row["created_at"],
+            connected_at=row["connected_at"],
+            last_contact_at=row["last_contact_at"],
+            invitation_expires_at=row["invitation_expires_at"],
+            resume_state=PlatformState(row["resume_state"]) if row["resume_state"] else None,
+        )
+
+    async def set_relation(self, cpo: PartyId, emsp: PartyId, change: RelationChange) -> None:
+        """Create or change how two parties work together."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                SQL.set_relation,
+                *party_columns(cpo),
+                *party_columns(emsp),
+                change.mode,
+                change.fallback,
+                change.authorize_budget_ms,
+                change.whitelist_max_age_s,
+                change.fallback_max_age_s,
+            )
+
+    @asynccontextmanager
+    async def _locked(
+        self, platform_id: PlatformId
+    ) -> AsyncIterator[tuple[Connection, PlatformState]]:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(SQL.lock_platform, platform_id)
+            if row is None:
+                raise unknown_platform(platform_id)
+            yield connection, PlatformState(row["state"])
+
+
+def unknown_platform(platform_id: str) -> OperatorError:
+    """What an operator is told about a wrong id."""
+    return OperatorError(f"there is no platform {platform_id}: `platform list` shows them all")

@@ -1,0 +1,64 @@
+-- What operators do with platforms and relations. Order of locks as in registration.sql.
+
+-- name: lock_platform
+select platform_id, state from platform where platform_id = $1 for update;
+
+-- name: suspend
+update platform set state = 'suspended', resume_state = state where platform_id = $1;
+
+-- name: resume
+update platform set state = resume_state, resume_state = null where platform_id = $1;
+
+-- name: set_quirks
+update platform
+set quirks = (
+    select coalesce(array_agg(quirk order by quirk), '{}')
+    from (
+        select unnest(quirks) as quirk
+        union
+        select unnest($2::text[])
+        except
+        select unnest($3::text[])) as wanted)
+where platform_id = $1;
+
+-- name: set_page_limit
+update platform set page_limit = $2 where platform_id = $1;
+
+-- name: set_catch_up
+update platform set catch_up = $2 where platform_id = $1;
+
+-- name: open_objects
+-- Objects in custody that a platform's parties have not received, or that came from them.
+select count(*)
+from directed_object d
+where d.state not in ('delivered', 'refused')
+    and exists (
+        select from party p
+        where p.platform_id = $1
+            and ((p.country_code, p.party_id) = (d.country_code, d.party_id)
+                or (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)));
+
+-- name: remove
+delete from platform where platform_id = $1;
+
+-- name: history
+select p.created_at, p.connected_at, p.resume_state, c.last_contact_at,
+    (select max(t.expires_at) from credentials_token t
+        where t.platform_id = p.platform_id and t.kind = 'registration') as invitation_expires_at
+from platform p
+left join platform_contact c using (platform_id)
+where p.platform_id = $1;
+
+-- name: set_relation
+-- What is not given stays as it is.
+insert into relation as r (
+    cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id, mode, fallback,
+    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s)
+values ($1, $2, $3, $4, $5, coalesce($6, 'hub'), $7, $8, $9)
+on conflict (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) do update
+set mode = excluded.mode,
+    fallback = coalesce($6, r.fallback),
+    authorize_budget_ms = coalesce($7, r.authorize_budget_ms),
+    whitelist_max_age_s = coalesce($8, r.whitelist_max_age_s),
+    fallback_max_age_s = coalesce($9, r.fallback_max_age_s),
+    changed_at = now();

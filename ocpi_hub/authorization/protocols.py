@@ -22,7 +22,7 @@ class KnownToken:
         whitelist: its WhitelistType as it came; may be a value the specification does not know.
         body: the JSON text as it came.
         knowledge_age_s: seconds since the last authenticated contact with the owner's platform,
-            when the token was looked up; None: there was none.
+            when the token was looked up; None: unknown, which no age limit accepts.
     """
 
     owner: PartyId

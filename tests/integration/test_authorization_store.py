@@ -42,6 +42,7 @@ async def put_token(
     token_type: str = "RFID",  # noqa: S107 - a TokenType, not a secret
     audience: str = "*",
     deleted: bool = False,
+    changed_at: datetime | None = None,
     **fields: object,
 ) -> str:
     """Store a token; returns its text."""
@@ -49,9 +50,10 @@ async def put_token(
     async with database.connection() as connection:
         await connection.execute(
             """insert into shared_object (module, country_code, party_id, object_id, object_type,
-                   audience, position, body, last_updated, origin, correlation_id, deleted)
+                   audience, position, body, last_updated, origin, correlation_id, deleted,
+                   changed_at)
                values ('tokens', $1, $2, $3, $4, $5, nextval('shared_object_position'), $6::json,
-                   now(), 'broadcast', 'c', $7)""",
+                   now(), 'broadcast', 'c', $7, coalesce($8, now()))""",
             owner.country_code,
             owner.party_id,
             uid.upper(),
@@ -59,6 +61,7 @@ async def put_token(
             audience,
             text,
             deleted,
+            changed_at,
         )
     return text
 
@@ -189,25 +192,30 @@ async def test_fields_of_another_kind_count_as_not_valid_and_not_storable(
     assert (found.valid, found.whitelist) == (False, "")
 
 
+async def age_of(lookup: PostgresTokenLookup) -> float:
+    (found,) = await lookup.find("04a1", "RFID", CPO)
+    assert found.knowledge_age_s is not None
+    return found.knowledge_age_s
+
+
 async def test_the_age_of_knowledge_counts_from_the_last_contact(
     database: Database, lookup: PostgresTokenLookup
 ) -> None:
-    await put_token(database)
-    (without_platform,) = await lookup.find("04a1", "RFID", CPO)
-    assert without_platform.knowledge_age_s is None
-    await put_platform(database, EMSP, last_contact_at=datetime.now(UTC) - timedelta(seconds=3600))
-    (found,) = await lookup.find("04a1", "RFID", CPO)
-    assert found.knowledge_age_s is not None
-    assert 3599 <= found.knowledge_age_s < 3700
+    now = datetime.now(UTC)
+    await put_token(database, changed_at=now - timedelta(days=30))
+    await put_platform(database, EMSP, last_contact_at=now - timedelta(hours=1))
+    assert 3599 <= await age_of(lookup) < 3900
 
 
-async def test_a_platform_never_heard_of_has_no_age(
-    database: Database, lookup: PostgresTokenLookup
+@pytest.mark.parametrize("contact_days_ago", [None, 30])
+async def test_the_arrival_of_the_token_is_a_contact_too(
+    database: Database, lookup: PostgresTokenLookup, contact_days_ago: int | None
 ) -> None:
-    await put_token(database)
-    await put_platform(database, EMSP, last_contact_at=None)
-    (found,) = await lookup.find("04a1", "RFID", CPO)
-    assert found.knowledge_age_s is None
+    now = datetime.now(UTC)
+    await put_token(database, changed_at=now - timedelta(hours=1))
+    contact = None if contact_days_ago is None else now - timedelta(days=contact_days_ago)
+    await put_platform(database, EMSP, last_contact_at=contact)
+    assert 3599 <= await age_of(lookup) < 3900
 
 
 async def test_questions_asked_at_once_are_answered_each(

@@ -2,13 +2,15 @@
 
 -- name: find_tokens
 -- For each question one row for each owner: what was addressed to the CPO stands in front of a
--- broadcast. The last contact comes along, so that a decision asks the database once. The inner
--- selects hide how long the arrays are: else every call is planned anew, at four times its cost.
+-- broadcast. The last contact comes along, so that a decision asks the database once; contacts are
+-- noted a little later than tokens are stored, so the token's own arrival counts as one. The inner
+-- selects hide how long the arrays are: else every call is planned anew, at twice its cost.
 select distinct on (q.number, o.country_code, o.party_id)
     q.number, o.country_code, o.party_id, o.body,
     o.body ->> 'valid' = 'true' as valid,
     o.body ->> 'whitelist' as whitelist,
-    extract(epoch from clock_timestamp() - c.last_contact_at)::float8 as knowledge_age_s
+    extract(epoch from clock_timestamp() - greatest(c.last_contact_at, o.changed_at))::float8
+        as knowledge_age_s
 from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]))
     with ordinality as q (object_id, object_type, cpo, number)
 join shared_object o

@@ -1,0 +1,74 @@
+"""authorization list: the evidence of decisions."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ocpi_hub.authorization.protocols import DecisionRecord
+from ocpi_hub.cli.common import add_command, moment, operator_access, party_argument, positive
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.authorization import DecisionFilter, PostgresDecisionStore
+
+if TYPE_CHECKING:
+    from ocpi_hub.cli.common import Subparsers
+
+LIST_EXAMPLE = """\
+  ocpi-hub authorization list --limit 20
+  ocpi-hub authorization list --uid 04A1B2C3D4 --since 2026-01-31T08:00:00Z
+  ocpi-hub authorization list --json | jq '.[] | select(.decided_by == "nobody")'
+
+The newest decision comes first. docs/authorization.md explains decided_by and reason.
+"""
+
+
+def add_authorization_parser(subparsers: Subparsers) -> None:
+    """Add `authorization` with its commands; each sets `run`."""
+    group = subparsers.add_parser("authorization", help="see who was allowed to charge, and why")
+    commands = group.add_subparsers(dest="authorization_command", required=True, metavar="COMMAND")
+    parser = add_command(commands, "list", "list decisions", LIST_EXAMPLE, run_list)
+    parser.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
+    parser.add_argument("--uid", metavar="U", help="only about this token; case does not matter")
+    parser.add_argument("--cpo", type=party_argument, metavar="CC*PID", help="only asked by it")
+    parser.add_argument(
+        "--emsp", type=party_argument, metavar="CC*PID", help="only about its tokens"
+    )
+    parser.add_argument(
+        "--since", type=_moment, metavar="TIME", help="a date or time; UTC unless it says otherwise"
+    )
+
+
+async def run_list(args: argparse.Namespace, settings: Settings) -> object:
+    """The decisions that match, newest first."""
+    wanted = DecisionFilter(args.uid, args.cpo, args.emsp, args.since)
+    async with operator_access(settings) as access:
+        store = PostgresDecisionStore(
+            access.database, batch_rows=settings.batch_rows, batch_queue_rows=1
+        )
+        return [shown(decision) for decision in await store.list_decisions(args.limit, wanted)]
+
+
+def shown(decision: DecisionRecord) -> dict[str, object]:
+    """A decision as lists show it."""
+    return {
+        "at": moment(decision.at),
+        "uid": decision.uid,
+        "cpo": str(decision.cpo),
+        "emsp": str(decision.emsp) if decision.emsp else None,
+        "decided_by": decision.decided_by.value,
+        "reason": decision.reason,
+        "allowed": decision.allowed,
+        "reference": decision.reference,
+        "legs_ms": dict(decision.legs_ms()),
+    }
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write 2026-01-31 or 2026-01-31T08:00:00Z"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

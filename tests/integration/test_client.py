@@ -85,6 +85,11 @@ async def serving(
             await handler(partner, reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             partner.gone.set()
+        except RuntimeError:
+            # What uvloop raises for writing to a connection that the client has closed.
+            if not writer.transport.is_closing():
+                raise
+            partner.gone.set()
         except asyncio.CancelledError:
             return
         finally:

@@ -25,8 +25,11 @@ from typing import cast
 import uvloop
 
 from ocpi_hub import __version__
+from ocpi_hub.cli.authorization import add_authorization_parser
 from ocpi_hub.cli.cdr import add_cdr_parser
 from ocpi_hub.cli.party import add_party_parser
+from ocpi_hub.cli.platform import add_platform_parser
+from ocpi_hub.cli.relation import add_relation_parser
 from ocpi_hub.cli.serve import add_serve_parsers
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.errors import ConfigError, HubError
@@ -89,6 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_serve_parsers(commands)
+    add_platform_parser(commands)
+    add_relation_parser(commands)
+    add_authorization_parser(commands)
     add_cdr_parser(commands)
     add_party_parser(commands)
     return parser

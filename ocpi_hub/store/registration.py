@@ -232,10 +232,13 @@ class PostgresRegistrationStore:
 
 
 async def wake_deliveries(connection: Connection, platform_id: str) -> None:
-    """Objects that wait for a platform's parties become due: it has (again) what they need."""
-    await connection.execute(SQL.forget_backoff, platform_id)
-    await connection.fetch(SQL.lock_waiting_objects, platform_id)
+    """Objects that wait for a platform's parties become due: it has (again) what they need.
+
+    Objects before backoffs, in the order in which custody locks them.
+    """
+    await connection.execute(SQL.lock_waiting_objects, platform_id)
     await connection.execute(SQL.make_waiting_objects_due, platform_id)
+    await connection.execute(SQL.forget_backoff, platform_id)
 
 
 async def _lock(connection: Connection, platform_id: PlatformId) -> PlatformState:

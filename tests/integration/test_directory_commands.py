@@ -31,7 +31,7 @@ Run = Callable[..., Awaitable[Any]]
 
 
 def parse(*arguments: str) -> argparse.Namespace:
-    parser = CommandParser(prog="ocpi-hub")
+    parser: argparse.ArgumentParser = CommandParser(prog="ocpi-hub")
     commands = parser.add_subparsers(required=True)
     add_platform_parser(commands)
     add_relation_parser(commands)

@@ -187,14 +187,29 @@ def judge_repeat(existing: DirectedObject, intake: Intake) -> Repeat:
 
 
 def settle(
-    row: DirectedObject, report: AttemptReport, now: datetime, patience: Patience, jitter: float
+    row: DirectedObject,
+    report: AttemptReport,
+    now: datetime,
+    patience: Patience,
+    jitter: float,
+    *,
+    doubted: bool,
 ) -> DirectedObject:
-    """The row after a report, the reports of attempts that lost their lease included."""
+    """The row after a report, the reports of attempts that lost their lease included.
+
+    Args:
+        doubted: the attempt is on record with an unknown outcome. A report that is written twice,
+            because its first commit was not confirmed, must not take another attempt's doubt back.
+    """
     attempt = report.attempt
     if attempt.version != row.version:
         return row
     current = row.state is DirectedState.IN_FLIGHT and row.attempt_id == attempt.attempt_id
-    return _settle_current(row, report, now, patience, jitter) if current else _late(row, report)
+    return (
+        _settle_current(row, report, now, patience, jitter)
+        if current
+        else _late(row, report, doubted)
+    )
 
 
 def _settle_current(
@@ -235,8 +250,8 @@ def _pause(
     return max(pause, asked)
 
 
-def _late(row: DirectedObject, report: AttemptReport) -> DirectedObject:
-    """A verdict after the lease was lost. The attempt counted as unknown until now.
+def _late(row: DirectedObject, report: AttemptReport, doubted: bool) -> DirectedObject:
+    """A verdict after the lease was lost, or a further one on the last attempt.
 
     Delivered is delivered, whoever is trying now. A refusal or failure only takes the doubt back.
     """
@@ -247,13 +262,20 @@ def _late(row: DirectedObject, report: AttemptReport) -> DirectedObject:
         return _delivered(
             replace(row, lease_until=None, last_answer=verdict.answer), verdict.location
         )
-    if isinstance(verdict, Unknown):
+    if isinstance(verdict, Refused) and _judged_by(row, report) and report.acknowledged:
+        return replace(row, refused_after_ack=True)
+    if isinstance(verdict, Unknown) or not doubted:
         return row
     known = replace(row, unknown_outcomes=max(0, row.unknown_outcomes - 1))
     waiting = row.state in (DirectedState.PENDING, DirectedState.UNCERTAIN)
     if isinstance(verdict, Refused) and waiting and known.unknown_outcomes == 0:
         return _refused(replace(known, last_answer=verdict.answer), report, verdict.location)
     return known
+
+
+def _judged_by(row: DirectedObject, report: AttemptReport) -> bool:
+    refused = row.state in (DirectedState.REFUSED, DirectedState.UNCERTAIN)
+    return refused and row.attempt_id == report.attempt.attempt_id
 
 
 def _delivered(row: DirectedObject, location: str | None) -> DirectedObject:

@@ -15,22 +15,19 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urljoin
-
-import pydantic_core
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.custody import Attempt, AttemptReport, CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.errands import Errands
-from ocpi_hub.delivery.leg import Leg, endpoint_url, outbound_request
+from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
 from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict, judge
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
-from ocpi_hub.errors import HubRoutingError, StoreUnavailable
+from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.envelope import parse_envelope
-from ocpi_hub.ocpi.json_text import fingerprint
+from ocpi_hub.ocpi.json_text import fingerprint, members
 from ocpi_hub.ocpi.status_codes import is_success
 from ocpi_hub.telemetry import get_logger
 
@@ -157,11 +154,17 @@ class DirectedDelivery:
         self, attempt: Attempt, platform: Platform, deadline: float
     ) -> Acceptance:
         promise = _Promise(acknowledged=False)
-        task = self._errands.start(self._make(attempt, platform, promise))
+        try:
+            task = self._errands.start(self._make(attempt, platform, promise))
+        except Overloaded:
+            await self._give_back(attempt)
+            return Kept("The hub is restarting; it holds the object")
         await asyncio.wait({task}, timeout=max(0.0, deadline - self._clock.monotonic()))
         if not task.done():
             promise.acknowledged = True
             return Kept(f"{attempt.receiver} has not answered yet; the hub holds the object")
+        if task.cancelled():
+            return Kept("The hub is restarting; it holds the object")
         exchange, verdict = task.result()
         if isinstance(exchange, Answer) and isinstance(verdict, Delivered | Refused):
             return Judged(exchange, verdict)
@@ -188,7 +191,11 @@ class DirectedDelivery:
             exchange, verdict = await self._send(attempt, platform)
         finally:
             # A cancelled attempt is recorded too: it may have reached the receiver.
-            state = await self._record(attempt, verdict, promise)
+            told = promise.acknowledged
+            state = await self._record(attempt, verdict, acknowledged=told)
+        if isinstance(verdict, Refused) and promise.acknowledged and not told:
+            # The sender got its 1000 while the refusal was being committed.
+            state = await self._commit(AttemptReport(attempt, verdict, acknowledged=True))
         if state is DirectedState.UNCERTAIN and isinstance(verdict, Refused) and verdict.location:
             await self._settle_by_get(attempt, platform, verdict.location)
         return exchange, verdict
@@ -198,9 +205,12 @@ class DirectedDelivery:
             request = outbound_request(
                 self._leg(attempt, platform, "POST", attempt.body), deadline_s=self._attempt_s
             )
+            exchange = await self._client.send(request)
         except HubRoutingError as error:
             return None, Failed(LastAnswer(None, None, error.message))
-        exchange = await self._client.send(request)
+        except ValueError as error:
+            log.error("attempt_cannot_be_built", receiver=str(attempt.receiver), error=str(error))
+            return None, Failed(LastAnswer(None, None, "the request cannot be built"))
         return exchange, judge(exchange)
 
     def _leg(self, attempt: Attempt, platform: Platform, method: str, body: str) -> Leg:
@@ -216,7 +226,7 @@ class DirectedDelivery:
         )
 
     async def _record(
-        self, attempt: Attempt, verdict: Verdict, promise: _Promise
+        self, attempt: Attempt, verdict: Verdict, *, acknowledged: bool
     ) -> DirectedState | None:
         reached = isinstance(verdict, Delivered | Refused)
         if reached:
@@ -233,25 +243,37 @@ class DirectedDelivery:
             status_code=verdict.answer.ocpi,
             correlation_id=attempt.correlation_id,
         )
+        return await self._commit(AttemptReport(attempt, verdict, acknowledged))
+
+    async def _commit(self, report: AttemptReport) -> DirectedState | None:
         try:
-            return await self._store.record(AttemptReport(attempt, verdict, promise.acknowledged))
-        except StoreUnavailable:
+            return await self._store.record(report)
+        except (StoreError, Overloaded) as error:
             # The lease runs out, and the attempt is then on record with an unknown outcome.
-            log.error("verdict_not_recorded", object_id=attempt.key.object_id)
+            object_id = report.attempt.key.object_id
+            log.error("verdict_not_recorded", object_id=object_id, error=str(error))
             return None
+
+    async def _give_back(self, attempt: Attempt) -> None:
+        """An attempt that cannot begin any more, so that nobody waits for its lease to run out."""
+        verdict = Failed(LastAnswer(None, None, "the hub was stopping"))
+        await self._commit(AttemptReport(attempt, verdict, acknowledged=True))
 
     async def _settle_by_get(self, attempt: Attempt, platform: Platform, location: str) -> None:
         """Ask the receiver whether it has the object that it refused after an unknown outcome."""
         endpoint = endpoint_url(platform, attempt.key.module, InterfaceRole.RECEIVER)
+        url = absolute_url(endpoint, location)
+        if url is None:
+            return
         request = outbound_request(
             self._leg(attempt, platform, "GET", ""),
             deadline_s=self._attempt_s,
-            url=urljoin(endpoint, location),
+            url=url,
         )
         exchange = await self._client.send(request)
         if isinstance(exchange, Answer) and _is_copy(exchange, attempt):
             verdict = Delivered(LastAnswer(exchange.http_status, 1000, "found at the receiver"))
-            await self._record(attempt, verdict, _Promise(acknowledged=True))
+            await self._record(attempt, verdict, acknowledged=True)
 
     # The worker ----------------------------------------------------------------------------------
 
@@ -287,10 +309,17 @@ class DirectedDelivery:
         for receiver in await self._store.due_receivers(list(reachable)):
             room = self._per_receiver - self._busy[receiver]
             for attempt in await self._store.claim(receiver, room):
-                self._busy[receiver] += 1
-                self._errands.start(self._finish(attempt, reachable[receiver]))
-                claimed += 1
+                claimed += await self._begin(attempt, reachable[receiver])
         return claimed
+
+    async def _begin(self, attempt: Attempt, platform: Platform) -> bool:
+        try:
+            self._errands.start(self._finish(attempt, platform))
+        except Overloaded:
+            await self._give_back(attempt)
+            return False
+        self._busy[attempt.receiver] += 1
+        return True
 
     async def _finish(self, attempt: Attempt, platform: Platform) -> None:
         try:
@@ -324,5 +353,6 @@ def _is_copy(answer: Answer, attempt: Attempt) -> bool:
     if envelope is None or not is_success(envelope.status_code) or answer.http_status != 200:
         return False
     with contextlib.suppress(ValueError):
-        return fingerprint(pydantic_core.to_json(envelope.data)) == fingerprint(attempt.body)
+        data = dict(members(answer.body.decode())).get("data", "null")
+        return fingerprint(data) == fingerprint(attempt.body)
     return False

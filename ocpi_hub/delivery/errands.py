@@ -50,8 +50,10 @@ class Errands:
         """Own the errands until `stop` is set; cancel what outlasts the grace."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await stop.wait()
-            self._group = None
+            try:
+                await stop.wait()
+            finally:
+                self._group = None
             if self._running:
                 await asyncio.wait(set(self._running), timeout=self._grace_s)
             for task in self._running:

@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import urljoin
 
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
-from ocpi_hub.delivery.leg import Leg, endpoint_url, outbound_request
+from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, OutboundClient, OutboundRequest
 from ocpi_hub.domain.objects import ObjectKey
@@ -160,10 +159,11 @@ class InboundCatchUp:
             following = next_link(answer.headers.get("link"))
             if following is None:
                 return
+            url = absolute_url(request.url, following)
+            if url is None:
+                raise Unreadable("`Link` is no URL")
             request = outbound_request(
-                self._leg(job, platform, owner, directory.hub),
-                deadline_s=self._timeout_s,
-                url=urljoin(request.url, following),
+                self._leg(job, platform, owner, directory.hub), deadline_s=self._timeout_s, url=url
             )
         raise Unreadable(f"the list of {owner} has more than {MAX_PAGES} pages")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 from ocpi_hub.domain.exchange import OutboundRequest
 from ocpi_hub.domain.message import MessageIds
@@ -67,7 +67,7 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
         raise ReceiverNotConnected(f"{leg.receiver} is not connected")
     target = url or join_url(
         endpoint_url(platform, leg.module, leg.interface_role),
-        _cased(leg.path, platform),
+        _cased(leg),
         leg.query,
         trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
     )
@@ -111,8 +111,18 @@ def join_url(
     return f"{url}?{encoded}" if encoded else url
 
 
-def _cased(path: tuple[str, ...], platform: Platform) -> tuple[str, ...]:
+def absolute_url(base: str, reference: str) -> str | None:
+    """The URL that a partner's `Location` or `Link` means; None when it is none."""
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return None
+
+
+def _cased(leg: Leg) -> tuple[str, ...]:
     """Country code and party id lead the path of client owned objects, in the partner's case."""
-    if Quirk.LOWERCASE_IDS in platform.quirks and len(path) >= 3:
+    path = leg.path
+    owned = leg.interface_role is InterfaceRole.RECEIVER and len(path) >= 3
+    if owned and Quirk.LOWERCASE_IDS in leg.platform.quirks:
         return (path[0].lower(), path[1].lower(), *path[2:])
     return path

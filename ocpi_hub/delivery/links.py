@@ -13,15 +13,14 @@ Spec: 2.2.1 transport_and_format_paginated_response.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Callable
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ocpi_hub.delivery.leg import endpoint_url
+from ocpi_hub.delivery.leg import absolute_url, endpoint_url
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.errors import HubRoutingError, InvalidRequest
 from ocpi_hub.ocpi.headers import next_link
 from ocpi_hub.routing.route import ToParty
 
@@ -42,12 +41,18 @@ class PageLinks:
         self._mac = mac
 
     def rewritten(self, header: str | None, message: Message, target: ToParty) -> str | None:
-        """The Link header for the requester; None when there is no next page."""
+        """The Link header for the requester; None when there is no next page.
+
+        Raises:
+            HubRoutingError: the link is no URL. Leaving it out would pass for the last page.
+        """
         found = next_link(header)
         if found is None:
             return None
         base = endpoint_url(target.platform, message.module, message.interface_role)
-        url = urljoin(base, found)
+        url = absolute_url(base, found)
+        if url is None:
+            raise HubRoutingError(f"{target.receiver} sent a Link that is no URL")
         page, announced = urlsplit(url), urlsplit(base)
         query = parse_qsl(page.query, keep_blank_values=True)
         own = [(PARTY_PARAMETER, str(target.receiver))]
@@ -84,7 +89,7 @@ class PageLinks:
         text, _, mac = sealed.partition(".")
         try:
             url = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             url = ""
         if not url or not hmac.compare_digest(
             mac.encode(), self._mac(f"{receiver} {url}").encode()

@@ -73,14 +73,14 @@ class Relay:
         """
         if not target.online:
             raise ReceiverNotConnected(f"{target.receiver} is OFFLINE")
-        page = self._links.page_url(message, target.receiver)
+        page = self._links.page_url(message, target.receiver) if _is_list(message) else None
         request = outbound_request(leg_of(message, target), deadline_s=self._timeout_s, url=page)
         return self.reply(await self._client.send(request), message, target)
 
     def reply(self, exchange: Exchange, message: Message, target: ToParty) -> Reply:
         """The reply for the requester. Raises as `pass_on`."""
         answer = answered(exchange, target)
-        if answer.http_status in _NEVER_RELAYED or answer.http_status >= 500:
+        if _is_withheld(answer.http_status):
             # RT-18: a 401 would blame the requester's own credentials.
             log.warning(
                 "receiver_answer_withheld",
@@ -106,6 +106,15 @@ class Relay:
         passed = {_SPELLING[name]: received[name] for name in _PASSED_HEADERS if name in received}
         link = self._links.rewritten(received.get("link"), message, target)
         return passed | ({"Link": link} if link else {})
+
+
+def _is_list(message: Message) -> bool:
+    return message.method == "GET" and not message.path
+
+
+def _is_withheld(http_status: int) -> bool:
+    """A redirect would lead the requester to a host where it has no credentials."""
+    return http_status in _NEVER_RELAYED or 300 <= http_status < 400 or http_status >= 500
 
 
 def answered(exchange: Exchange, target: ToParty) -> Answer:

@@ -107,4 +107,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def _text(envelope: Envelope | None, default: str | None) -> str | None:
     text = envelope.status_message if envelope else None
-    return text[:MESSAGE_LENGTH] if text else default
+    if not text:
+        return default
+    # What cannot be printed (a NUL, above all) cannot be stored or shown either.
+    return "".join(sign if sign.isprintable() else " " for sign in text[:MESSAGE_LENGTH])

@@ -29,6 +29,7 @@ from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
@@ -87,7 +88,10 @@ class PostgresCustodyStore:
         return await self.intakes.submit(intake)
 
     async def record(self, report: AttemptReport) -> DirectedState:
-        return await self.reports.submit(report)
+        try:
+            return await self.reports.submit(report)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StoreError(f"the verdict cannot be stored: {error}") from error
 
     async def due_receivers(self, candidates: Sequence[PartyId]) -> Sequence[PartyId]:
         async with self._database.connection() as connection:
@@ -205,9 +209,16 @@ class PostgresCustodyStore:
             locked = await connection.fetch(SQL.lock_rows, *columns(keys, 4))
             now = await connection.fetchval("select now()")
             rows = {key_columns(row.key): row for row in map(directed_object, locked)}
+            if len(rows) < len(keys):
+                raise StoreError("an attempt's object is not in custody any more")
+            ids = [report.attempt.attempt_id for report in reports]
+            doubted = {row["attempt_id"] for row in await connection.fetch(SQL.doubted, ids)}
             for report in reports:
-                key = key_columns(report.attempt.key)
-                rows[key] = settle(rows[key], report, now, self._patience, random.random())  # noqa: S311 - jitter is no secret
+                key, attempt_id = key_columns(report.attempt.key), report.attempt.attempt_id
+                jitter = random.random()  # noqa: S311 - jitter is no secret
+                doubt = attempt_id in doubted
+                rows[key] = settle(rows[key], report, now, self._patience, jitter, doubted=doubt)
+                doubted.discard(attempt_id)
             settled = [_settled_row(rows[key]) for key in keys]
             await connection.execute(SQL.store_settled, *columns(settled, 15))
             attempts = [_attempt_row(report) for report in reports]
@@ -231,8 +242,14 @@ class PostgresCustodyStore:
             wait = max(verdict.retry_after_s or 0.0 for verdict in failed)
             reason = failed[-1].answer.message or f"HTTP {failed[-1].answer.http}"
             failing.append((receiver.country_code, receiver.party_id, reason, wait))
-        if alive:
-            await connection.execute(SQL.clear_failures, *_party_arrays(alive))
+        rows = await connection.fetch(SQL.backing_off, *_party_arrays(alive))
+        returned = [PartyId(row["country_code"], row["party_id"]) for row in rows]
+        if not returned and not failing:
+            return
+        failed_parties = [PartyId(country, party) for country, party, _, _ in failing]
+        await lock_backoff(connection, [*returned, *failed_parties])
+        if returned:
+            await connection.execute(SQL.clear_failures, *_party_arrays(returned))
         if failing:
             await connection.execute(
                 SQL.note_failures,
@@ -240,6 +257,11 @@ class PostgresCustodyStore:
                 timedelta(seconds=self._patience.first_s),
                 timedelta(seconds=self._patience.longest_s),
             )
+
+
+async def lock_backoff(connection: Connection, parties: Sequence[PartyId]) -> None:
+    """Before writing several rows of `receiver_backoff`: see the query."""
+    await connection.execute(SQL.lock_backoff, *_party_arrays(parties))
 
 
 def directed_object(row: asyncpg.Record) -> DirectedObject:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from ocpi_hub.delivery.inbound_catch_up import MODULES, Job
-from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.domain.party import PartyId, PlatformId
+from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 
@@ -56,6 +57,9 @@ class PostgresLivenessStore:
             await connection.execute(
                 SQL.request_catch_up, platform_id, list(MODULES), self._overlap
             )
+            rows = await connection.fetch(SQL.parties, platform_id)
+            parties = [PartyId(row["country_code"], row["party_id"]) for row in rows]
+            await lock_backoff(connection, parties)
             await connection.execute(SQL.forget_backoff, platform_id)
             await connection.execute(SQL.make_due, platform_id)
         return True
@@ -102,5 +106,10 @@ class PostgresCatchUpStore:
     async def release(self, job: Job, pause: timedelta, error: str) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
-                SQL.release_catch_up, job.platform_id, job.module, pause, error
+                SQL.release_catch_up,
+                job.platform_id,
+                job.module,
+                job.requested_at,
+                pause,
+                error,
             )

@@ -208,6 +208,8 @@ create table directed_object (
         (state = 'in_flight') = (lease_until is not null) and (state <> 'in_flight' or attempt_id is not null))
 ) with (fillfactor = 70);
 create unique index directed_object_list on directed_object (module, serial);
+create unique index directed_object_inbox on directed_object
+    (module, receiver_country_code, receiver_party_id, serial);
 -- What the worker asks: whose objects are due. A null next_attempt_at waits to be pulled.
 create index directed_object_due on directed_object
     (receiver_country_code, receiver_party_id, coalesce(lease_until, next_attempt_at))
@@ -246,12 +248,14 @@ create table directed_other_content (
     unique (module, country_code, party_id, object_id, kind, fingerprint)
 );
 
--- Backoff is per receiver: one that is down is tried with one object, not with all.
+-- Backoff is per receiver: one that is down is tried with one object, not with all. Whoever makes
+-- that attempt has the probe until then.
 create table receiver_backoff (
     country_code    text not null,
     party_id        text not null,
     failures        integer not null check (failures > 0),
     next_attempt_at timestamptz not null,
+    probe_until     timestamptz,
     reason          text not null,
     since           timestamptz not null default now(),
     primary key (country_code, party_id)

@@ -83,6 +83,26 @@ set outcome = excluded.outcome, http = excluded.http, ocpi = excluded.ocpi,
     message = excluded.message, ended_at = now()
 where known.outcome = 'unknown';
 
+-- name: doubted
+-- Attempts on record whose outcome nobody knows.
+select attempt_id from delivery_attempt
+where attempt_id = any ($1::uuid[]) and outcome = 'unknown';
+
+-- name: backing_off
+select b.country_code, b.party_id
+from receiver_backoff b
+join unnest($1::text[], $2::text[]) as r (country_code, party_id) using (country_code, party_id);
+
+-- name: lock_backoff
+-- Whoever writes several rows of receiver_backoff asks for this first: rows that do not exist yet
+-- cannot be locked in order. Taken after the locks on objects, in one order everywhere.
+select pg_advisory_xact_lock(place)
+from (
+    select distinct hashtextextended('ocpi_hub backoff ' || country_code || '*' || party_id, 0)
+        as place
+    from unnest($1::text[], $2::text[]) as r (country_code, party_id)
+    order by place) as sorted;
+
 -- name: note_failures
 -- One step per round: what fails while the receiver is already backing off tells nothing new.
 insert into receiver_backoff as b (country_code, party_id, failures, next_attempt_at, reason)
@@ -92,6 +112,7 @@ from unnest($1::text[], $2::text[], $3::text[], $4::float8[])
     as f (country_code, party_id, reason, retry_after_s)
 on conflict (country_code, party_id) do update
 set failures = b.failures + 1,
+    probe_until = null,
     reason = excluded.reason,
     next_attempt_at = greatest(
         excluded.next_attempt_at,
@@ -100,19 +121,28 @@ set failures = b.failures + 1,
 where b.next_attempt_at <= now();
 
 -- name: clear_failures
--- A sign of life. What waited because the receiver was really away becomes due again at once.
+-- A sign of life. What waited because the receiver was really away becomes due again at once; what
+-- another transaction holds keeps its time, so that nobody waits for objects while holding this.
 with returned as (
     delete from receiver_backoff b
     using unnest($1::text[], $2::text[]) as r (country_code, party_id)
     where (b.country_code, b.party_id) = (r.country_code, r.party_id)
-    returning b.country_code, b.party_id, b.failures)
+    returning b.country_code, b.party_id, b.failures),
+waiting as (
+    select d.module, d.country_code, d.party_id, d.object_id
+    from directed_object d
+    join returned r
+        on (d.receiver_country_code, d.receiver_party_id) = (r.country_code, r.party_id)
+    where r.failures >= 3
+        and d.state = 'pending'
+        and d.next_attempt_at > now()
+    limit 5000
+    for update of d skip locked)
 update directed_object d
 set next_attempt_at = now()
-from returned r
-where r.failures >= 3
-    and (d.receiver_country_code, d.receiver_party_id) = (r.country_code, r.party_id)
-    and d.state = 'pending'
-    and d.next_attempt_at > now();
+from waiting w
+where (d.module, d.country_code, d.party_id, d.object_id)
+    = (w.module, w.country_code, w.party_id, w.object_id);
 
 -- name: due_receivers
 select r.country_code, r.party_id
@@ -120,7 +150,7 @@ from unnest($1::text[], $2::text[]) as r (country_code, party_id)
 where not exists (
         select from receiver_backoff b
         where (b.country_code, b.party_id) = (r.country_code, r.party_id)
-            and b.next_attempt_at > now())
+            and greatest(b.next_attempt_at, b.probe_until) > now())
     and exists (
         select from directed_object d
         where (d.receiver_country_code, d.receiver_party_id) = (r.country_code, r.party_id)
@@ -128,9 +158,22 @@ where not exists (
             and coalesce(d.lease_until, d.next_attempt_at) <= now());
 
 -- name: claim
--- Due objects of one receiver, oldest due first; one only while the receiver is in backoff. An
--- attempt whose lease ran out is recorded with an unknown outcome in the same statement.
-with due as (
+-- Due objects of one receiver, oldest due first. While the receiver is in backoff, one only, and
+-- that once: who gets the probe keeps it for the time of the lease. An attempt whose lease ran out
+-- is recorded with an unknown outcome in the same statement.
+with probe as (
+    update receiver_backoff b
+    set probe_until = now() + $4::interval
+    where (b.country_code, b.party_id) = ($1, $2)
+        and greatest(b.next_attempt_at, b.probe_until) <= now()
+        and exists (
+            select from directed_object d
+            where d.receiver_country_code = $1
+                and d.receiver_party_id = $2
+                and d.state in ('pending', 'in_flight')
+                and coalesce(d.lease_until, d.next_attempt_at) <= now())
+    returning 1),
+due as (
     select d.module, d.country_code, d.party_id, d.object_id, d.state, d.attempt_id, d.version
     from directed_object d
     where d.receiver_country_code = $1
@@ -139,8 +182,9 @@ with due as (
         and coalesce(d.lease_until, d.next_attempt_at) <= now()
     order by coalesce(d.lease_until, d.next_attempt_at)
     limit case
+        when exists (select from probe) then 1
         when exists (select from receiver_backoff b where (b.country_code, b.party_id) = ($1, $2))
-        then 1 else $3 end
+        then 0 else $3 end
     for update skip locked),
 silent as (
     insert into delivery_attempt (
@@ -164,14 +208,22 @@ select * from directed_object
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4);
 
 -- name: pulled
-update directed_object
-set state = 'delivered', sent_version = version, delivered_at = now(), changed_at = now(),
-    last_message = 'fetched by the receiver', next_attempt_at = null
-where module = $1
-    and (receiver_country_code, receiver_party_id) = ($2, $3)
-    and serial = any ($4::bigint[])
-    and state = 'pending'
-    and next_attempt_at is null;
+with fetched as (
+    select d.module, d.country_code, d.party_id, d.object_id
+    from directed_object d
+    where d.module = $1
+        and (d.receiver_country_code, d.receiver_party_id) = ($2, $3)
+        and d.serial = any ($4::bigint[])
+        and d.state = 'pending'
+        and d.next_attempt_at is null
+    order by d.module, d.country_code, d.party_id, d.object_id
+    for update of d)
+update directed_object d
+set state = 'delivered', sent_version = d.version, delivered_at = now(), changed_at = now(),
+    last_message = 'fetched by the receiver'
+from fetched f
+where (d.module, d.country_code, d.party_id, d.object_id)
+    = (f.module, f.country_code, f.party_id, f.object_id);
 
 -- name: page
 -- What a receiver may fetch: everything addressed to it that no hold keeps back.

@@ -1,10 +1,14 @@
 -- Who was heard from when, who is away, and what has to be fetched after an absence.
 
 -- name: note_contacts
+-- In order, so that processes do not block each other. Of a platform that is OFFLINE the last
+-- contact stays until `mark_online` has read from it where the catch-up begins.
 insert into platform_contact as c (platform_id, last_contact_at)
 select p.platform_id, now() - make_interval(secs => seen.ago_s)
 from unnest($1::text[], $2::float8[]) as seen (platform_id, ago_s)
 join platform p using (platform_id)
+where p.online
+order by p.platform_id
 on conflict (platform_id) do update
 set last_contact_at = greatest(c.last_contact_at, excluded.last_contact_at), failed_checks = 0;
 
@@ -17,6 +21,7 @@ left join platform_contact k using (platform_id)
 where p.state = 'connected'
     and coalesce(k.last_contact_at, p.connected_at, p.created_at) < now() - $1::interval
     and coalesce(k.checked_at, '-infinity') < now() - $2::interval
+order by p.platform_id
 on conflict (platform_id) do update
 set checked_at = now()
 where coalesce(c.checked_at, '-infinity') < now() - $2::interval
@@ -52,19 +57,31 @@ on conflict (platform_id, module) do update
 set date_from = least(job.date_from, excluded.date_from), requested_at = now(),
     next_attempt_at = now(), attempts = 0;
 
+-- name: parties
+select country_code, party_id from party where platform_id = $1;
+
 -- name: forget_backoff
 delete from receiver_backoff b
 using party p
 where p.platform_id = $1 and (b.country_code, b.party_id) = (p.country_code, p.party_id);
 
 -- name: make_due
+-- What another transaction holds keeps its time: see custody.sql, clear_failures.
+with waiting as (
+    select d.module, d.country_code, d.party_id, d.object_id
+    from directed_object d
+    join party p
+        on (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
+    where p.platform_id = $1
+        and d.state = 'pending'
+        and d.next_attempt_at > now()
+    limit 5000
+    for update of d skip locked)
 update directed_object d
 set next_attempt_at = now()
-from party p
-where p.platform_id = $1
-    and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
-    and d.state = 'pending'
-    and d.next_attempt_at > now();
+from waiting w
+where (d.module, d.country_code, d.party_id, d.object_id)
+    = (w.module, w.country_code, w.party_id, w.object_id);
 
 -- name: other_processes
 select count(*) from process
@@ -86,11 +103,15 @@ where (platform_id, module) = (
 returning platform_id, module, date_from, attempts, requested_at;
 
 -- name: end_catch_up
--- A request that came while this one ran stays.
-delete from inbound_catch_up
-where (platform_id, module) = ($1, $2) and requested_at = $3;
+-- A request that came while this one ran stays, and can be claimed at once.
+with ended as (
+    delete from inbound_catch_up
+    where (platform_id, module) = ($1, $2) and requested_at = $3)
+update inbound_catch_up set lease_until = null
+where (platform_id, module) = ($1, $2) and requested_at <> $3;
 
 -- name: release_catch_up
 update inbound_catch_up
-set lease_until = null, next_attempt_at = now() + $3::interval, last_error = $4
+set lease_until = null, last_error = $5,
+    next_attempt_at = case when requested_at = $3 then now() + $4::interval else next_attempt_at end
 where (platform_id, module) = ($1, $2);

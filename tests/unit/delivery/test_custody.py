@@ -64,8 +64,10 @@ def report(verdict: Verdict, *, attempt_id: uuid.UUID = ATTEMPT, version: int = 
     return AttemptReport(attempt, verdict, acknowledged)
 
 
-def settled(before: DirectedObject, told: AttemptReport, *, now: datetime = NOW) -> DirectedObject:
-    return settle(before, told, now, PATIENCE, jitter=1.0)
+def settled(
+    before: DirectedObject, told: AttemptReport, *, now: datetime = NOW, doubted: bool = False
+) -> DirectedObject:
+    return settle(before, told, now, PATIENCE, jitter=1.0, doubted=doubted)
 
 
 def intake(fingerprint: bytes = b"same", *, resend: bool = True) -> Intake:
@@ -139,17 +141,31 @@ def test_a_refusal_that_follows_a_late_delivery_changes_nothing() -> None:
 
 def test_a_late_refusal_takes_the_doubt_back() -> None:
     waiting = row(DirectedState.PENDING, attempt_id=uuid.UUID(int=2), unknown_outcomes=1)
-    assert settled(waiting, report(Refused(NO))).state is DirectedState.REFUSED
+    assert settled(waiting, report(Refused(NO)), doubted=True).state is DirectedState.REFUSED
     twice = replace(waiting, unknown_outcomes=2)
-    after = settled(twice, report(Refused(NO)))
+    after = settled(twice, report(Refused(NO)), doubted=True)
     assert (after.state, after.unknown_outcomes) == (DirectedState.PENDING, 1)
 
 
 def test_a_late_verdict_leaves_a_newer_attempt_in_flight() -> None:
     newer = row(attempt_id=uuid.UUID(int=2), unknown_outcomes=1)
-    after = settled(newer, report(Failed(NOTHING)))
+    after = settled(newer, report(Failed(NOTHING)), doubted=True)
     assert (after.state, after.attempt_id) == (DirectedState.IN_FLIGHT, uuid.UUID(int=2))
     assert after.unknown_outcomes == 0
+
+
+@pytest.mark.parametrize("verdict", [Refused(NO), Failed(NOTHING), Unknown(BROKEN), Delivered(OK)])
+def test_a_report_that_is_written_twice_counts_once(verdict: Verdict) -> None:
+    before = row(unknown_outcomes=1, attempts=2)
+    once = settled(before, report(verdict))
+    assert settled(once, report(verdict), doubted=isinstance(verdict, Unknown)) == once
+
+
+def test_a_refusal_learns_that_the_sender_had_its_1000_meanwhile() -> None:
+    refused = settled(row(), report(Refused(NO)))
+    assert settled(refused, report(Refused(NO), acknowledged=True)).refused_after_ack is True
+    sent_again = replace(refused, attempt_id=uuid.UUID(int=2))
+    assert settled(sent_again, report(Refused(NO), acknowledged=True)) == sent_again
 
 
 def test_a_verdict_on_an_older_version_changes_nothing() -> None:

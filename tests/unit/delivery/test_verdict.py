@@ -61,3 +61,9 @@ def test_location_and_message_are_kept_within_bounds() -> None:
     assert isinstance(told, Delivered)
     assert told.location == "https://e.example/cdrs/1"
     assert len(told.answer.message or "") == 500
+
+
+def test_a_message_that_cannot_be_stored_becomes_printable() -> None:
+    told = judge(Answer(200, {}, b'{"status_code":2001,"status_message":"a\\u0000b\\nc"}'))
+    assert isinstance(told, Refused)
+    assert told.answer.message == "a b c"

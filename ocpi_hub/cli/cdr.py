@@ -4,118 +4,88 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+from ocpi_hub.cli.common import add_command, moment, operator_access, party_argument, positive
 from ocpi_hub.delivery.custody import answer_text
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
-from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.party import Module
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.custody_admin import CustodyAdmin
-from ocpi_hub.store.database import Database
-from ocpi_hub.store.locate import database_address
+
+if TYPE_CHECKING:
+    from ocpi_hub.cli.common import Subparsers
 
 S = DirectedState
 
 LIST_EXAMPLE = """\
-example:
   ocpi-hub cdr list --state dead --receiver "DE*MSP"
   ocpi-hub cdr list --json | jq '.[] | select(.state == "refused")'
 """
 SHOW_EXAMPLE = """\
-example:
   ocpi-hub cdr show "NL*CPO" CDR-2026-0815
 
 Shows the CDR, every attempt to deliver it, and content that was replaced or conflicts.
 """
 REDRIVE_EXAMPLE = """\
-example:
   ocpi-hub cdr redrive "NL*CPO" CDR-2026-0815     one CDR, whatever it waits for
   ocpi-hub cdr redrive --receiver "DE*MSP"        all dead letters and waiting CDRs of an eMSP
 """
 RELEASE_EXAMPLE = """\
-example:
   ocpi-hub cdr release "NL*CPO" CDR-2026-0815 --reason "checked with the CPO: a truck"
 
 A held CDR goes on to its eMSP.
 """
 REFUSE_EXAMPLE = """\
-example:
   ocpi-hub cdr refuse "NL*CPO" CDR-2026-0815 --reason "meter fault, the CPO sends a new one"
 
 A CDR that is held, dead or uncertain is closed as refused; the CPO may send it again, corrected.
 """
 CONFIRM_EXAMPLE = """\
-example:
   ocpi-hub cdr confirm "NL*CPO" CDR-2026-0815 --reason "the eMSP found it in its books"
 
 An uncertain or dead CDR is closed as delivered, on the receiver's word.
 """
 
-Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 
-
-def add_cdr_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_cdr_parser(subparsers: Subparsers) -> None:
     """Add the `cdr` commands."""
-    group = subparsers.add_parser(
-        "cdr", help="look at CDRs in the hub's custody, decide about them"
-    )
+    group = subparsers.add_parser("cdr", help="see the CDRs in custody, and decide about them")
     commands = group.add_subparsers(dest="cdr_command", required=True, metavar="COMMAND")
-    listing = _command(commands, "list", "CDRs, newest first", LIST_EXAMPLE, run_list)
+    party: dict[str, Any] = {"type": party_argument, "metavar": "CC*PID"}
+    listing = add_command(commands, "list", "list CDRs, newest first", LIST_EXAMPLE, run_list)
     listing.add_argument("--state", choices=[state.value for state in S])
-    listing.add_argument("--owner", type=_party, metavar="CC*PID", help="only this CPO's")
-    listing.add_argument("--receiver", type=_party, metavar="CC*PID", help="only for this eMSP")
-    listing.add_argument("--limit", type=int, default=100)
-    _one(_command(commands, "show", "one CDR with its history", SHOW_EXAMPLE, run_show))
-    driving = _command(
-        commands, "redrive", "try to deliver again now", REDRIVE_EXAMPLE, run_redrive
-    )
-    driving.add_argument("owner", nargs="?", type=_party, metavar="CC*PID", help="the CPO")
+    listing.add_argument("--owner", **party, help="only this CPO's")
+    listing.add_argument("--receiver", **party, help="only for this eMSP")
+    listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
+    _one(add_command(commands, "show", "show one CDR with its history", SHOW_EXAMPLE, run_show))
+    text = "try to deliver again now"
+    driving = add_command(commands, "redrive", text, REDRIVE_EXAMPLE, run_redrive)
+    driving.add_argument("owner", nargs="?", **party, help="the CPO")
     driving.add_argument("id", nargs="?", help="the CDR's id")
-    driving.add_argument("--receiver", type=_party, metavar="CC*PID", help="all for this eMSP")
+    driving.add_argument("--receiver", **party, help="all for this eMSP")
     for name, text, example, run in (
         ("release", "let a held CDR go", RELEASE_EXAMPLE, run_release),
         ("refuse", "close a CDR as refused", REFUSE_EXAMPLE, run_refuse),
         ("confirm", "close a CDR as delivered", CONFIRM_EXAMPLE, run_confirm),
     ):
-        parser = _command(commands, name, text, example, run)
+        parser = add_command(commands, name, text, example, run)
         _one(parser)
         parser.add_argument("--reason", required=True, help="why; kept with the CDR")
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    text: str,
-    example: str,
-    run: Command,
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, epilog=example)
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _one(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("owner", type=_party, metavar="CC*PID", help="the CPO")
+    parser.add_argument("owner", type=party_argument, metavar="CC*PID", help="the CPO")
     parser.add_argument("id", help="the CDR's id")
-
-
-def _party(text: str) -> PartyId:
-    try:
-        return PartyId.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[CustodyAdmin]:
-    async with database_address(settings) as address:
-        database = await Database.open(address, settings)
-        try:
-            yield CustodyAdmin(database, Module.CDRS.value)
-        finally:
-            await database.close()
+    async with operator_access(settings) as access:
+        yield CustodyAdmin(access.database, Module.CDRS.value)
 
 
 async def run_list(args: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
@@ -139,7 +109,7 @@ def item(row: DirectedObject) -> dict[str, object]:
         "receiver": str(row.receiver),
         "state": row.state.value,
         "attempts": row.attempts,
-        "next_attempt_at": row.next_attempt_at.isoformat() if row.next_attempt_at else None,
+        "next_attempt_at": moment(row.next_attempt_at),
         "last_answer": {"http": answer.http, "ocpi": answer.ocpi, "message": answer.message}
         if answer
         else None,
@@ -173,11 +143,11 @@ async def story(admin: CustodyAdmin, key: ObjectKey) -> dict[str, object]:
         "version": row.version,
         "unknown_outcomes": row.unknown_outcomes,
         "refused_after_ack": row.refused_after_ack,
-        "received_at": row.received_at.isoformat(),
+        "received_at": moment(row.received_at),
         "correlation_id": row.correlation_id,
         "attempt_history": [
             {
-                "at": attempt.ended_at.isoformat(),
+                "at": moment(attempt.ended_at),
                 "version": attempt.version,
                 "outcome": attempt.outcome,
                 "http": attempt.http,
@@ -188,7 +158,7 @@ async def story(admin: CustodyAdmin, key: ObjectKey) -> dict[str, object]:
         ],
         "other_contents": [
             {
-                "at": other.at.isoformat(),
+                "at": moment(other.at),
                 "kind": other.kind,
                 "version": other.version,
                 "body": other.body,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ocpi_hub.clock import SystemClock
@@ -21,6 +21,7 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.locate import database_address
 from ocpi_hub.store.migrate import migrate, pending
+from ocpi_hub.store.platform_admin import PlatformAdmin
 from ocpi_hub.store.secret_key import Keyring, load_keyring
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class OperatorAccess:
     database: Database
     keyring: Keyring
     directory: PostgresDirectoryStore
+
+    @property
+    def admin(self) -> PlatformAdmin:
+        """Changes of platforms and relations."""
+        overlap = timedelta(seconds=self.settings.catch_up_overlap_s)
+        return PlatformAdmin(self.database, overlap=overlap)
 
     async def load(self) -> Directory:
         return await self.directory.load()

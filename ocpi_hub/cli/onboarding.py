@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from ocpi_hub.assembly import OFFERED
 from ocpi_hub.cli.common import OperatorAccess, operator_access
@@ -71,7 +72,11 @@ async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
     policy = UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
     async with HttpClient(settings, clock=SystemClock()) as client:
         yield Onboarding(
-            PostgresRegistrationStore(access.database, access.keyring),
+            PostgresRegistrationStore(
+                access.database,
+                access.keyring,
+                overlap=timedelta(seconds=settings.catch_up_overlap_s),
+            ),
             client,
             policy,
             settings,

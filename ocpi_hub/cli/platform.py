@@ -16,7 +16,6 @@ from ocpi_hub.cli.platform_view import changed_platform, find_platform, item
 from ocpi_hub.domain.party import PlatformId, Quirk
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
-from ocpi_hub.store.platform_admin import PlatformAdmin
 
 if TYPE_CHECKING:
     from ocpi_hub.cli.common import Subparsers
@@ -130,7 +129,7 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
     async with operator_access(settings) as access:
         directory = await access.load()
         platform = find_platform(directory, args.id)
-        history = await PlatformAdmin(access.database).history(platform.platform_id)
+        history = await access.admin.history(platform.platform_id)
     return item(platform) | {
         "online": platform.online,
         "versions_url": platform.versions_url,
@@ -151,14 +150,14 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
 async def run_suspend(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, once no process lets anything through."""
     async with operator_access(settings) as access:
-        await PlatformAdmin(access.database).suspend(PlatformId(args.id))
+        await access.admin.suspend(PlatformId(args.id))
         return await changed_platform(access, args.id)
 
 
 async def run_resume(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, once every process knows."""
     async with operator_access(settings) as access:
-        await PlatformAdmin(access.database).resume(PlatformId(args.id))
+        await access.admin.resume(PlatformId(args.id))
         return await changed_platform(access, args.id)
 
 
@@ -168,7 +167,7 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
         raise OperatorError("nothing to set: see `platform set --help`")
     wanted: dict[Quirk, bool] = dict(args.quirk)
     async with operator_access(settings) as access:
-        await PlatformAdmin(access.database).configure(
+        await access.admin.configure(
             PlatformId(args.id),
             add_quirks=[quirk for quirk, on in wanted.items() if on],
             remove_quirks=[quirk for quirk, on in wanted.items() if not on],
@@ -181,7 +180,7 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
 async def run_remove(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """{"platform", "removed": true}."""
     async with operator_access(settings) as access:
-        await PlatformAdmin(access.database).remove(PlatformId(args.id), force=args.force)
+        await access.admin.remove(PlatformId(args.id), force=args.force)
         await access.until_everyone_follows()
     return {"platform": args.id, "removed": True}
 

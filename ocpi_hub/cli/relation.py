@@ -16,7 +16,7 @@ from ocpi_hub.directory.snapshot import CPO_SIDE, EMSP_SIDE, Directory
 from ocpi_hub.domain.party import Fallback, PartyId, Relation, RelationMode, Role
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
-from ocpi_hub.store.platform_admin import PlatformAdmin, RelationChange
+from ocpi_hub.store.platform_admin import RelationChange
 from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
     )
     async with operator_access(settings) as access:
         _check_sides(await access.load(), args.cpo, args.emsp)
-        await PlatformAdmin(access.database).set_relation(args.cpo, args.emsp, change)
+        await access.admin.set_relation(args.cpo, args.emsp, change)
         await access.until_everyone_follows()
         return item((await access.load()).relation(args.cpo, args.emsp))
 

@@ -1,0 +1,93 @@
+"""OFFLINE and back, and fetching what could not be pushed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.hub import HubProcess, Roaming, roaming
+from tests.support.party import make_cdr
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import eventually
+
+
+@pytest_asyncio.fixture
+async def alert(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Roaming]:
+    """A hub that looks after partners that are silent for a second."""
+    address = await postgres_server.create_database()
+    settings = {"still_alive_s": "1", "handshake_timeout_s": "1", "relay_timeout_s": "1"}
+    async with roaming(HubProcess(address, tmp_path / "hub.log", settings=settings)) as running:
+        yield running
+    await postgres_server.drop_database(address)
+
+
+async def until_online(roam: Roaming, platform: str, expected: bool) -> None:
+    async def as_expected() -> bool:
+        async with roam.database.connection() as connection:
+            online = await connection.fetchval(
+                "select online from platform where platform_id = $1", platform
+            )
+        return online is expected
+
+    await eventually(as_expected, f"online is {expected}")
+
+
+@pytest.mark.req("HC-13", "HC-14", "RT-13", "VE-04")
+async def test_a_silent_platform_is_checked_goes_offline_and_comes_back(alert: Roaming) -> None:
+    checked = await alert.emsp.wait_for_record(direction="in", module="versions", method="GET")
+    assert checked["http"] == 200
+    await alert.emsp.fault(refuse=True)
+    await until_online(alert, alert.emsp_platform, False)
+    answer = await alert.cpo.send("GET", "tokens", role="SENDER", to="DE*MSP")
+    assert (answer["http"], answer["ocpi"]) == (200, 4003)
+    cdr = make_cdr("CDR-OFFLINE")
+    assert (await alert.cpo.push_cdr(cdr))["ocpi"] == 1000
+    assert (await alert.cdr(cdr["id"]))["attempts"] == 0
+    await alert.emsp.clear_faults()
+    await until_online(alert, alert.emsp_platform, True)
+    await alert.cdr_in(cdr["id"], "delivered")
+    assert await alert.received(cdr["id"]) == 1
+
+
+@pytest.mark.req("HC-14")
+async def test_any_message_of_an_offline_platform_brings_it_back(alert: Roaming) -> None:
+    await alert.cpo.fault(match={"module": "versions"}, http=500)
+    await until_online(alert, alert.cpo_platform, False)
+    assert (await alert.cpo.push_cdr(make_cdr("CDR-1")))["ocpi"] == 1000
+    await until_online(alert, alert.cpo_platform, True)
+
+
+@pytest.mark.req("TF-37")
+async def test_cdrs_made_while_a_cpo_was_away_are_fetched_when_it_returns(alert: Roaming) -> None:
+    await alert.cpo.fault(refuse=True)
+    await until_online(alert, alert.cpo_platform, False)
+    now = "2099-01-01T00:00:00Z"
+    missed, broken = make_cdr("CDR-MISSED", last_updated=now), make_cdr("CDR-BROKEN")
+    del broken["currency"]
+    broken["last_updated"] = now
+    foreign = make_cdr("CDR-FOREIGN", receiver="FR*XXX", last_updated=now)
+    await alert.cpo.load_cdrs(missed, broken, foreign)
+    await alert.cpo.clear_faults()
+    await until_online(alert, alert.cpo_platform, True)
+    await eventually(lambda: alert.received("CDR-MISSED"), "the CDR is fetched")
+    assert {item["id"] for item in await alert.emsp.received_cdrs()} == {"CDR-MISSED"}
+
+
+@pytest.mark.req("TF-19", "TF-37")
+async def test_cdrs_made_while_the_hub_was_down_are_fetched_after_its_start(
+    alert: Roaming,
+) -> None:
+    delivered = make_cdr("CDR-BEFORE", last_updated="2099-01-01T00:00:00Z")
+    assert (await alert.cpo.push_cdr(delivered))["ocpi"] == 1000
+    await alert.hub.kill()
+    missed = make_cdr("CDR-DURING", last_updated="2099-01-01T00:00:00Z")
+    await alert.cpo.load_cdrs(delivered, missed)
+    # The heartbeat of the killed process has to age: only then is it known to be gone.
+    async with alert.database.connection() as connection:
+        await connection.execute("update process set heartbeat_at = now() - interval '1 minute'")
+    await alert.hub.start()
+    await eventually(lambda: alert.received("CDR-DURING"), "the CDR is fetched")
+    assert await alert.received("CDR-BEFORE") == 1

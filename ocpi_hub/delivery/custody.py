@@ -267,8 +267,11 @@ def _late(row: DirectedObject, report: AttemptReport, doubted: bool) -> Directed
     if isinstance(verdict, Unknown) or not doubted:
         return row
     known = replace(row, unknown_outcomes=max(0, row.unknown_outcomes - 1))
-    waiting = row.state in (DirectedState.PENDING, DirectedState.UNCERTAIN)
-    if isinstance(verdict, Refused) and waiting and known.unknown_outcomes == 0:
+    if known.unknown_outcomes > 0:
+        return known
+    if row.state is DirectedState.UNCERTAIN:
+        return replace(known, state=DirectedState.REFUSED, reason=None)
+    if isinstance(verdict, Refused) and row.state is DirectedState.PENDING:
         return _refused(replace(known, last_answer=verdict.answer), report, verdict.location)
     return known
 

@@ -147,6 +147,15 @@ def test_a_late_refusal_takes_the_doubt_back() -> None:
     assert (after.state, after.unknown_outcomes) == (DirectedState.PENDING, 1)
 
 
+@pytest.mark.parametrize("late", [Failed(NOTHING), Refused(NO)])
+def test_a_refusal_is_certain_once_the_last_doubt_is_gone(late: Verdict) -> None:
+    uncertain = row(
+        DirectedState.UNCERTAIN, attempt_id=uuid.UUID(int=2), unknown_outcomes=1, last_answer=NO
+    )
+    after = settled(uncertain, report(late), doubted=True)
+    assert (after.state, after.last_answer, after.reason) == (DirectedState.REFUSED, NO, None)
+
+
 def test_a_late_verdict_leaves_a_newer_attempt_in_flight() -> None:
     newer = row(attempt_id=uuid.UUID(int=2), unknown_outcomes=1)
     after = settled(newer, report(Failed(NOTHING)), doubted=True)

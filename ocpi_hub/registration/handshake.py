@@ -80,7 +80,11 @@ class Handshake:
         self._changed = changed
         self.offer = make_offer(settings, public_url, offered)
         self._partner = PartnerCalls(
-            client, urls, timeout_s=settings.handshake_timeout_s, max_depth=self._max_depth
+            client,
+            urls,
+            own_url=public_url,
+            timeout_s=settings.handshake_timeout_s,
+            max_depth=self._max_depth,
         )
 
     def versions(self) -> bytes:

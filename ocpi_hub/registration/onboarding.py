@@ -101,6 +101,7 @@ class Onboarding:
         self._partner = PartnerCalls(
             client,
             urls,
+            own_url=public_url,
             timeout_s=settings.handshake_timeout_s,
             max_depth=settings.max_json_depth,
         )

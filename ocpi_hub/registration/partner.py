@@ -121,12 +121,21 @@ class PartnerCalls:
     """Reads what a partner offers and exchanges credentials with it.
 
     Args:
+        own_url: base of the hub's own URLs. A partner that announces one of them would make the
+            hub call itself.
         timeout_s: seconds for one call.
     """
 
     def __init__(
-        self, client: OutboundClient, urls: UrlCheck, *, timeout_s: float, max_depth: int
+        self,
+        client: OutboundClient,
+        urls: UrlCheck,
+        *,
+        own_url: str,
+        timeout_s: float,
+        max_depth: int,
     ) -> None:
+        self._own_urls = f"{own_url}/ocpi/".lower()
         self._client = client
         self._urls = urls
         self._timeout_s = timeout_s
@@ -146,6 +155,7 @@ class PartnerCalls:
             EndpointsMissing: it has no credentials endpoint (3003).
         """
         step = f"GET versions ({_quoted(versions_url)})"
+        self._check(step, versions_url)
         exchange, access = await self._get_versions(versions_url, access)
         details_url = _details_url(self._data(step, exchange), step)
         step = f"GET version details ({_quoted(details_url)})"
@@ -269,7 +279,8 @@ class PartnerCalls:
         return endpoints
 
     def _check(self, step: str, url: str) -> None:
-        reason = self._urls.check(url)
+        own = f"{url}/".lower().startswith(self._own_urls)
+        reason = "this is a URL of the hub itself" if own else self._urls.check(url)
         if reason is not None:
             raise ClientApiUnusable(f"{step}: {reason}")
 

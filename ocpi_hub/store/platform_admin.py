@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ocpi_hub.domain.party import (
     Fallback,
@@ -19,7 +19,7 @@ from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.registration import wake_deliveries
+from ocpi_hub.store.registration import remember_absence, wake_deliveries
 
 SQL = Queries("platform_admin")
 
@@ -51,15 +51,22 @@ class RelationChange:
 
 
 class PlatformAdmin:
-    """Changes by operators. All raise OperatorError for a platform that does not exist."""
+    """Changes by operators. All raise OperatorError for a platform that does not exist.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        overlap: how far before the last contact with a platform the catch-up begins that follows
+            its suspension.
+    """
+
+    def __init__(self, database: Database, *, overlap: timedelta) -> None:
         self._database = database
+        self._overlap = overlap
 
     async def suspend(self, platform_id: PlatformId) -> None:
         """Stop all traffic of a platform, until `resume`."""
         async with self._locked(platform_id) as (connection, state):
             if state is not PlatformState.SUSPENDED:
+                await remember_absence(connection, platform_id, self._overlap)
                 await connection.execute(SQL.suspend, platform_id)
 
     async def resume(self, platform_id: PlatformId) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
+from ocpi_hub.delivery.inbound_catch_up import MODULES
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
 from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState
 from ocpi_hub.registration.protocols import (
@@ -18,7 +19,9 @@ from ocpi_hub.registration.protocols import (
     WrongState,
 )
 from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.liveness import SQL as LIVENESS_SQL
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
 
@@ -33,11 +36,19 @@ class _Refused(Exception):
 
 
 class PostgresRegistrationStore:
-    """Implements `registration.protocols.RegistrationStore`."""
+    """Implements `registration.protocols.RegistrationStore`.
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    Args:
+        overlap: how far before the last contact with a platform that withdraws a catch-up begins,
+            should it come back.
+    """
+
+    def __init__(
+        self, database: Database, keyring: Keyring, *, overlap: timedelta = timedelta(minutes=5)
+    ) -> None:
         self._database = database
         self._keyring = keyring
+        self._overlap = overlap
 
     async def invite(
         self, platform_id: PlatformId, name: str, token_sha256: bytes, *, days: int
@@ -90,6 +101,7 @@ class PostgresRegistrationStore:
     async def disconnect(self, presented: IssuedCredentials) -> StoreResult:
         async def work(connection: Connection) -> None:
             await _require_presented(connection, presented)
+            await remember_absence(connection, presented.platform_id, self._overlap)
             await connection.execute(SQL.disconnect_platform, presented.platform_id)
             await connection.execute(SQL.delete_tokens, presented.platform_id)
             await connection.execute(SQL.delete_endpoints, presented.platform_id)
@@ -238,7 +250,16 @@ async def wake_deliveries(connection: Connection, platform_id: str) -> None:
     """
     await connection.execute(SQL.lock_waiting_objects, platform_id)
     await connection.execute(SQL.make_waiting_objects_due, platform_id)
+    rows = await connection.fetch(SQL.parties, platform_id)
+    parties = [PartyId(row["country_code"], row["party_id"]) for row in rows]
+    await lock_backoff(connection, parties)
     await connection.execute(SQL.forget_backoff, platform_id)
+
+
+async def remember_absence(connection: Connection, platform_id: str, overlap: timedelta) -> None:
+    """Note what has to be fetched once a platform that is about to be cut off is back: its owners
+    do not push again what they could not push (decision D-14). It waits until then."""
+    await connection.execute(LIVENESS_SQL.request_catch_up, platform_id, list(MODULES), overlap)
 
 
 async def _lock(connection: Connection, platform_id: PlatformId) -> PlatformState:

@@ -23,7 +23,13 @@ from ocpi_hub.errors import ConfigError, OperatorError
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
-from tests.support.directory import KEY, insert_platform, insert_token, make_directory_store
+from tests.support.directory import (
+    KEY,
+    catch_ups,
+    insert_platform,
+    insert_token,
+    make_directory_store,
+)
 from tests.support.postgres import make_settings
 from tests.support.scripted import ScriptedPartner
 
@@ -165,6 +171,14 @@ async def test_suspend_returns_when_every_process_has_it(run: Run, database: Dat
         assert (await run("platform", "resume", "p-1"))["state"] == "connected"
     with pytest.raises(OperatorError, match="not suspended"):
         await run("platform", "resume", "p-1")
+
+
+async def test_what_a_suspended_platform_cannot_push_is_fetched_afterwards(
+    run: Run, database: Database
+) -> None:
+    await insert_platform(database, endpoints=(("cdrs", "SENDER", "https://partner.example/c"),))
+    await run("platform", "suspend", "p-1")
+    assert await catch_ups(database) == [("p-1", "cdrs")]
 
 
 async def test_suspend_twice_still_resumes_to_the_state_before(

@@ -34,8 +34,8 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.database import Database
-from tests.support.directory import insert_platform
-from tests.support.registration import RegisteringHub, registering_hub
+from tests.support.directory import catch_ups, insert_platform
+from tests.support.registration import PUBLIC_URL, RegisteringHub, registering_hub
 from tests.support.scripted import ScriptedPartner, envelope, role_of
 
 DETAILS = "/2.2.1"
@@ -465,10 +465,12 @@ async def test_urls_with_a_trailing_slash_are_called_as_announced(
 async def test_delete_voids_everything_and_a_new_invitation_leads_back(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
+    partner.endpoints = [("cdrs", "SENDER", f"{partner.base_url}/cdrs")]
     platform_id, token = await hub.registered(partner)
     await hub.handshake.delete_credentials(*await hub.admit(token))
     directory = await hub.load()
     platform = directory.platforms[platform_id]
+    assert await catch_ups(hub.database) == [(platform_id, "cdrs")]
     assert platform.state is PlatformState.DISCONNECTED
     assert platform.our_token is None
     assert not directory.credentials
@@ -528,7 +530,8 @@ async def test_registration_makes_waiting_objects_due(
                 due,
             )
         await connection.execute(
-            "insert into receiver_backoff values ('NL', 'CPO', 5, now() + interval '1 hour', 'x')"
+            "insert into receiver_backoff (country_code, party_id, failures, next_attempt_at,"
+            " reason) values ('NL', 'CPO', 5, now() + interval '1 hour', 'x')"
         )
     await hub.put(token, partner.body())
     async with hub.database.connection() as connection:
@@ -539,6 +542,19 @@ async def test_registration_makes_waiting_objects_due(
     assert [row["object_id"] for row in due_now] == ["later", "never"]
     assert backoff == 0
     assert platform_id
+
+
+@pytest.mark.parametrize("path", ["/ocpi/versions", "/OCPI/2.2.1"])
+async def test_a_partner_that_announces_the_hubs_own_urls_is_refused(
+    hub: RegisteringHub, partner: ScriptedPartner, path: str
+) -> None:
+    own = f"{PUBLIC_URL}{path}"
+    invitation = await hub.onboarding.invite("A partner")
+    with pytest.raises(ClientApiUnusable, match="the hub itself"):
+        await hub.post(invitation.token, partner.body(url=own))
+    partner.answer("GET", "/versions", _version(own))
+    with pytest.raises(ClientApiUnusable, match="the hub itself"):
+        await hub.post(invitation.token, partner.body())
 
 
 async def test_a_suspended_platform_does_not_register(

@@ -111,6 +111,13 @@ async def insert_token(
     return issued
 
 
+async def catch_ups(database: Database) -> list[tuple[str, str]]:
+    """What is to be fetched, as (platform, module)."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("select platform_id, module from inbound_catch_up order by 1")
+    return [(row["platform_id"], row["module"]) for row in rows]
+
+
 async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: float = 10.0) -> None:
     """Wait for a condition.
 

@@ -128,6 +128,9 @@ where p.platform_id = $1
     and d.state = 'pending'
     and coalesce(d.next_attempt_at, 'infinity') > now();
 
+-- name: parties
+select country_code, party_id from party where platform_id = $1;
+
 -- name: forget_backoff
 delete from receiver_backoff b
 using party p

@@ -1,0 +1,296 @@
+"""Contacts, absences and catch-ups on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ocpi_hub.delivery.custody import Start
+from ocpi_hub.delivery.inbound_catch_up import Job
+from ocpi_hub.delivery.verdict import Failed
+from ocpi_hub.domain.objects import LastAnswer
+from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
+from tests.support.factories import CPO, EMSP
+from tests.support.postgres import make_settings
+from tests.support.stores import (
+    custody_store,
+    ended,
+    execute,
+    insert_platform,
+    make_intake,
+    taken,
+    value,
+)
+
+HERE = PlatformId("p-here")
+THERE = PlatformId("p-there")
+OVERLAP = timedelta(minutes=5)
+
+
+def liveness_on(database: Database) -> PostgresLivenessStore:
+    return PostgresLivenessStore(database, check_every=timedelta(minutes=1), overlap=OVERLAP)
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresLivenessStore:
+    return liveness_on(database)
+
+
+@pytest.fixture
+async def second(address: DatabaseAddress) -> AsyncIterator[PostgresLivenessStore]:
+    """The store of another process."""
+    pool = await Database.open(address, make_settings(), application_name="second")
+    yield liveness_on(pool)
+    await pool.close()
+
+
+@pytest.fixture
+def catch_up(database: Database) -> PostgresCatchUpStore:
+    return PostgresCatchUpStore(database, lease=timedelta(minutes=10))
+
+
+async def last_contact(database: Database, platform: PlatformId = HERE) -> datetime:
+    found: datetime = await value(
+        database, "select last_contact_at from platform_contact where platform_id = $1", platform
+    )
+    return found
+
+
+async def online(database: Database) -> bool:
+    return bool(await value(database, "select online from platform where platform_id = $1", HERE))
+
+
+# Contacts ----------------------------------------------------------------------------------------
+
+
+async def test_a_contact_never_moves_back_and_clears_failed_checks(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    before = await last_contact(database)
+    await store.note_failed_check(HERE, offline_after=5)
+    await store.note_contacts({HERE: 10.0, PlatformId("p-gone"): 0.0})
+    noted = await last_contact(database)
+    assert noted > before
+    await store.note_contacts({HERE: 500.0})
+    assert await last_contact(database) == noted
+    assert await value(database, "select failed_checks from platform_contact") == 0
+
+
+async def test_a_first_contact_is_noted(store: PostgresLivenessStore, database: Database) -> None:
+    await insert_platform(database, HERE, contact_ago=None)
+    await store.note_contacts({HERE: 1.0})
+    assert await last_contact(database) < datetime.now(UTC)
+
+
+async def test_contacts_of_many_platforms_from_two_processes_do_not_block_each_other(
+    store: PostgresLivenessStore, second: PostgresLivenessStore, database: Database
+) -> None:
+    platforms = [PlatformId(f"p-{n}") for n in range(60)]
+    for platform in platforms:
+        await insert_platform(database, platform, contact_ago=None)
+    seen = dict.fromkeys(platforms, 1.0)
+    backwards = dict(reversed(seen.items()))
+    for _ in range(20):
+        await asyncio.gather(
+            store.note_contacts(seen), second.note_contacts(backwards), store.claim_silent(0.0)
+        )
+
+
+@pytest.mark.req("HC-13")
+async def test_a_silent_platform_is_given_to_one_process_once_per_interval(
+    store: PostgresLivenessStore, second: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, contact_ago=None)
+    await insert_platform(database, THERE, contact_ago=timedelta(seconds=5))
+    claims = await asyncio.gather(
+        *[each.claim_silent(300.0) for _ in range(4) for each in (store, second)]
+    )
+    assert [who for claimed in claims for who in claimed] == [HERE]
+    assert await store.claim_silent(300.0) == []
+    await execute(database, "update platform_contact set checked_at = now() - interval '2 min'")
+    assert await second.claim_silent(300.0) == [HERE]
+
+
+async def test_platforms_that_are_not_connected_are_not_checked(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await execute(database, "update platform set state = 'suspended', resume_state = 'connected'")
+    assert await store.claim_silent(300.0) == []
+
+
+# OFFLINE and back --------------------------------------------------------------------------------
+
+
+@pytest.mark.req("HC-14")
+async def test_a_platform_is_offline_after_so_many_failed_checks_and_told_once(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    told = [await store.note_failed_check(HERE, offline_after=3) for _ in range(4)]
+    assert told == [False, False, True, False]
+    assert await online(database) is False
+
+
+async def test_return_is_noticed_once_and_catches_up_from_the_last_contact(
+    store: PostgresLivenessStore,
+    second: PostgresLivenessStore,
+    catch_up: PostgresCatchUpStore,
+    database: Database,
+) -> None:
+    await insert_platform(database, HERE, modules=("cdrs", "tokens"), online=False)
+    before = await last_contact(database)
+    # A process that has not heard of the absence yet must not move the beginning of the catch-up.
+    await second.note_contacts({HERE: 0.0})
+    marked = await asyncio.gather(*[each.mark_online(HERE) for each in (store, second) * 2])
+    assert sorted(marked) == [False, False, False, True]
+    assert await online(database) is True
+    job = await catch_up.claim()
+    assert job is not None
+    assert (job.platform_id, job.module, job.attempts) == (HERE, "cdrs", 1)
+    assert job.date_from == before - OVERLAP
+    assert await catch_up.claim() is None
+    await store.note_contacts({HERE: 0.0})
+    assert await last_contact(database) > before
+
+
+@pytest.mark.req("TF-37")
+async def test_return_makes_waiting_objects_due_and_ends_the_backoff(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, parties=[EMSP], online=False)
+    async with custody_store(database) as custody:
+        busy = LastAnswer(503, None, None)
+        attempt = await taken(custody, make_intake("LATER"))
+        await custody.record(ended(attempt, Failed(busy, 3000.0)))
+        await custody.take_in(make_intake("PULL", start=Start.PULL))
+        assert await custody.due_receivers([EMSP]) == []
+        assert await store.mark_online(HERE) is True
+        assert await custody.due_receivers([EMSP]) == [EMSP]
+        assert [a.key.object_id for a in await custody.claim(EMSP, 10)] == ["LATER"]
+
+
+async def test_return_while_verdicts_are_written_never_deadlocks(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, parties=[EMSP, CPO])
+    async with custody_store(database) as custody:
+
+        async def fail(number: int) -> None:
+            receiver = (EMSP, CPO)[number % 2]
+            attempt = await taken(custody, make_intake(f"C{number}", receiver=receiver))
+            await custody.record(ended(attempt, Failed(LastAnswer(500, None, None), 99.0)))
+
+        for step in range(15):
+            await execute(database, "update platform set online = false")
+            numbers = range(step * 20, step * 20 + 20)
+            await asyncio.gather(*map(fail, numbers), *[store.mark_online(HERE) for _ in range(3)])
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    assert await value(database, deadlocks) == 0
+
+
+# Catch-ups ---------------------------------------------------------------------------------------
+
+
+async def _requested(store: PostgresLivenessStore, database: Database) -> None:
+    await execute(database, "update platform set online = false where platform_id = $1", HERE)
+    assert await store.mark_online(HERE) is True
+
+
+async def _claimed(catch_up: PostgresCatchUpStore) -> Job:
+    job = await catch_up.claim()
+    assert job is not None
+    return job
+
+
+async def test_downtime_asks_everybody_unless_another_process_was_up(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await insert_platform(database, THERE, contact_ago=None)
+    other, alive = uuid.uuid4(), timedelta(seconds=10)
+    jobs = "select count(*) from inbound_catch_up"
+    await execute(
+        database, "insert into process (process_id, host, pid) values ($1, 'h', 1)", other
+    )
+    assert await store.request_catch_up_after_downtime(uuid.uuid4(), alive) is False
+    assert await value(database, jobs) == 0
+    assert await store.request_catch_up_after_downtime(other, alive) is True
+    assert await value(database, jobs) == 2
+
+
+async def test_a_catch_up_that_ended_is_gone(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    await catch_up.end(await _claimed(catch_up))
+    assert await value(database, "select count(*) from inbound_catch_up") == 0
+
+
+async def test_a_failed_catch_up_waits_and_begins_where_it_did(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    job = await _claimed(catch_up)
+    await catch_up.release(job, timedelta(minutes=1), "HTTP 500")
+    assert await catch_up.claim() is None
+    assert await value(database, "select last_error from inbound_catch_up") == "HTTP 500"
+    await execute(database, "update inbound_catch_up set next_attempt_at = now()")
+    again = await _claimed(catch_up)
+    assert (again.date_from, again.attempts) == (job.date_from, 2)
+
+
+async def test_a_request_that_comes_while_one_runs_is_worked_off_next(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    job = await _claimed(catch_up)
+    await store.note_contacts({HERE: 0.0})
+    await _requested(store, database)
+    assert await catch_up.claim() is None
+    await catch_up.end(job)
+    again = await _claimed(catch_up)
+    assert again.requested_at > job.requested_at
+    assert again.date_from == job.date_from
+
+
+async def test_a_request_that_comes_while_one_fails_does_not_wait_for_its_pause(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    job = await _claimed(catch_up)
+    await _requested(store, database)
+    await catch_up.release(job, timedelta(hours=1), "HTTP 500")
+    assert (await _claimed(catch_up)).requested_at > job.requested_at
+
+
+async def test_a_catch_up_whose_process_fell_silent_is_begun_again(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    await _claimed(catch_up)
+    assert await catch_up.claim() is None
+    await execute(database, "update inbound_catch_up set lease_until = now() - interval '1 s'")
+    assert (await _claimed(catch_up)).attempts == 2
+
+
+async def test_a_platform_that_is_offline_is_not_asked(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    await execute(database, "update platform set online = false")
+    assert await catch_up.claim() is None

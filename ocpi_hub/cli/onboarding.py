@@ -25,12 +25,15 @@ log = get_logger(__name__)
 
 async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """{"platform", "versions_url", "token"}."""
+    if not args.name and not args.renew:
+        raise OperatorError("give --name for a new platform, or --renew ID for a known one")
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
-        invitation = (
-            await onboarding.renew_invitation(PlatformId(args.renew))
-            if args.renew
-            else await onboarding.invite(args.name)
-        )
+        if args.renew:
+            invitation = await onboarding.renew_invitation(PlatformId(args.renew))
+            if args.name:
+                await access.admin.configure(invitation.platform_id, name=args.name)
+        else:
+            invitation = await onboarding.invite(args.name)
     return {
         "platform": invitation.platform_id,
         "versions_url": invitation.versions_url,

@@ -70,9 +70,8 @@ def add_platform_parser(subparsers: Subparsers) -> None:
         commands, "invite", "invite a partner to register", INVITE_EXAMPLE, run_invite,
         render=render_invitation,
     )  # fmt: skip
-    which = invite.add_mutually_exclusive_group(required=True)
-    which.add_argument("--name", type=_name, help="what the new platform is called here")
-    which.add_argument("--renew", metavar="ID", help="a platform that is known already")
+    invite.add_argument("--name", type=_name, help="what the platform is called here")
+    invite.add_argument("--renew", metavar="ID", help="a platform that is known already")
     connect = add_command(
         commands, "connect", "register with a partner that invited us", CONNECT_EXAMPLE, run_connect
     )

@@ -85,18 +85,21 @@ class PlatformAdmin:
         self,
         platform_id: PlatformId,
         *,
+        name: str | None = None,
         add_quirks: Collection[Quirk] = (),
         remove_quirks: Collection[Quirk] = (),
         page_limit: int | None = None,
         catch_up: str | None = None,
     ) -> None:
-        """Change how the hub treats a platform.
+        """Change what the hub calls a platform and how it treats it.
 
         Args:
             page_limit: 0 for the hub's own.
             catch_up: push, pull or none.
         """
         async with self._locked(platform_id) as (connection, _):
+            if name is not None:
+                await connection.execute(SQL.rename, platform_id, name)
             if add_quirks or remove_quirks:
                 await connection.execute(
                     SQL.set_quirks, platform_id, list(add_quirks), list(remove_quirks)

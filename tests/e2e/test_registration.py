@@ -16,7 +16,7 @@ from tests.support.directory import until
 from tests.support.hub import CommandFailed, HubProcess
 from tests.support.party import PartyProcess
 from tests.support.postgres import PostgresServer
-from tests.support.scripted import ScriptedPartner, role_of
+from tests.support.scripted_partner import ScriptedPartner, role_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -31,7 +31,7 @@ from tests.support.directory import (
     make_directory_store,
 )
 from tests.support.postgres import make_settings
-from tests.support.scripted import ScriptedPartner
+from tests.support.scripted_partner import ScriptedPartner
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -105,9 +105,16 @@ async def test_invite_prints_what_the_partner_needs_and_list_shows_the_platform(
             "quirks": [],
         }
     ]
-    again = await run("platform", "invite", "--renew", invitation["platform"])
+    renewal = ("--renew", invitation["platform"], "--name", "Charge & Co")
+    again = await run("platform", "invite", *renewal)
+    assert (await run("platform", "list"))[0]["name"] == "Charge & Co"
     assert again["platform"] == invitation["platform"]
     assert again["token"] != invitation["token"]
+
+
+async def test_invite_wants_a_name_or_a_known_platform(run: Run) -> None:
+    with pytest.raises(OperatorError, match="--renew ID"):
+        await run("platform", "invite")
 
 
 async def test_invite_does_not_guess_the_url_of_a_hub_on_a_free_port(run: Run) -> None:
@@ -275,8 +282,6 @@ async def test_relation_set_the_wrong_way_round_is_refused(run: Run, database: D
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("platform", "invite"),
-        ("platform", "invite", "--name", "x", "--renew", "p-1"),
         ("platform", "invite", "--name", " "),
         ("platform", "connect", "--token", "T"),
         ("platform", "set", "p-1", "--quirk", "wrong"),

@@ -15,7 +15,7 @@ from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.database import Database
 from tests.support.directory import insert_platform
 from tests.support.registration import RegisteringHub, registering_hub
-from tests.support.scripted import ScriptedPartner, envelope, role_of, token_of
+from tests.support.scripted_partner import ScriptedPartner, envelope, role_of, token_of
 
 TOKEN_A = CredentialsToken("an-invitation")
 CREDENTIALS = "/2.2.1/credentials"

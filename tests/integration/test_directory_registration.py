@@ -36,7 +36,7 @@ from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.database import Database
 from tests.support.directory import catch_ups, insert_platform
 from tests.support.registration import PUBLIC_URL, RegisteringHub, registering_hub
-from tests.support.scripted import ScriptedPartner, envelope, role_of
+from tests.support.scripted_partner import ScriptedPartner, envelope, role_of
 
 DETAILS = "/2.2.1"
 

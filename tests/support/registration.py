@@ -21,7 +21,7 @@ from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.secret_key import Keyring
 from tests.support.directory import KEY, make_directory_store
 from tests.support.postgres import make_settings
-from tests.support.scripted import ScriptedPartner
+from tests.support.scripted_partner import ScriptedPartner
 
 OFFERED = tuple((module, role) for module in ("tokens", "cdrs") for role in InterfaceRole)
 PUBLIC_URL = "https://hub.example"

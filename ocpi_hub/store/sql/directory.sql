@@ -48,7 +48,7 @@ where t.token_sha256 = $1
     and t.kind = 'access'
     and t.first_used_at is null
     and t.expires_at is null
-for update;
+for no key update;
 
 -- name: set_first_used
 update credentials_token set first_used_at = now() where token_sha256 = $1;

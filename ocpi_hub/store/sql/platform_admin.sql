@@ -1,13 +1,16 @@
 -- What operators do with platforms and relations. Order of locks as in registration.sql.
 
 -- name: lock_platform
-select platform_id, state from platform where platform_id = $1 for update;
+select platform_id, state from platform where platform_id = $1 for no key update;
 
 -- name: suspend
 update platform set state = 'suspended', resume_state = state where platform_id = $1;
 
 -- name: resume
 update platform set state = resume_state, resume_state = null where platform_id = $1;
+
+-- name: rename
+update platform set name = $2 where platform_id = $1;
 
 -- name: set_quirks
 update platform

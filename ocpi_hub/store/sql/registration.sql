@@ -9,7 +9,7 @@ on conflict do nothing
 returning platform_id;
 
 -- name: lock_platform
-select platform_id, state from platform where platform_id = $1 for update;
+select platform_id, state from platform where platform_id = $1 for no key update;
 
 -- name: lock_platform_by_url
 -- The one furthest on, if there are several.
@@ -19,7 +19,7 @@ where versions_url = $1
 order by array_position(array['connected', 'suspended', 'disconnected', 'connecting'], state),
     platform_id
 limit 1
-for update;
+for no key update;
 
 -- name: token_is_good
 select exists (

@@ -11,7 +11,7 @@ from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.registration.claims import MAX_ROLES, claimed_roles, new_token
-from tests.support.scripted import role_of
+from tests.support.scripted_partner import role_of
 
 HUB = PartyId("EU", "HUB")
 

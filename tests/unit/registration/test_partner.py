@@ -9,7 +9,7 @@ import pytest
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.domain.party import CredentialsToken
 from ocpi_hub.registration.partner import Access, Agreed, Declined, PartnerCalls, Unclear
-from tests.support.scripted import envelope, role_of
+from tests.support.scripted_partner import envelope, role_of
 
 URL = "https://partner.example/credentials"
 CREDENTIALS = {"token": "t", "url": "https://partner.example/versions", "roles": [role_of()]}

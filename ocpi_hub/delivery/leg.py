@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urljoin
 from ocpi_hub.domain.exchange import OutboundRequest
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
-from ocpi_hub.errors import HubRoutingError, ReceiverNotConnected
+from ocpi_hub.errors import HubRoutingError, InvalidRequest, ReceiverNotConnected
 from ocpi_hub.ocpi import headers
 
 
@@ -61,6 +61,7 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
     Raises:
         HubRoutingError: the platform offers no such interface.
         ReceiverNotConnected: the hub holds no credentials token for it.
+        InvalidRequest: see `join_url`.
     """
     platform = leg.platform
     if platform.our_token is None:
@@ -101,7 +102,13 @@ def join_url(
     *,
     trailing_slash: bool = False,
 ) -> str:
-    """Endpoint URL, encoded path segments and query, whatever slash the endpoint ends in."""
+    """Endpoint URL, encoded path segments and query, whatever slash the endpoint ends in.
+
+    Raises:
+        InvalidRequest: a segment would lead out of the endpoint, with the hub's credentials.
+    """
+    if not {".", ".."}.isdisjoint(path):
+        raise InvalidRequest("an id in the URL must not be . or ..")
     segments = "".join(f"/{quote(segment, safe='')}" for segment in path)
     encoded = urlencode(tuple(query), quote_via=quote)
     # An endpoint without a path to add is called exactly as announced.

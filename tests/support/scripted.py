@@ -1,146 +1,198 @@
-"""A partner that answers exactly what a test tells it to, over real HTTP."""
+"""Stand-ins for the outside of the hub: a client that answers as told, and custody in memory."""
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
-from aiohttp import web
-
-Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request as it arrived."""
-
-    method: str
-    path: str
-    authorization: str
-    body: bytes
-
-
-def envelope(data: object, code: int = 1000, message: str | None = None) -> bytes:
-    fields = {"data": data, "status_code": code, "timestamp": "2026-01-01T00:00:00Z"}
-    return json.dumps(fields | ({"status_message": message} if message else {})).encode()
-
-
-def token_of(authorization: str) -> str:
-    return base64.b64decode(authorization.removeprefix("Token ")).decode()
+from ocpi_hub.delivery.custody import (
+    Attempt,
+    AttemptReport,
+    Intake,
+    Repeat,
+    Start,
+    TakenIn,
+    judge_repeat,
+    settle,
+)
+from ocpi_hub.delivery.shared import Page
+from ocpi_hub.domain.exchange import Answer, Exchange, OutboundRequest
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import StoreError
+from ocpi_hub.ocpi.paging import PageRequest
+from tests.support.stores import LEASE, PATIENCE
 
 
-def role_of(party: str = "NL*CPO", role: str = "CPO", name: str = "A partner") -> dict[str, Any]:
-    country_code, _, party_id = party.partition("*")
-    return {
-        "role": role,
-        "party_id": party_id,
-        "country_code": country_code,
-        "business_details": {"name": name},
-    }
+def answer(
+    code: int | None = 1000, *, http: int = 200, data: str = "null", **headers: str
+) -> Answer:
+    """An answer with an envelope; without one when there is no code."""
+    body = f'{{"data":{data},"status_code":{code},"timestamp":"2026-10-01T08:00:00Z"}}'
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(http, names, b"<html>" if code is None else body.encode())
 
 
-class ScriptedPartner:
-    """A partner platform whose every answer can be replaced; an async context manager.
+class ScriptedClient:
+    """Answers with what `will` was told, in order; then again and again with the last."""
 
-    Attributes:
-        received: all requests, in order.
-        roles: what it claims.
-        token: the credentials token it hands out.
-        endpoints: (identifier, role, URL) of its version details, besides credentials.
-    """
+    def __init__(self) -> None:
+        self.requests: list[OutboundRequest] = []
+        self._script: deque[Exchange | asyncio.Event | Exception] = deque()
+        self._arrived = asyncio.Condition()
 
-    def __init__(self, *roles: dict[str, Any]) -> None:
-        self.received: list[Received] = []
-        self.roles = list(roles) or [role_of()]
-        self.token = "the-partners-token"
-        self.endpoints: list[tuple[str, str, str]] = []
-        self._answers: dict[tuple[str, str], Respond] = {}
-        self._runner: web.AppRunner | None = None
-        self.base_url = ""
+    def will(self, *steps: Exchange | asyncio.Event | Exception) -> None:
+        """Answers; an event means: wait for it, then go on with the next step."""
+        self._script = deque(steps)
 
-    async def __aenter__(self) -> ScriptedPartner:
-        app = web.Application(client_max_size=1 << 20)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.base_url = f"http://127.0.0.1:{site.port}"
-        return self
+    async def send(self, request: OutboundRequest) -> Exchange:
+        self.requests.append(request)
+        async with self._arrived:
+            self._arrived.notify_all()
+        while True:
+            step = self._script[0] if len(self._script) == 1 else self._script.popleft()
+            match step:
+                case asyncio.Event():
+                    await step.wait()
+                case Exception():
+                    raise step
+                case _:
+                    return step
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+    async def called(self, times: int) -> None:
+        """Wait until that many requests have arrived."""
+        async with asyncio.timeout(10), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= times)
 
-    @property
-    def versions_url(self) -> str:
-        return f"{self.base_url}/versions"
 
-    def credentials(self, **overrides: Any) -> dict[str, Any]:
-        """Its credentials object."""
-        own = {"token": self.token, "url": self.versions_url, "roles": self.roles}
-        return {**own, **overrides}
+class MemoryCustody:
+    """Custody without a database, by the same rules; backoff lasts until `now` is moved."""
 
-    def body(self, **overrides: Any) -> bytes:
-        return json.dumps(self.credentials(**overrides)).encode()
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 1, tzinfo=UTC)
+        self.rows: dict[ObjectKey, DirectedObject] = {}
+        self.reports: list[AttemptReport] = []
+        self.broken = False
+        self.recording = asyncio.Event()
+        self.recording.set()
+        self._doubted: set[uuid.UUID] = set()
+        self._changed = asyncio.Condition()
 
-    def on(self, method: str, path: str, respond: Respond) -> None:
-        """Replace one answer by a function."""
-        self._answers[(method, path)] = respond
+    async def take_in(self, intake: Intake) -> TakenIn:
+        existing = self.rows.get(intake.key)
+        repeat = judge_repeat(existing, intake) if existing else None
+        if repeat not in (None, Repeat.SEND_AGAIN, Repeat.REPLACE):
+            return TakenIn(repeat, None)
+        version = 1 if existing is None else existing.version + (repeat is Repeat.REPLACE)
+        await self._put(self._row(intake, version))
+        if intake.start is not Start.SEND:
+            return TakenIn(repeat, None)
+        return TakenIn(repeat, self._attempt(self.rows[intake.key]))
 
-    def answer(
-        self,
-        method: str,
-        path: str,
-        body: bytes,
-        status: int = 200,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        """Replace one answer by bytes."""
+    async def record(self, report: AttemptReport) -> DirectedState:
+        await self.recording.wait()
+        if self.broken:
+            raise StoreError("broken")
+        self.reports.append(report)
+        row = self.rows[report.attempt.key]
+        doubted = report.attempt.attempt_id in self._doubted
+        self._doubted.discard(report.attempt.attempt_id)
+        after = settle(row, report, self.now, PATIENCE, 1.0, doubted=doubted)
+        if after.next_attempt_at == self.now:  # the pause is the backoff's, which is not kept here
+            after = replace(after, next_attempt_at=self.now + timedelta(seconds=5))
+        await self._put(after)
+        return after.state
 
-        async def respond(_request: web.Request) -> web.StreamResponse:
-            return web.Response(status=status, body=body, headers=headers)
+    async def due_receivers(self, candidates: Sequence[PartyId]) -> Sequence[PartyId]:
+        return [party for party in candidates if self._due(party)]
 
-        self.on(method, path, respond)
+    async def claim(self, receiver: PartyId, limit: int) -> Sequence[Attempt]:
+        attempts = []
+        for row in self._due(receiver)[:limit]:
+            silent = row.state is DirectedState.IN_FLIGHT
+            if silent and row.attempt_id:
+                self._doubted.add(row.attempt_id)
+            claimed = replace(
+                row,
+                state=DirectedState.IN_FLIGHT,
+                attempt_id=uuid.uuid4(),
+                lease_until=self.now + LEASE,
+                next_attempt_at=None,
+                unknown_outcomes=row.unknown_outcomes + silent,
+            )
+            await self._put(claimed)
+            attempts.append(self._attempt(claimed))
+        return attempts
 
-    def calls(self, method: str, path: str) -> list[Received]:
-        return [each for each in self.received if (each.method, each.path) == (method, path)]
+    async def find(self, key: ObjectKey) -> DirectedObject | None:
+        return self.rows.get(key)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        authorization = request.headers.get("Authorization", "")
-        self.received.append(Received(request.method, request.path, authorization, body))
-        respond = self._answers.get((request.method, request.path))
-        if respond is not None:
-            return await respond(request)
-        return self._usual(request)
+    async def page(self, module: str, reader: PartyId, page: PageRequest) -> Page:
+        texts = tuple(row.body for row in self.rows.values() if row.receiver == reader)
+        return Page(texts, len(texts), None)
 
-    def _usual(self, request: web.Request) -> web.Response:
-        match request.method, request.path.rstrip("/"):
-            case "GET", "/versions":
-                data: object = [{"version": "2.2.1", "url": f"{self.base_url}/2.2.1"}]
-            case "GET", "/2.2.1":
-                own = [("credentials", "SENDER", f"{self.base_url}/2.2.1/credentials")]
-                data = {
-                    "version": "2.2.1",
-                    "endpoints": [
-                        {"identifier": identifier, "role": role, "url": url}
-                        for identifier, role, url in (*own, *self.endpoints)
-                    ],
-                }
-            case (("POST" | "PUT"), "/2.2.1/credentials"):
-                data = self.credentials()
-            case "DELETE", "/2.2.1/credentials":
-                data = None
-            case _:
-                return web.Response(status=404)
-        return web.Response(body=envelope(data), content_type="application/json")
+    async def pulled(self, module: str, receiver: PartyId, serials: Sequence[int]) -> None:
+        """Nothing waits to be pulled here."""
+
+    async def reaches(self, key: ObjectKey, state: DirectedState) -> DirectedObject:
+        """Wait until an object has a state."""
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: key in self.rows and self.rows[key].state is state)
+        return self.rows[key]
+
+    async def _put(self, row: DirectedObject) -> None:
+        async with self._changed:
+            self.rows[row.key] = row
+            self._changed.notify_all()
+
+    def _due(self, receiver: PartyId) -> list[DirectedObject]:
+        return [
+            row
+            for row in self.rows.values()
+            if row.receiver == receiver
+            and row.state in (DirectedState.PENDING, DirectedState.IN_FLIGHT)
+            and (at := row.lease_until or row.next_attempt_at) is not None
+            and at <= self.now
+        ]
+
+    def _row(self, intake: Intake, version: int) -> DirectedObject:
+        states = {Start.SEND: DirectedState.IN_FLIGHT, Start.HOLD: DirectedState.HELD}
+        return DirectedObject(
+            key=intake.key,
+            serial=len(self.rows) + 1,
+            receiver=intake.receiver,
+            body=intake.body,
+            fingerprint=intake.fingerprint,
+            last_updated=intake.last_updated,
+            correlation_id=intake.correlation_id,
+            state=states.get(intake.start, DirectedState.PENDING),
+            version=version,
+            sent_version=0,
+            attempt_id=intake.attempt_id,
+            lease_until=self.now + LEASE if intake.start is Start.SEND else None,
+            attempts=1,
+            unknown_outcomes=0,
+            next_attempt_at=self.now if intake.start is Start.WAIT else None,
+            received_at=self.now,
+            last_answer=None,
+            receiver_location=None,
+            reason=intake.reason,
+        )
+
+    @staticmethod
+    def _attempt(row: DirectedObject) -> Attempt:
+        assert row.attempt_id is not None
+        return Attempt(
+            row.attempt_id, row.key, row.version, row.receiver, row.body, row.correlation_id
+        )
+
+
+def status_code(body: bytes) -> int:
+    code = json.loads(body)["status_code"]
+    assert isinstance(code, int)
+    return code

@@ -22,6 +22,7 @@ from aiohttp import web
 from ocpi_hub.assembly import Loop, Parts, Roles, Surroundings, Wrappers, assemble
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.server.http import HubRunner
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
@@ -30,7 +31,6 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-MAX_HEADER_BYTES = 16_384
 BACKLOG = 1024
 
 
@@ -129,14 +129,8 @@ class Service:
     async def _listen(self, app: web.Application) -> web.AppRunner | None:
         if self._listener is None:
             return None
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=self._settings.grace_s,
-            keepalive_timeout=self._settings.keep_alive_s,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
+        runner = HubRunner(
+            app, grace_s=self._settings.grace_s, keep_alive_s=self._settings.keep_alive_s
         )
         await runner.setup()
         await web.SockSite(runner, self._listener, backlog=BACKLOG).start()

@@ -28,6 +28,7 @@ from ocpi_hub.server.inbound import (
     Gate,
     Inbound,
     Target,
+    read_authorization,
     read_body,
     read_message,
     read_target,
@@ -109,14 +110,18 @@ class OcpiServer:
             raise Overloaded(
                 "The hub cannot read its directory at the moment", headers={"Retry-After": "2"}
             )
-        caller = await self._authenticator.caller(request.headers.get(headers.AUTHORIZATION))
+        caller = await self._authenticator.caller(read_authorization(request))
         exchange.platform = caller.platform
         structlog.contextvars.bind_contextvars(platform=caller.platform.platform_id)
         self._seen(caller.platform)
         self._keeper.note_use(caller.issued)
         body = b""
         if request.method in _WITH_BODY:
-            body = await read_body(request, timeout_s=self._settings.request_read_timeout_s)
+            body = await read_body(
+                request,
+                timeout_s=self._settings.request_read_timeout_s,
+                max_bytes=self._settings.max_body_bytes,
+            )
         if not exchange.functional:
             return await self._configuration.handle(request.method, target, caller, body)
         return await self._functional(request, exchange, caller, body, started)
@@ -136,7 +141,7 @@ class OcpiServer:
         exchange.sender = message.sender
         handler = self._handlers.get(message.module)
         if message.version != self._configuration.version or handler is None:
-            raise NotFound(f"This hub does not offer {message.module} in version {message.version}")
+            raise NotFound("This hub offers no such module in this version: see /ocpi/versions")
         return await handler(Inbound(message, caller.directory, started))
 
     def _response(self, reply: Reply, exchange: _Exchange) -> web.Response:
@@ -145,24 +150,25 @@ class OcpiServer:
         if exchange.functional and exchange.platform is not None:
             sender = reply.sender or self._keeper.current.hub
             all_headers |= headers.routing_headers(to=exchange.sender, sender=sender)
-        return web.Response(
-            status=reply.http_status,
-            body=reply.body,
-            headers=all_headers,
-            content_type="application/json",
-        )
+        return _plain(reply, all_headers)
 
     def _log(self, request: web.Request, exchange: _Exchange, reply: Reply, started: float) -> None:
-        # Paths of tokens hold uids, which are personal: the module and its interface are enough.
-        segments = exchange.target.segments if exchange.target else ()
         log.info(
             "request_served",
             method=request.method,
-            module="/".join(segments[1:4]),
+            interface=self._interface(exchange),
             sender=str(exchange.sender) if exchange.sender else None,
             http_status=reply.http_status,
             duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
         )
+
+    def _interface(self, exchange: _Exchange) -> str:
+        """What was called. Paths of tokens hold uids, and wrong paths whatever was thought up."""
+        segments = exchange.target.segments if exchange.target else ()
+        if exchange.functional and segments[3] in self._handlers:
+            return f"{segments[2]}/{segments[3]}"
+        known = (segment for segment in reversed(segments[1:]) if segment in _CONFIGURATION)
+        return next(known, "other")
 
 
 def _is_functional(target: Target) -> bool:
@@ -173,6 +179,36 @@ def _is_functional(target: Target) -> bool:
         and segments[2] in ("sender", "receiver")
         and (segments[3] not in _CONFIGURATION)
     )
+
+
+@web.middleware
+async def _as_envelope(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What the library refuses by itself, such as a target that is no path, in an envelope."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        reply = error_reply(NotFound("There is no such path: see /ocpi/versions"), functional=False)
+        ids = headers.id_headers(headers.message_ids(request.headers))
+        return _plain(reply, {**reply.headers, **ids})
+
+
+def _plain(reply: Reply, all_headers: Mapping[str, str]) -> web.Response:
+    return web.Response(
+        status=reply.http_status,
+        body=reply.body,
+        headers={**all_headers, "Server": "ocpi-hub"},
+        content_type="application/json",
+    )
+
+
+async def _continue_if_expected(request: web.Request) -> None:
+    """Other expectations than 100-continue are left out of account (RFC 9110 10.1.1)."""
+    if request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The library takes what was written for the beginning of the answer.
+        request.writer.output_size = 0
 
 
 def build_app(
@@ -186,7 +222,7 @@ def build_app(
     Args:
         ready: None when the service can serve, else the reason why not.
     """
-    app = web.Application(client_max_size=max_body_bytes)
+    app = web.Application(client_max_size=max_body_bytes, middlewares=[_as_envelope])
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -197,5 +233,8 @@ def build_app(
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_route("*", "/{path:.*}", server.handle)
+    # `.` stands for no line break, and even a path with one gets its answer from us.
+    app.router.add_route(
+        "*", r"/{path:[\s\S]*}", server.handle, expect_handler=_continue_if_expected
+    )
     return app

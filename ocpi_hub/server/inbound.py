@@ -7,6 +7,7 @@ Spec: 2.2.1 transport_and_format_authorization_header, transport_and_format_mess
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from ocpi_hub.domain.party import (
 from ocpi_hub.errors import (
     BodyTooLarge,
     InvalidRequest,
+    MalformedJson,
     NotFound,
     NotPermitted,
     Overloaded,
@@ -34,8 +36,21 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.ocpi import headers
 
-MAX_TARGET = 8000
-"""Characters of a request target."""
+MAX_PARAMETERS = 50
+"""Query parameters of a request."""
+
+ONCE = (
+    headers.TO_COUNTRY,
+    headers.TO_PARTY,
+    headers.FROM_COUNTRY,
+    headers.FROM_PARTY,
+)
+"""Headers that must not contradict themselves by coming twice."""
+
+_CLOSE = {"Connection": "close"}
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
+# 32 more than the largest window: zlib or gzip, told apart by their headers.
+_ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +96,38 @@ def read_target(raw_path: str) -> Target:
         (parts.path, "", parts.query) if parts else raw_path.split("#")[0].partition("?")
     )
     raw_segments = path.strip("/").split("/")
+    if query.count("&") >= MAX_PARAMETERS:
+        raise InvalidRequest(f"The URL has more than {MAX_PARAMETERS} query parameters")
     try:
         segments = tuple(unquote(segment, errors="strict") for segment in raw_segments)
-        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=50))
+        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
+        # Bytes that were not percent-encoded arrive as lone surrogates when they are not UTF-8.
+        raw_path.encode()
     except ValueError:
         raise InvalidRequest("The URL is not valid percent-encoded UTF-8") from None
     for text in (*segments, *(part for pair in pairs for part in pair)):
-        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+        if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text):
             raise InvalidRequest("The URL contains control characters")
     if any(not segment for segment in segments):
         raise NotFound("There is no such path: it has an empty segment")
+    if any(segment in (".", "..") for segment in segments):
+        # On the onward leg they would change the partner's path, however they are encoded.
+        raise InvalidRequest("The URL has a path segment `.` or `..`, which cannot be an id")
     return Target(segments, pairs)
+
+
+def read_authorization(request: web.Request) -> str | None:
+    """The Authorization header.
+
+    Raises:
+        Unauthenticated: there are several that differ, so somebody on the way may read another.
+    """
+    values = request.headers.getall(headers.AUTHORIZATION, ())
+    if len(set(values)) > 1:
+        raise Unauthenticated(
+            "Send one Authorization header", headers={"WWW-Authenticate": "Token"}
+        )
+    return values[0] if values else None
 
 
 class Authenticator:
@@ -160,11 +196,14 @@ def read_message(
 
     Raises:
         Unauthenticated: registration credentials open no functional module (TF-07).
-        InvalidRequest: half or missing routing headers (RT-04).
+        InvalidRequest: half, missing or repeated routing headers (RT-04).
         NotPermitted: FROM is not a party of this platform (RT-03).
     """
     if caller.issued.kind is not CredentialsKind.ACCESS:
         raise Unauthenticated("A registration token opens credentials and versions only")
+    for name in ONCE:
+        if len(set(request.headers.getall(name, ()))) > 1:
+            raise InvalidRequest(f"The header {name} comes twice, with different values")
     _, version, role, module, *path = target.segments
     sender = _sender(request, caller)
     to = headers.routing_pair(request.headers, headers.TO_COUNTRY, headers.TO_PARTY)
@@ -198,22 +237,44 @@ def _sender(request: web.Request, caller: Caller) -> PartyId:
     return sender
 
 
-async def read_body(request: web.Request, *, timeout_s: float) -> bytes:
-    """The body; its size is limited by the application.
+async def read_body(request: web.Request, *, timeout_s: float, max_bytes: int) -> bytes:
+    """The body, decompressed.
 
     Raises:
-        BodyTooLarge: longer than allowed.
-        InvalidRequest: it did not arrive in time, or its encoding is broken.
+        BodyTooLarge: longer than allowed, on the wire or decompressed.
+        MalformedJson: it broke off, or is not encoded as it says.
+        Overloaded: it did not arrive in time; sending it again may help.
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await request.read()
+            # The application limits what travels.
+            body = await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge from None
+        raise BodyTooLarge(f"The body is larger than {max_bytes} bytes") from None
     except TimeoutError:
-        raise InvalidRequest("The body did not arrive in time") from None
-    except (web.RequestPayloadError, web.HTTPException):
-        raise InvalidRequest("The body could not be read") from None
+        raise Overloaded(
+            f"The body did not arrive within {timeout_s:g} s: send the request again",
+            headers=_CLOSE,
+        ) from None
+    except (web.RequestPayloadError, web.HTTPException, ConnectionError):
+        raise MalformedJson("The body broke off or is wrongly chunked", headers=_CLOSE) from None
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    return body if encoding in ("", "identity") else _unpacked(body, encoding, max_bytes)
+
+
+def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    if encoding not in _COMPRESSED:
+        raise MalformedJson("The Content-Encoding is none of gzip, deflate, identity")
+    inflate = zlib.decompressobj(_ZLIB_OR_GZIP)
+    try:
+        unpacked = inflate.decompress(body, max_bytes + 1)
+    except zlib.error:
+        unpacked = b""
+    if len(unpacked) > max_bytes:
+        raise BodyTooLarge(f"The decompressed body is larger than {max_bytes} bytes")
+    if not inflate.eof or inflate.unused_data:
+        raise MalformedJson(f"The body is not {encoding}, as its Content-Encoding says")
+    return unpacked
 
 
 class Gate:

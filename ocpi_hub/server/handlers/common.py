@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -74,8 +74,8 @@ def require_same(name: str, in_url: str, in_body: str) -> None:
         raise InvalidRequest(f"{name} differs between the URL and the body")
 
 
-def patch_time(message: Message, limits: Limits) -> datetime:
-    """`last_updated` of a PATCH body, which has to be there (ER-09).
+def patch_fields(message: Message, limits: Limits) -> tuple[datetime, Mapping[str, object]]:
+    """`last_updated` of a PATCH body, which has to be there (ER-09), and all its fields.
 
     Raises:
         MalformedJson: not JSON.
@@ -88,7 +88,7 @@ def patch_time(message: Message, limits: Limits) -> datetime:
     if not isinstance(last_updated, str):
         raise InvalidRequest("last_updated: is required in a PATCH")
     try:
-        return parse_datetime(last_updated)
+        return parse_datetime(last_updated), value
     except ValueError as error:
         raise InvalidRequest(f"last_updated: {error}") from None
 

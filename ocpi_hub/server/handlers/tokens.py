@@ -32,7 +32,7 @@ from ocpi_hub.server.handlers.common import (
     changed_reply,
     owner_in_path,
     owners_shown_to,
-    patch_time,
+    patch_fields,
     report_findings,
     require_same,
 )
@@ -153,9 +153,11 @@ class TokensHandler:
         )
 
     async def _patch(self, message: Message, owner: PartyId, target: Route) -> Change | None:
-        last_updated = patch_time(message, self._limits)
+        last_updated, fields = patch_fields(message, self._limits)
         audience, origin = audience_of(target)
-        kind = message.parameter("type") or DEFAULT_TYPE
+        # The type is part of the identity: a PATCH names it, but never changes it.
+        kind = message.parameter("type") or fields.get("type")
+        kind = kind if isinstance(kind, str) and kind else DEFAULT_TYPE
         key = ObjectKey(RULE.module, owner, message.path[2], kind, audience)
         current = await self._store.find(key) or await self._store.find(published_key(key))
         if current is None:

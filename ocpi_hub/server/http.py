@@ -1,0 +1,104 @@
+"""The HTTP server below the application: what is no valid HTTP also gets an envelope.
+
+The library answers such requests itself, in plain text, and logs the offending line, which may be
+an Authorization header. Both are replaced here. Spec: 2.2.1 transport_and_format_response_format.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from ocpi_hub.errors import ServerFault
+from ocpi_hub.ocpi import headers
+from ocpi_hub.ocpi.envelope import envelope
+from ocpi_hub.ocpi.status_codes import StatusCode
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MAX_HEADER_BYTES = 16_384
+"""Bytes of the request line and of each header field."""
+MAX_HEADERS = 100
+LINGER_S = 2.0
+"""Seconds for which the rest of a refused body is read, so that the client sees the answer."""
+
+_UNREADABLE = (
+    "This is no HTTP request that the hub can read: it breaks the rules of HTTP/1.1,"
+    " or its URL or headers are too long"
+)
+
+
+class _Connection(web.RequestHandler):
+    """One connection of a client."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never became a request, and close the connection.
+
+        Raises:
+            ConnectionError: an answer is already under way.
+        """
+        if status >= 500:
+            log.error("http_server_failed", exc_info=exc)
+            code, text = ServerFault.status_code, ServerFault.default_message
+        else:
+            log.info("http_request_unreadable", cause=type(exc).__name__)
+            code, text = StatusCode.CLIENT_ERROR, _UNREADABLE
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is already under way")
+        response = web.Response(
+            status=status,
+            body=envelope(status_code=code, message=text),
+            headers=headers.id_headers(headers.message_ids(request.headers)),
+            content_type="application/json",
+        )
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **fields: Any) -> None:
+        """A body that breaks off while the rest of it is thrown away is the client's doing."""
+        if not isinstance(fields.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **fields)
+
+
+class _HttpServer(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class HubRunner(web.AppRunner):
+    """Runs the application on a socket, with this server's limits.
+
+    Args:
+        grace_s: seconds that running requests get at the end.
+        keep_alive_s: seconds after which an idle connection is closed.
+    """
+
+    def __init__(self, app: web.Application, *, grace_s: float, keep_alive_s: float) -> None:
+        options: dict[str, Any] = {
+            "access_log": None,
+            "keepalive_timeout": keep_alive_s,
+            "max_line_size": MAX_HEADER_BYTES,
+            "max_field_size": MAX_HEADER_BYTES,
+            "max_headers": MAX_HEADERS,
+            "auto_decompress": False,
+            "lingering_time": LINGER_S,
+        }
+        super().__init__(app, handle_signals=False, shutdown_timeout=grace_s, **options)
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _HttpServer(
+            made.request_handler,
+            request_factory=made.request_factory,
+            loop=asyncio.get_running_loop(),
+            **self._kwargs,
+        )

@@ -142,7 +142,8 @@ class Patience:
 class CustodyStore(Protocol):
     """Where custody is kept. Every method commits before it returns.
 
-    All raise StoreUnavailable when nothing is known to be stored."""
+    All raise StoreUnavailable when nothing is known to be stored, `take_in` and `record` also
+    StoreError when this one object or verdict cannot be stored."""
 
     async def take_in(self, intake: Intake) -> TakenIn: ...
 

@@ -23,7 +23,7 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, OutboundClient, OutboundRequest
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform, PlatformId, Role
-from ocpi_hub.errors import HubError, InvalidRequest, OcpiError, StoreUnavailable
+from ocpi_hub.errors import HubError, InvalidRequest, OcpiError, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
 from ocpi_hub.ocpi.headers import next_link
 from ocpi_hub.ocpi.json_text import elements, fingerprint, members
@@ -200,7 +200,14 @@ class InboundCatchUp:
             tally.broken += 1
             log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
             return
-        taken = await self._custody.take_in(intake)
+        try:
+            taken = await self._custody.take_in(intake)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            tally.broken += 1
+            log.error("listed_object_not_stored", platform=platform.platform_id, error=str(error))
+            return
         if taken.repeat in (None, Repeat.REPLACE):
             tally.taken += 1
             self._found()

@@ -85,7 +85,10 @@ class PostgresCustodyStore:
         )
 
     async def take_in(self, intake: Intake) -> TakenIn:
-        return await self.intakes.submit(intake)
+        try:
+            return await self.intakes.submit(intake)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StoreError(f"the object cannot be stored: {error}") from error
 
     async def record(self, report: AttemptReport) -> DirectedState:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -223,8 +223,19 @@ async def test_an_object_that_cannot_be_stored_hurts_no_other(store: PostgresCus
         store.take_in(make_intake("B")),
         return_exceptions=True,
     )
-    assert isinstance(results[1], asyncpg.PostgresError)
+    assert isinstance(results[1], StoreError)
     assert await state_of(store, "A") is await state_of(store, "B") is DirectedState.IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
+)
+async def test_any_time_can_be_stored(store: PostgresCustodyStore, moment: datetime) -> None:
+    intake = make_intake(last_updated=moment)
+    await store.take_in(intake)
+    row = await store.find(intake.key)
+    assert row is not None
+    assert row.last_updated == intake.last_updated
 
 
 # Verdicts ----------------------------------------------------------------------------------------

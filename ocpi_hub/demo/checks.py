@@ -1,0 +1,211 @@
+"""What must be true at the end, told from the parties' own records. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ocpi_hub.authorization.protocols import DecidedBy
+from ocpi_hub.demo.authorizing import Answered
+from ocpi_hub.demo.cdrs import DemoCdr
+from ocpi_hub.demo.parties import Company
+from ocpi_hub.demo.tokens import DemoToken
+
+MAX_SHOWN = 3
+"""Problems of one check that are told in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything the checks look at.
+
+    Attributes:
+        answers: what the CPOs were answered to their authorizations.
+        decisions: the hub's list of decisions.
+        cdrs: all CDRs that were to be sent.
+        acknowledged: ids of those that their CPO got a 1000 for.
+        received: the CDRs each eMSP holds, with the number of times each came.
+        ledger: the hub's list of CDRs.
+        attempts: outcomes of the hub's attempts, for CDRs that came more than once.
+        asked: uids that each eMSP was asked about.
+        pulled: the tokens that each CPO got from the hub's list.
+        secrets: credentials tokens of all platforms.
+    """
+
+    answers: Sequence[Answered]
+    decisions: Sequence[Mapping[str, Any]]
+    cdrs: Sequence[DemoCdr]
+    acknowledged: Collection[str]
+    received: Mapping[Company, Sequence[Mapping[str, Any]]]
+    ledger: Sequence[Mapping[str, Any]]
+    attempts: Mapping[str, Sequence[str]]
+    asked: Mapping[Company, Collection[str]]
+    pulled: Mapping[Company, Sequence[Mapping[str, Any]]]
+    tokens: Sequence[DemoToken]
+    secrets: Collection[str]
+    hub_log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise and what contradicts it."""
+
+    name: str
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def told(self) -> str:
+        """The first problems, and how many more there are."""
+        more = len(self.problems) - MAX_SHOWN
+        shown = "; ".join(self.problems[:MAX_SHOWN])
+        return f"{shown}; and {more} more" if more > 0 else shown
+
+
+Finder = Callable[[Evidence], Iterator[str]]
+
+
+def run_checks(evidence: Evidence) -> list[Check]:
+    """All checks, in the order of `CHECKS`."""
+    return [Check(name, tuple(find(evidence))) for name, find in CHECKS]
+
+
+def _everything_acknowledged(evidence: Evidence) -> Iterator[str]:
+    for cdr in evidence.cdrs:
+        if cdr.cdr_id not in evidence.acknowledged:
+            yield f"{cdr.cdr_id} of {cdr.owner} never got a 1000"
+
+
+def _acknowledged_arrived(evidence: Evidence) -> Iterator[str]:
+    held = {
+        (emsp.party, item["id"]): item
+        for emsp, items in evidence.received.items()
+        for item in items
+    }
+    for cdr in evidence.cdrs:
+        if cdr.cdr_id not in evidence.acknowledged:
+            continue
+        item = held.get((cdr.receiver, cdr.cdr_id))
+        if item is None:
+            yield f"{cdr.cdr_id} of {cdr.owner} was acknowledged and is not at {cdr.receiver}"
+        elif exact(item["body"]) != exact(cdr.text):
+            yield f"{cdr.cdr_id} of {cdr.owner} reached {cdr.receiver} with other content"
+
+
+def _twice_only_after_unknown(evidence: Evidence) -> Iterator[str]:
+    for items in evidence.received.values():
+        for item in items:
+            unknown = Counter(evidence.attempts.get(item["id"], ()))["unknown"]
+            if item["count"] > 1 + unknown:
+                yield (
+                    f"{item['id']} came {item['count']} times, with {unknown} attempts of"
+                    " unknown outcome on record"
+                )
+            if item["conflicts"]:
+                yield f"{item['id']} came with different contents"
+
+
+def _nothing_at_the_wrong_place(evidence: Evidence) -> Iterator[str]:
+    receiver_of = {cdr.cdr_id: cdr.receiver for cdr in evidence.cdrs}
+    owner_of = {token.uid: token.owner for token in evidence.tokens}
+    for emsp, items in evidence.received.items():
+        for item in items:
+            if receiver_of.get(item["id"]) != emsp.party:
+                yield f"{item['id']} is at {emsp.name}"
+        for uid in evidence.asked[emsp]:
+            if owner_of.get(uid, emsp.party) != emsp.party:
+                yield f"{emsp.name} was asked about a token of {owner_of[uid]}"
+
+
+def _ledger_is_settled(evidence: Evidence) -> Iterator[str]:
+    listed = {row["id"]: row["state"] for row in evidence.ledger}
+    for cdr in evidence.cdrs:
+        state = listed.get(cdr.cdr_id, "absent")
+        if state != "delivered":
+            yield f"{cdr.cdr_id} is {state} in the hub's list"
+
+
+def _answers_as_expected(evidence: Evidence) -> Iterator[str]:
+    for answered in evidence.answers:
+        expected = answered.ask.expected
+        right = answered.ocpi in expected.status_codes and answered.allowed == expected.allowed
+        if not right:
+            yield (
+                f"{answered.ask.cpo.name} was answered {answered.ocpi} {answered.allowed or ''}"
+                f" {answered.error or ''}, expected {sorted(expected.status_codes)}"
+                f" {expected.allowed or ''}"
+            )
+
+
+def _every_decision_on_record(evidence: Evidence) -> Iterator[str]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for decision in evidence.decisions:
+        found.setdefault((decision["cpo"], decision["uid"]), []).append(decision)
+    for answered in evidence.answers:
+        ask = answered.ask
+        records = found.get((str(ask.cpo.party), ask.uid), [])
+        if len(records) != 1:
+            yield f"{len(records)} records of an authorization by {ask.cpo.name}"
+            continue
+        record = records[0]
+        recorded = (record["decided_by"], record["allowed"], record["reference"])
+        told = (ask.expected.decided_by.value, answered.allowed, answered.reference)
+        if recorded != told:
+            yield f"an authorization is on record as {recorded}, but was {told}"
+
+
+def _nobody_asked_needlessly(evidence: Evidence) -> Iterator[str]:
+    asked = {uid for uids in evidence.asked.values() for uid in uids}
+    for answered in evidence.answers:
+        by_list = answered.ask.expected.decided_by is DecidedBy.HUB_WHITELIST
+        if by_list and answered.ask.uid in asked:
+            yield f"an eMSP was asked for {answered.ask.cpo.name} in spite of the whitelist"
+
+
+def _tokens_are_served(evidence: Evidence) -> Iterator[str]:
+    wanted = {token.uid: exact(json.dumps(token.as_ocpi())) for token in evidence.tokens}
+    for cpo, tokens in evidence.pulled.items():
+        served = {token["uid"]: exact(json.dumps(token)) for token in tokens}
+        if len(tokens) != len(wanted) or served != wanted:
+            yield f"{cpo.name} got {len(tokens):,} tokens instead of the {len(wanted):,} issued"
+
+
+def _log_is_clean(evidence: Evidence) -> Iterator[str]:
+    if "Traceback" in evidence.hub_log:
+        yield "a traceback"
+    words = set(re.findall(r"[0-9A-Za-z-]+", evidence.hub_log.upper()))
+    uids = {token.uid.upper() for token in evidence.tokens}
+    uids |= {answered.ask.uid.upper() for answered in evidence.answers}
+    if words & uids:
+        yield f"{len(words & uids)} token uids in clear"
+    for secret in evidence.secrets:
+        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+        if secret in evidence.hub_log or encoded in evidence.hub_log:
+            yield "a credentials token in clear"
+
+
+CHECKS: Sequence[tuple[str, Finder]] = (
+    ("every CDR was acknowledged in the end", _everything_acknowledged),
+    ("every acknowledged CDR arrived, unchanged", _acknowledged_arrived),
+    ("twice only after an unknown outcome", _twice_only_after_unknown),
+    ("nothing went to the wrong eMSP", _nothing_at_the_wrong_place),
+    ("the hub's list of CDRs is settled", _ledger_is_settled),
+    ("every authorization ended as expected", _answers_as_expected),
+    ("every decision is on record", _every_decision_on_record),
+    ("whitelist answers asked nobody", _nobody_asked_needlessly),
+    ("all tokens are served to both CPOs", _tokens_are_served),
+    ("the hub's log is clean", _log_is_clean),
+)
+
+
+def exact(text: str) -> Any:
+    """JSON with numbers by their decimal value."""
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal)

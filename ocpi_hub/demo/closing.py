@@ -1,0 +1,115 @@
+"""The end of the story: wait until the hub has settled everything, gather records, tell figures."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocpi_hub.authorization.protocols import DecidedBy
+from ocpi_hub.demo.acts import SETTLE_TIMEOUT_S, Story
+from ocpi_hub.demo.checks import Evidence
+from ocpi_hub.demo.parties import HUB, Company
+from ocpi_hub.demo.processes import Party
+from ocpi_hub.demo.report import latency
+from ocpi_hub.demo.world import BUDGET_MS
+
+LEDGER_POLL_S = 0.5
+EVERYTHING = "1000000"
+
+
+async def collect(story: Story) -> Evidence:
+    """Everything that the checks look at."""
+    world = story.world
+    ledger = await _settled_ledger(story)
+    received = {emsp: await party.received_cdrs() for emsp, party in world.emsps.items()}
+    decisions = await world.hub.command("authorization", "list", "--limit", EVERYTHING)
+    return Evidence(
+        answers=story.all_answers,
+        decisions=decisions,
+        cdrs=story.cdrs,
+        acknowledged=story.billing.acknowledged,
+        received=received,
+        ledger=ledger,
+        attempts=await _attempts(story, received),
+        asked={emsp: await _asked(party) for emsp, party in world.emsps.items()},
+        pulled={cpo: await _pull(party) for cpo, party in world.cpos.items()},
+        tokens=story.plan.all_tokens,
+        secrets=story.secrets,
+        hub_log=world.hub.child.log.read_text(errors="replace"),
+    )
+
+
+async def _settled_ledger(story: Story) -> Sequence[Mapping[str, Any]]:
+    """The hub's list of CDRs, once nothing waits any more; else what it is after a long time."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while True:
+        ledger: list[dict[str, Any]] = await story.world.hub.command(
+            "cdr", "list", "--limit", EVERYTHING
+        )
+        waits = any(row["state"] in ("pending", "in_flight") for row in ledger)
+        if not waits or time.monotonic() > deadline:
+            return ledger
+        await asyncio.sleep(LEDGER_POLL_S)
+
+
+async def _attempts(
+    story: Story, received: Mapping[Company, Sequence[Mapping[str, Any]]]
+) -> dict[str, Sequence[str]]:
+    """Outcomes of the attempts for CDRs that came more than once."""
+    twice = [item for items in received.values() for item in items if item["count"] > 1]
+    shown = await asyncio.gather(
+        *(story.world.hub.command("cdr", "show", item["owner"], item["id"]) for item in twice)
+    )
+    return {
+        item["id"]: [attempt["outcome"] for attempt in each["attempt_history"]]
+        for item, each in zip(twice, shown, strict=True)
+    }
+
+
+async def _asked(party: Party) -> set[str]:
+    """The uids that an eMSP was asked about."""
+    record = await party.control("GET", "/record", module="tokens", direction="in")
+    paths = [item["path"].split("/") for item in record["items"]]
+    return {path[-2] for path in paths if path[-1] == "authorize"}
+
+
+async def _pull(party: Party) -> list[dict[str, Any]]:
+    """The hub's whole list of tokens, page by page."""
+    wanted = {"module": "tokens", "role": "SENDER", "to": str(HUB)}
+    return list((await party.control("POST", "/pull", wanted))["objects"])
+
+
+def figures(story: Story, evidence: Evidence) -> None:
+    """What it came to."""
+    report = story.report
+    report.section("Figures")
+    by = Counter(decision["decided_by"] for decision in evidence.decisions)
+    told = ", ".join(f"{count} by {who.replace('_', ' ')}" for who, count in by.most_common())
+    report.line("authorizations", f"{len(evidence.answers)}: {told}")
+    why = Counter(
+        decision["reason"]
+        for decision in evidence.decisions
+        if decision["decided_by"] == DecidedBy.HUB_FALLBACK
+    )
+    told = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
+    report.line("fallback, because the eMSP was", told)
+    longest = max(each.ms for each in evidence.answers)
+    report.line("longest authorization", f"{longest:,.0f} ms, with a budget of {BUDGET_MS:,} ms")
+    legs = {(row["cpo"], row["uid"]): row["legs_ms"] for row in evidence.decisions}
+    for name, answers in story.answers.items():
+        own = [
+            each.ms - max(legs.get((str(each.ask.cpo.party), each.ask.uid), {}).values(), default=0)
+            for each in answers
+        ]
+        report.line(f"  {name}", f"{latency(own)} without the eMSP's part")
+    twice = sum(item["count"] > 1 for items in evidence.received.values() for item in items)
+    report.line(
+        "CDRs",
+        f"{len(evidence.acknowledged)} acknowledged in {story.billing.posts} POSTs,"
+        f" {twice} delivered twice",
+    )
+    pulled = ", ".join(f"{len(tokens):,}" for tokens in evidence.pulled.values())
+    report.line("tokens read back by the CPOs", pulled)

@@ -1,0 +1,21 @@
+"""The demo itself, small: a real start, a real kill, and its own checks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_keeps_its_promises() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ocpi_hub.demo", "--scale", "0.05"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "demo: ok"
+    assert "FAILED" not in done.stdout

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from typing import Any
 import httpx
 
 from ocpi_hub.demo.parties import Company
+from ocpi_hub.demo.process_tree import descendants, parents
 from ocpi_hub.errors import OperatorError
 
 START_TIMEOUT_S = 60.0
@@ -29,6 +31,8 @@ STOP_TIMEOUT_S = 30.0
 COMMAND_TIMEOUT_S = 60.0
 CONTROL_TIMEOUT_S = 120.0
 POLL_S = 0.05
+PORTS = range(20_000, 32_000)
+PORT_ATTEMPTS = 50
 
 PROGRAM = (sys.executable, "-m", "ocpi_hub")
 
@@ -39,10 +43,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that is free now, for a hub that has to come back under the same address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free, for a hub that has to come back under the same address.
+
+    It lies below those that systems give to outgoing connections: one of those might take the
+    place of the hub while it is away.
+    """
+    for port in random.sample(PORTS, PORT_ATTEMPTS):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OperatorError(f"no free port found from {PORTS.start} to {PORTS.stop}")
 
 
 class Child:
@@ -133,45 +143,6 @@ async def _within(limit_s: float, happened: Callable[[], bool]) -> bool:
             return False
         await asyncio.sleep(POLL_S)
     return True
-
-
-def parents() -> dict[int, int]:
-    """The parent of every living process."""
-    if Path("/proc/self/stat").exists():
-        return _parents_by_proc()
-    # Systems without /proc have ps.
-    listed = subprocess.run(
-        ["ps", "-axo", "pid=,ppid=,stat="],  # noqa: S607 - its place differs between systems
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    rows = (line.split() for line in listed.stdout.splitlines())
-    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
-
-
-def _parents_by_proc() -> dict[int, int]:
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            text = (entry / "stat").read_text(errors="replace")
-        except OSError:  # it has just ended
-            continue
-        # The name stands in brackets and may contain anything.
-        state, parent, *_ = text.rpartition(")")[2].split()
-        if state not in "ZX":
-            found[int(entry.name)] = int(parent)
-    return found
-
-
-def descendants(pid: int, parent_of: Mapping[int, int]) -> list[int]:
-    """Children, their children and so on; parents before their children."""
-    found = [pid]
-    for each in found:
-        found += [child for child, parent in parent_of.items() if parent == each]
-    return found[1:]
 
 
 class Hub:

@@ -14,7 +14,8 @@ from ocpi_hub.demo import processes
 from ocpi_hub.demo.__main__ import main
 from ocpi_hub.demo.authorizing import batches, read_answer
 from ocpi_hub.demo.plan import make_plan
-from ocpi_hub.demo.processes import Child, clean_environment, descendants, parents
+from ocpi_hub.demo.process_tree import descendants, parents
+from ocpi_hub.demo.processes import Child, clean_environment
 from ocpi_hub.demo.report import Report, latency, percentile
 from ocpi_hub.errors import OperatorError
 

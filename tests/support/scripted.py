@@ -21,6 +21,7 @@ from ocpi_hub.delivery.custody import (
     settle,
 )
 from ocpi_hub.delivery.shared import Page
+from ocpi_hub.delivery.verdict import Unknown
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundRequest
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
@@ -81,6 +82,7 @@ class MemoryCustody:
         self.recording = asyncio.Event()
         self.recording.set()
         self._doubted: set[uuid.UUID] = set()
+        self._known: set[uuid.UUID] = set()
         self._changed = asyncio.Condition()
 
     async def take_in(self, intake: Intake) -> TakenIn:
@@ -88,8 +90,18 @@ class MemoryCustody:
         repeat = judge_repeat(existing, intake) if existing else None
         if repeat not in (None, Repeat.SEND_AGAIN, Repeat.REPLACE):
             return TakenIn(repeat, None)
-        version = 1 if existing is None else existing.version + (repeat is Repeat.REPLACE)
-        await self._put(self._row(intake, version))
+        row = self._row(intake)
+        if existing is not None:
+            replaced = repeat is Repeat.REPLACE
+            row = replace(
+                row,
+                version=existing.version + replaced,
+                sent_version=existing.sent_version,
+                unknown_outcomes=0 if replaced else existing.unknown_outcomes,
+                last_answer=existing.last_answer,
+                receiver_location=existing.receiver_location,
+            )
+        await self._put(row)
         if intake.start is not Start.SEND:
             return TakenIn(repeat, None)
         return TakenIn(repeat, self._attempt(self.rows[intake.key]))
@@ -102,6 +114,10 @@ class MemoryCustody:
         row = self.rows[report.attempt.key]
         doubted = report.attempt.attempt_id in self._doubted
         self._doubted.discard(report.attempt.attempt_id)
+        if isinstance(report.verdict, Unknown) and report.attempt.attempt_id not in self._known:
+            self._doubted.add(report.attempt.attempt_id)
+        else:
+            self._known.add(report.attempt.attempt_id)
         after = settle(row, report, self.now, PATIENCE, 1.0, doubted=doubted)
         if after.next_attempt_at == self.now:  # the pause is the backoff's, which is not kept here
             after = replace(after, next_attempt_at=self.now + timedelta(seconds=5))
@@ -160,7 +176,7 @@ class MemoryCustody:
             and at <= self.now
         ]
 
-    def _row(self, intake: Intake, version: int) -> DirectedObject:
+    def _row(self, intake: Intake) -> DirectedObject:
         states = {Start.SEND: DirectedState.IN_FLIGHT, Start.HOLD: DirectedState.HELD}
         return DirectedObject(
             key=intake.key,
@@ -171,7 +187,7 @@ class MemoryCustody:
             last_updated=intake.last_updated,
             correlation_id=intake.correlation_id,
             state=states.get(intake.start, DirectedState.PENDING),
-            version=version,
+            version=1,
             sent_version=0,
             attempt_id=intake.attempt_id,
             lease_until=self.now + LEASE if intake.start is Start.SEND else None,

@@ -22,6 +22,7 @@ from aiohttp import web
 from ocpi_hub.assembly import Loop, Parts, Roles, Surroundings, Wrappers, assemble
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.listening import BACKLOG, server_tls
 from ocpi_hub.server.http import HubRunner
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
@@ -30,8 +31,6 @@ from ocpi_hub.store.secret_key import Keyring
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
-
-BACKLOG = 1024
 
 
 class Service:
@@ -69,6 +68,7 @@ class Service:
             ready: called once requests are accepted.
 
         Raises:
+            ConfigError: a certificate file cannot be used.
             StoreUnavailable: the database cannot be reached at the start.
             ExceptionGroup: a loop failed.
         """
@@ -133,7 +133,10 @@ class Service:
             app, grace_s=self._settings.grace_s, keep_alive_s=self._settings.keep_alive_s
         )
         await runner.setup()
-        await web.SockSite(runner, self._listener, backlog=BACKLOG).start()
+        site = web.SockSite(
+            runner, self._listener, backlog=BACKLOG, ssl_context=server_tls(self._settings)
+        )
+        await site.start()
         return runner
 
 

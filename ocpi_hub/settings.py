@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     public_url: str = ""
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
     workers: int = Field(1, ge=1, le=64)
     grace_s: float = Field(10.0, gt=0)
 
@@ -146,6 +148,8 @@ class Settings(BaseSettings):
             raise ValueError("directory_max_age_s must be more than twice directory_poll_s")
         if bool(self.client_certificate_file) != bool(self.client_certificate_key_file):
             raise ValueError("client_certificate_file and client_certificate_key_file go together")
+        if bool(self.tls_certificate_file) != bool(self.tls_key_file):
+            raise ValueError("tls_certificate_file and tls_key_file go together")
         if self.database_url.get_secret_value() and not self.secret_key.get_secret_value():
             raise ValueError(
                 "secret_key is required with database_url: set OCPI_HUB_SECRET_KEY to the output"

@@ -20,7 +20,8 @@ from contextlib import asynccontextmanager, closing
 from typing import Any
 
 from ocpi_hub.assembly import Roles
-from ocpi_hub.errors import ConfigError, OperatorError
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.listening import listen, server_tls, url_of
 from ocpi_hub.service import Service
 from ocpi_hub.settings import ENV_PREFIX, Settings, load_settings
 from ocpi_hub.store.address import DatabaseAddress
@@ -48,7 +49,7 @@ async def serve(settings: Settings, roles: Roles, *, ready: Ready = lambda _: No
         ready: called with the public URL once requests are accepted.
 
     Raises:
-        ConfigError: the address to listen on cannot be used.
+        ConfigError: the address to listen on or a certificate file cannot be used.
         StoreError: the database cannot be used.
         OperatorError: workers keep dying.
     """
@@ -56,8 +57,9 @@ async def serve(settings: Settings, roles: Roles, *, ready: Ready = lambda _: No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with closing(_listen(settings)) as listener:
-        public_url = settings.public_url or _url_of(listener)
+    server_tls(settings)  # a wrong file must be told now, not by each worker
+    with closing(listen(settings)) as listener:
+        public_url = settings.public_url or url_of(settings, listener)
         async with _database(settings, stop) as address:
             await migrate(address, settings)
             if settings.workers == 1:
@@ -94,28 +96,6 @@ async def _database(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Da
                 watching_stop.set()
     finally:
         await server.stop()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
-    except OSError as error:
-        raise ConfigError(
-            f"host, port: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        ) from None
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
-
-
-def _url_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Workers:

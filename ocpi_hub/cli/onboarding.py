@@ -15,6 +15,7 @@ from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.domain.party import CredentialsToken, PlatformId
 from ocpi_hub.errors import OperatorError
+from ocpi_hub.listening import local_url
 from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.registration import PostgresRegistrationStore
@@ -98,7 +99,6 @@ def _public_url(settings: Settings) -> str:
         return settings.public_url
     if settings.port == 0:
         raise OperatorError("set OCPI_HUB_PUBLIC_URL: the hub listens on a port of its own choice")
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{settings.port}"
+    url = local_url(settings, settings.host, settings.port)
     log.warning("public_url_not_set", url=url, remedy="partners need a URL that they can reach")
     return url

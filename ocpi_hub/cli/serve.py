@@ -10,6 +10,7 @@ import uvloop
 
 from ocpi_hub.assembly import Roles
 from ocpi_hub.errors import ConfigError, HubError
+from ocpi_hub.listening import server_tls
 from ocpi_hub.settings import Settings, load_settings
 from ocpi_hub.store.locate import database_address
 from ocpi_hub.store.migrate import migrate
@@ -120,4 +121,5 @@ async def run_check(_: argparse.Namespace, settings: Settings) -> dict[str, obje
     """All settings, secrets masked."""
     if settings.secret_key.get_secret_value():
         load_keyring(settings)
+    server_tls(settings)
     return settings.model_dump(mode="json") | {"data_dir": str(settings.data_path)}

@@ -11,14 +11,9 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from ocpi_hub.clock import SystemClock
@@ -28,6 +23,7 @@ from ocpi_hub.delivery.url_safety import Lookup
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings, load_settings
+from tests.support.pki import make_certificate, write_pair
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -740,67 +736,14 @@ class Pki:
     server: ssl.SSLContext
 
 
-def _certificate(
-    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
-) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    signer = issuer[1] if issuer else key
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
-    )
-    if issuer is None:
-        usage = x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        builder = builder.add_extension(usage, critical=True)
-    else:
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
-        builder = builder.add_extension(alternatives, critical=False)
-    return builder.sign(signer, hashes.SHA256()), key
-
-
-def _write(
-    directory: Path, name: str, pair: tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-) -> tuple[Path, Path]:
-    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
-    certificate.write_bytes(pair[0].public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        pair[1].private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, key
-
-
 @pytest.fixture
 def pki(tmp_path: Path) -> Pki:
-    authority = _certificate("Test CA", None)
-    ca_file, ca_key = _write(tmp_path, "ca", authority)
+    authority = make_certificate("Test CA", None)
+    ca_file, ca_key = write_pair(tmp_path, "ca", authority)
     ca_key.unlink()
-    certificate, key = _write(tmp_path, "server", _certificate("cpo.example.com", authority))
+    certificate, key = write_pair(
+        tmp_path, "server", make_certificate("cpo.example.com", authority)
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return Pki(ca_file, context)
@@ -872,8 +815,8 @@ async def test_handshake_that_hangs_is_unreachable() -> None:
 async def test_client_certificate_is_presented_to_a_partner_that_asks(
     pki: Pki, tmp_path: Path
 ) -> None:
-    ours = _certificate("hub.example.com", None)
-    certificate, key = _write(tmp_path, "hub", ours)
+    ours = make_certificate("hub.example.com", None)
+    certificate, key = write_pair(tmp_path, "hub", ours)
     pki.server.load_verify_locations(certificate)
     pki.server.verify_mode = ssl.CERT_REQUIRED
     async with (

@@ -176,6 +176,8 @@ def test_file_that_is_not_toml_is_refused(config_file: Path, text: str) -> None:
         ({"directory_poll_s": 5, "directory_max_age_s": 10}, "more than twice directory_poll_s"),
         ({"client_certificate_file": "c.pem"}, "go together"),
         ({"client_certificate_key_file": "k.pem"}, "go together"),
+        ({"tls_certificate_file": "c.pem"}, "tls_certificate_file and tls_key_file go together"),
+        ({"tls_key_file": "k.pem"}, "tls_certificate_file and tls_key_file go together"),
         ({"database_url": "postgresql://hub@db/hub"}, "secret_key is required"),
     ],
 )

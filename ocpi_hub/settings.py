@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import ipaddress
 import os
 import pwd
@@ -199,6 +200,7 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         ConfigError: naming each wrong key, without its value (it may be a secret).
     """
+    _refuse_unknown_variables()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as error:
@@ -209,3 +211,22 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError("; ".join(lines)) from None
     except (OSError, ValueError) as error:  # an unreadable file, broken TOML, a broken list
         raise ConfigError(f"the configuration cannot be read: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """A variable that means nothing is a typing error, and its key keeps its default unnoticed.
+
+    Raises:
+        ConfigError: naming each of them and the key that was probably meant.
+    """
+    known = [name.upper() for name in (*Settings.model_fields, "config")]
+    lines = []
+    for name in sorted(os.environ):
+        key = name.upper().removeprefix(ENV_PREFIX)
+        if not name.upper().startswith(ENV_PREFIX) or key in known:
+            continue
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {ENV_PREFIX}{close[0]}?" if close else ""
+        lines.append(f"{name}: there is no such key{hint}")
+    if lines:
+        raise ConfigError("; ".join(lines))

@@ -155,6 +155,30 @@ def test_several_wrong_keys_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OCPI_HUB_PUBLIC_ULR", "OCPI_HUB_PUBLIC_ULR: .* did you mean OCPI_HUB_PUBLIC_URL?"),
+        ("ocpi_hub_workerz", "ocpi_hub_workerz: .* did you mean OCPI_HUB_WORKERS?"),
+        ("OCPI_HUB_XYZZY", "OCPI_HUB_XYZZY: there is no such key$"),
+        ("OCPI_HUB_", "OCPI_HUB_: there is no such key"),
+    ],
+)
+def test_unknown_variable_is_refused_with_the_key_that_was_meant(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, SECRET)
+    with pytest.raises(ConfigError, match=text) as caught:
+        load_settings()
+    assert SECRET not in str(caught.value)
+
+
+def test_variables_of_others_and_of_any_case_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCPI_HUBCAP", "1")
+    monkeypatch.setenv("ocpi_hub_port", "9002")
+    assert load_settings().port == 9002
+
+
 def test_unknown_key_in_the_file_is_refused(config_file: Path) -> None:
     config_file.write_text("prot = 8080\n")
     with pytest.raises(ConfigError, match="prot"):

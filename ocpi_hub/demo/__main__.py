@@ -10,11 +10,12 @@ import time
 from collections import deque
 from pathlib import Path
 
-from ocpi_hub.demo.acts import Story, play
+from ocpi_hub.demo.acts import play
 from ocpi_hub.demo.checks import Check, run_checks
 from ocpi_hub.demo.closing import collect, figures
 from ocpi_hub.demo.plan import make_plan
 from ocpi_hub.demo.report import Report
+from ocpi_hub.demo.story import Story
 from ocpi_hub.demo.world import World
 from ocpi_hub.errors import HubError
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocpi_hub.authorization.protocols import DecidedBy
-from ocpi_hub.demo.acts import SETTLE_TIMEOUT_S, Story
 from ocpi_hub.demo.checks import Evidence
 from ocpi_hub.demo.parties import HUB, Company
 from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.report import latency
+from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story
 from ocpi_hub.demo.world import BUDGET_MS
 
 LEDGER_POLL_S = 0.5

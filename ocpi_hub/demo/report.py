@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-LABEL_WIDTH = 40
+LABEL_WIDTH = 42
 PLAIN_STEPS = 4
 PLAIN_FROM = 1000
 """Progress lines of one task when the output is no terminal, if it has that many things to do."""

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from ocpi_hub.authorization.protocols import DecidedBy
-from ocpi_hub.demo.acts import cut
+from ocpi_hub.demo.outages import cut
 from ocpi_hub.demo.parties import FAHRTWIND
 from ocpi_hub.demo.plan import WHITELIST_PAIR, make_plan
 from tests.unit.demo.test_data import CDRS

@@ -85,6 +85,7 @@ class Surroundings:
 
     Attributes:
         public_url: base of every URL the hub hands out.
+        serves: whether this process accepts requests itself.
     """
 
     settings: Settings
@@ -93,7 +94,14 @@ class Surroundings:
     client: OutboundClient
     clock: Clock
     public_url: str
+    serves: bool
     wrappers: Wrappers
+
+    @property
+    def known_url(self) -> str | None:
+        """`public_url` if partners can reach the hub there: a process that only works in the
+        background listens nowhere, and knows no other URL than a configured one."""
+        return self.public_url if self.serves or self.settings.public_url else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,9 @@ class _Stores:
             PartyId(settings.hub_country_code, settings.hub_party_id),
             RelationMode(settings.default_relation),
         )
-        self.registration = PostgresRegistrationStore(database, around.keyring)
+        self.registration = PostgresRegistrationStore(
+            database, around.keyring, overlap=timedelta(seconds=settings.catch_up_overlap_s)
+        )
         self.shared = PostgresSharedStore(database, **batches)
         self.custody = PostgresCustodyStore(
             database,
@@ -201,7 +211,9 @@ class _Delivery:
 def assemble(around: Surroundings) -> Parts:
     """Put a process together; nothing runs yet."""
     stores = _Stores(around)
-    keeper = DirectoryKeeper(stores.directory, around.settings, around.clock)
+    keeper = DirectoryKeeper(
+        stores.directory, around.settings, around.clock, public_url=around.known_url
+    )
     delivery = _Delivery(around, stores, lambda: keeper.current)
     server = _server(around, stores, delivery, keeper)
 

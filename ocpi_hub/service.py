@@ -85,6 +85,7 @@ class Service:
                     client=client,
                     clock=clock,
                     public_url=self._public_url,
+                    serves=self._listener is not None,
                     wrappers=self._wrappers,
                 )
             )

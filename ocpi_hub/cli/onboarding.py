@@ -84,21 +84,27 @@ async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
             client,
             policy,
             settings,
-            public_url=_public_url(settings),
+            public_url=await _public_url(access),
             offered=OFFERED,
         )
 
 
-def _public_url(settings: Settings) -> str:
-    """Where partners reach the hub.
+async def _public_url(access: OperatorAccess) -> str:
+    """Where partners reach the hub: as configured, else as a running process tells.
 
     Raises:
         OperatorError: this command cannot know it.
     """
+    settings = access.settings
     if settings.public_url:
         return settings.public_url
+    told = await access.directory.announced_url(max_age_s=settings.directory_max_age_s)
+    if told:
+        return told
     if settings.port == 0:
-        raise OperatorError("set OCPI_HUB_PUBLIC_URL: the hub listens on a port of its own choice")
+        raise OperatorError(
+            "set OCPI_HUB_PUBLIC_URL, or start the hub first: it chooses its port then"
+        )
     url = local_url(settings, settings.host, settings.port)
     log.warning("public_url_not_set", url=url, remedy="partners need a URL that they can reach")
     return url

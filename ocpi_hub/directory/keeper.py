@@ -42,11 +42,21 @@ _LAGGARD_POLL_S = 0.05
 class DirectoryKeeper:
     """The snapshot of one process.
 
+    Args:
+        public_url: base of the URLs this process hands out, for commands that need it.
+
     Attributes:
         process: this process, as `everyone_has` sees it.
     """
 
-    def __init__(self, store: DirectoryStore, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: DirectoryStore,
+        settings: Settings,
+        clock: Clock,
+        *,
+        public_url: str | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -58,7 +68,7 @@ class DirectoryKeeper:
         self._first_uses: set[bytes] = set()
         self._look_ups: dict[bytes, asyncio.Future[None]] = {}
         self._budget = TokenBucket(settings.unknown_credentials_per_s, clock)
-        self.process = ProcessRow(uuid.uuid4(), socket.gethostname(), os.getpid())
+        self.process = ProcessRow(uuid.uuid4(), socket.gethostname(), os.getpid(), public_url)
 
     @property
     def current(self) -> Directory:

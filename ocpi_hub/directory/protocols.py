@@ -13,11 +13,16 @@ from ocpi_hub.directory.snapshot import Directory, IssuedCredentials
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """One process of the hub, as all the others see it."""
+    """One process of the hub, as all the others see it.
+
+    Attributes:
+        public_url: base of the URLs it hands out; None when it does not know, or is not asked.
+    """
 
     process_id: UUID
     host: str
     pid: int
+    public_url: str | None = None
 
 
 class DirectoryStore(Protocol):

@@ -115,11 +115,20 @@ class PostgresDirectoryStore:
                 process.pid,
                 directory_version,
                 timedelta(seconds=keep_s),
+                process.public_url,
             )
 
     async def leave(self, process: ProcessRow) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.leave, process.process_id)
+
+    async def announced_url(self, *, max_age_s: float) -> str | None:
+        """The public URL of a process with a heartbeat younger than `max_age_s`."""
+        async with self._database.connection() as connection:
+            url: str | None = await connection.fetchval(
+                SQL.announced_url, timedelta(seconds=max_age_s)
+            )
+        return url
 
     async def laggards(self, version: int, *, max_age_s: float) -> Sequence[ProcessRow]:
         async with self._database.connection() as connection:

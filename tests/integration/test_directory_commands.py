@@ -122,6 +122,32 @@ async def test_invite_does_not_guess_the_url_of_a_hub_on_a_free_port(run: Run) -
         await run("platform", "invite", "--name", "x", public_url="", port=0)
 
 
+async def test_invite_takes_the_url_from_a_hub_that_runs(run: Run, database: Database) -> None:
+    settings = make_settings(directory_max_age_s=5.0)
+    url = "https://hub.example:8443"
+    keeper = DirectoryKeeper(
+        make_directory_store(database), settings, SystemClock(), public_url=url
+    )
+    await keeper.start()
+    unset = {"public_url": "", "port": 0, "directory_max_age_s": 5.0}
+    invited = await run("platform", "invite", "--name", "x", **unset)
+    assert invited["versions_url"] == f"{url}/ocpi/versions"
+    configured = await run("platform", "invite", "--name", "y")
+    assert configured["versions_url"] == "https://hub.example/ocpi/versions"
+    async with database.connection() as connection:
+        await connection.execute("update process set heartbeat_at = now() - interval '6 seconds'")
+    with pytest.raises(OperatorError, match="start the hub first"):
+        await run("platform", "invite", "--name", "z", **unset)
+    guessed = await run("platform", "invite", "--name", "z", **(unset | {"port": 8081}))
+    assert guessed["versions_url"] == "http://127.0.0.1:8081/ocpi/versions"
+
+
+async def test_a_process_that_does_not_serve_tells_no_url(run: Run, database: Database) -> None:
+    async with keepers(database, 1):
+        with pytest.raises(OperatorError, match="OCPI_HUB_PUBLIC_URL"):
+            await run("platform", "invite", "--name", "x", public_url="", port=0)
+
+
 async def test_connect_and_rotate_work_from_the_command_line(run: Run) -> None:
     async with ScriptedPartner() as partner:
         result = await run(

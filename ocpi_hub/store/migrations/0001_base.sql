@@ -10,7 +10,8 @@ create table process (
     pid               integer not null,
     started_at        timestamptz not null default now(),
     heartbeat_at      timestamptz not null default now(),
-    directory_version bigint not null default 0
+    directory_version bigint not null default 0,
+    public_url        text
 );
 
 -- Directory ---------------------------------------------------------------------------------------

@@ -64,13 +64,22 @@ where platform_id = $1
 -- name: heartbeat
 with gone as (
     delete from process where process_id <> $1 and heartbeat_at < now() - $5::interval)
-insert into process (process_id, host, pid, directory_version)
-values ($1, $2, $3, $4)
+insert into process (process_id, host, pid, directory_version, public_url)
+values ($1, $2, $3, $4, $6)
 on conflict (process_id) do update
 set heartbeat_at = now(), directory_version = excluded.directory_version;
 
 -- name: leave
 delete from process where process_id = $1;
+
+-- name: announced_url
+-- Where a hub that runs now is reached.
+select public_url
+from process
+where public_url is not null
+    and heartbeat_at > now() - $1::interval
+order by heartbeat_at desc
+limit 1;
 
 -- name: laggards
 select process_id, host, pid

@@ -10,6 +10,8 @@ from ocpi_hub.domain.party import Module, OcpiVersion
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.ocpi.v2_2_1.hub_client_info import ClientInfo
+from ocpi_hub.ocpi.v2_2_1.locations import EVSE, Connector, Location
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 from ocpi_hub.ocpi.v2_2_1.tokens import AuthorizationInfo, LocationReferences, Token
 from ocpi_hub.ocpi.v2_2_1.versions import Version, VersionDetails
@@ -22,6 +24,10 @@ _BODIES: Final[Mapping[OcpiVersion, tuple[type[OcpiModel], ...]]] = MappingProxy
             Version,
             VersionDetails,
             Credentials,
+            ClientInfo,
+            Location,
+            EVSE,
+            Connector,
             Token,
             LocationReferences,
             AuthorizationInfo,
@@ -36,6 +42,8 @@ _MODULE_OBJECTS: Final[Mapping[OcpiVersion, Mapping[Module, type[OcpiModel]]]] =
             {
                 Module.CDRS: CDR,
                 Module.CREDENTIALS: Credentials,
+                Module.HUB_CLIENT_INFO: ClientInfo,
+                Module.LOCATIONS: Location,
                 Module.TARIFFS: Tariff,
                 Module.TOKENS: Token,
             }

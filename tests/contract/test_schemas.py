@@ -13,18 +13,87 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.base import Rule
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.registry import V2_2_1, body_models
 from ocpi_hub.ocpi.schema import main, outdated, schema_files, write
 from tests.unit.ocpi.factories import (
     encode,
     make_cdr,
+    make_client_info,
+    make_connector,
     make_credentials,
+    make_evse,
+    make_location,
     make_tariff,
     make_token,
 )
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+CONNECTOR = make_connector(
+    max_electric_power=22000, tariff_ids=["T1"], terms_and_conditions="https://a.example/terms"
+)
+IMAGE = {
+    "url": "https://a.example/i.png",
+    "thumbnail": "https://a.example/t.png",
+    "category": "CHARGER",
+    "type": "png",
+    "width": 800,
+    "height": 600,
+}
+EVSE = make_evse(
+    evse_id="NL*CPO*E1",
+    status_schedule=[
+        {
+            "period_begin": "2026-05-01T00:00:00Z",
+            "period_end": "2026-06-01T00:00:00Z",
+            "status": "PLANNED",
+        }
+    ],
+    capabilities=["RESERVABLE"],
+    connectors=[CONNECTOR],
+    floor_level="-1",
+    coordinates={"latitude": "52.37403", "longitude": "-4.88969"},
+    physical_reference="7",
+    directions=[{"language": "nl", "text": "Links"}],
+    parking_restrictions=["EV_ONLY"],
+    images=[IMAGE],
+)
+LOCATION = make_location(
+    publish=False,
+    publish_allowed_to=[
+        {
+            "uid": "04A2B3C4",
+            "type": "RFID",
+            "visual_number": "1234",
+            "issuer": "Beispiel",
+            "group_id": "G",
+        }
+    ],
+    name="Gracht",
+    postal_code="1015 CJ",
+    state="Noord-Holland",
+    related_locations=[
+        {
+            "latitude": "52.37403",
+            "longitude": "4.88969",
+            "name": {"language": "nl", "text": "Ingang"},
+        }
+    ],
+    parking_type="ON_STREET",
+    evses=[EVSE],
+    operator={"name": "Laadpaal BV", "website": "https://a.example", "logo": IMAGE},
+    facilities=["HOTEL"],
+    opening_times={
+        "twentyfourseven": False,
+        "regular_hours": [{"weekday": 7, "period_begin": "08:00", "period_end": "20:00"}],
+        "exceptional_openings": [
+            {"period_begin": "2026-05-01T00:00:00Z", "period_end": "2026-05-02T00:00:00Z"}
+        ],
+    },
+    charging_when_closed=False,
+)
 
 COMPLETE: dict[str, dict[str, Any]] = {
     "Version": {"version": "2.2.1", "url": "https://a.example/ocpi/2.2.1"},
@@ -35,6 +104,10 @@ COMPLETE: dict[str, dict[str, Any]] = {
         ],
     },
     "Credentials": make_credentials(),
+    "ClientInfo": make_client_info(),
+    "Location": LOCATION,
+    "EVSE": EVSE,
+    "Connector": CONNECTOR,
     "Token": make_token(
         visual_number="1234",
         group_id="G",
@@ -88,7 +161,7 @@ COMPLETE: dict[str, dict[str, Any]] = {
 }
 
 REPLACEMENTS: tuple[Any, ...] = (
-    *(None, True, 0, -1.5, 2.5, "", "#NA", "x", "X" * 300, "ü", "a\nb", [], {}, [{}], ["x"]),
+    *(None, True, 0, 8, -1.5, 2.5, "", "#NA", "x", "X" * 300, "ü", "a\nb", [], {}, [{}], ["x"]),
     *("2026-01-01T00:00:00Z", "2026-01-01T00:00:00+00:00", "1970-1-1T00:00:00Z"),
 )
 
@@ -101,11 +174,12 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def model_has_nothing_to_say(name: str, value: object) -> bool:
+    """Rules between fields are left out: schemas do not know them."""
     try:
         parsed = parse_object(encode(value), body_models(V2_2_1)[name], max_depth=16)
     except InvalidRequest:
         return False
-    return parsed.findings == ()
+    return all(found.rule is Rule.CROSS_FIELD for found in parsed.findings)
 
 
 def variants(value: Any) -> Iterator[Any]:

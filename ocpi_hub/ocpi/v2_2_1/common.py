@@ -5,12 +5,17 @@ Spec: 2.2.1 types, mod_locations_data_types, mod_sessions_profile_type_enum.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Self
+
+from pydantic import ValidationInfo, model_validator
 
 from ocpi_hub.ocpi.base import (
     Boolean,
     CiString,
+    Finding,
     Integer,
     Language,
     Many,
@@ -18,8 +23,22 @@ from ocpi_hub.ocpi.base import (
     OcpiModel,
     OcpiString,
     OpenEnum,
+    Rule,
     Url,
+    mark,
 )
+
+_WHOLE: Final = 100
+
+
+class CrossChecked(OcpiModel, frozen=True):
+    """A base of objects with rules between their fields: `own_findings` tells what they break."""
+
+    @model_validator(mode="after")
+    def _mark_own_findings(self, info: ValidationInfo) -> Self:
+        if any(True for _ in self.own_findings()):
+            mark(info)
+        return self
 
 
 class DisplayText(OcpiModel, frozen=True):
@@ -170,7 +189,7 @@ class EnvironmentalImpact(OcpiModel, frozen=True):
     amount: Number
 
 
-class EnergyMix(OcpiModel, frozen=True):
+class EnergyMix(CrossChecked, frozen=True):
     """Spec: 2.2.1 mod_locations_energymix_class."""
 
     is_green_energy: Boolean
@@ -178,6 +197,12 @@ class EnergyMix(OcpiModel, frozen=True):
     environ_impact: Many[EnvironmentalImpact] = ()
     supplier_name: Annotated[str, OcpiString(64)] | None = None
     energy_product_name: Annotated[str, OcpiString(64)] | None = None
+
+    def own_findings(self) -> Iterator[Finding]:
+        total = sum((source.percentage for source in self.energy_sources), Decimal(0))
+        # Rounded percentages, such as three times 33.3, are no fault.
+        if self.energy_sources and abs(total - _WHOLE) >= 1:
+            yield Finding(Rule.CROSS_FIELD, "energy_sources", "do not add up to 100 percent")
 
 
 class ProfileType(StrEnum):

@@ -101,5 +101,60 @@ def make_role(**overrides: Any) -> dict[str, Any]:
     }
 
 
+def make_connector(**overrides: Any) -> dict[str, Any]:
+    """A Connector with the required fields."""
+    return {
+        "id": "1",
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 32,
+        "last_updated": "2026-01-02T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_evse(**overrides: Any) -> dict[str, Any]:
+    """An EVSE with the required fields."""
+    return {
+        "uid": "E1",
+        "status": "AVAILABLE",
+        "connectors": [make_connector()],
+        "last_updated": "2026-01-03T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_location(**overrides: Any) -> dict[str, Any]:
+    """A Location with the required fields and an EVSE."""
+    return {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "LOC1",
+        "publish": True,
+        "address": "Keizersgracht 1",
+        "city": "Amsterdam",
+        "country": "NLD",
+        "coordinates": {"latitude": "52.37403", "longitude": "4.88969"},
+        "evses": [make_evse()],
+        "time_zone": "Europe/Amsterdam",
+        "last_updated": "2026-01-04T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_client_info(**overrides: Any) -> dict[str, Any]:
+    """The ClientInfo of a connected CPO."""
+    return {
+        "party_id": "CPO",
+        "country_code": "NL",
+        "role": "CPO",
+        "status": "CONNECTED",
+        "last_updated": "2026-01-01T00:00:00Z",
+        **overrides,
+    }
+
+
 def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()

@@ -393,5 +393,5 @@ def test_unknown_enum_values_deep_inside_survive_and_are_found() -> None:
 def test_registry_knows_the_objects_of_modules_by_version() -> None:
     assert versions() == (V2_2_1,)
     assert module_object(V2_2_1, Module.CDRS) is CDR
-    assert module_object(V2_2_1, Module.HUB_CLIENT_INFO) is None
+    assert module_object(V2_2_1, Module.COMMANDS) is None
     assert body_models(V2_2_1)["AuthorizationInfo"] is AuthorizationInfo

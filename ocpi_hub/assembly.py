@@ -23,6 +23,7 @@ from ocpi_hub.delivery.custody import CustodyStore, Patience
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
+from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.relay import Relay
@@ -202,6 +203,7 @@ class _Delivery:
             holds=self.holds,
             found=self.directed.wake,
         )
+        self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
         self.links = PageLinks(
             around.public_url, lambda text: around.keyring.mac("page link", text)
         )
@@ -230,6 +232,7 @@ def assemble(around: Surroundings) -> Parts:
         ),
         background=(
             ("delivery", delivery.directed.run),
+            ("late-endpoints", delivery.late_endpoints.run),
             ("catch-up", delivery.catch_up.run),
         ),
         writers=(

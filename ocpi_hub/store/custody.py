@@ -108,6 +108,12 @@ class PostgresCustodyStore:
             )
         return [_attempt(directed_object(row)) for row in rows]
 
+    async def make_announced_due(self, announced: Sequence[tuple[str, PartyId]]) -> int:
+        rows = ((module, *party_columns(party)) for module, party in announced)
+        async with self._database.connection() as connection:
+            done = await connection.execute(SQL.make_announced_due, *columns(rows, 3))
+        return int(done.split()[-1])
+
     async def find(self, key: ObjectKey) -> DirectedObject | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL.find, *key_columns(key))

@@ -106,6 +106,9 @@ async def test_hot_queries_of_custody_use_their_indexes(database: Database) -> N
     receivers = [f"R{n:02}" for n in range(100)]
     async with database.transaction() as connection:
         due = await _plan(connection, SQL.due_receivers, ["DE"] * 100, receivers)
+        wait = await _plan(
+            connection, SQL.make_announced_due, ["cdrs"] * 100, ["DE"] * 100, receivers
+        )
         claim = await _plan(connection, SQL.claim, "DE", "R50", 16, timedelta(seconds=40))
         page = await _plan(connection, SQL.page, "cdrs", "DE", "R50", 9000, None, None, 0, 100)
         count = await _plan(connection, SQL.count, "cdrs", "DE", "R50", None, None)
@@ -113,10 +116,11 @@ async def test_hot_queries_of_custody_use_their_indexes(database: Database) -> N
         lock = await _plan(connection, SQL.lock_rows, *keys)
     assert "directed_object_due" in due
     assert "directed_object_due" in claim
+    assert "directed_object_to_pull" in wait
     assert "directed_object_inbox" in page
     assert "directed_object_inbox" in count
     assert "directed_object_pkey" in lock
-    for plan in (due, claim, page, lock):
+    for plan in (due, wait, claim, page, lock):
         assert "Seq Scan on directed_object" not in plan, plan
 
 

@@ -215,6 +215,9 @@ create unique index directed_object_inbox on directed_object
 create index directed_object_due on directed_object
     (receiver_country_code, receiver_party_id, coalesce(lease_until, next_attempt_at))
     where state in ('pending', 'in_flight');
+create index directed_object_to_pull on directed_object
+    (receiver_country_code, receiver_party_id, module)
+    where state = 'pending' and next_attempt_at is null;
 
 -- One row per attempt that has ended, or whose process fell silent (outcome 'unknown'). A late
 -- verdict still finds its row here.

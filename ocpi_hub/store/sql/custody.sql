@@ -203,6 +203,24 @@ where (d.module, d.country_code, d.party_id, d.object_id)
     = (due.module, due.country_code, due.party_id, due.object_id)
 returning d.*;
 
+-- name: make_announced_due
+-- What these receivers were to pull, before they announced where to push it.
+with waiting as (
+    select d.module, d.country_code, d.party_id, d.object_id
+    from directed_object d
+    join unnest($1::text[], $2::text[], $3::text[]) as a (module, country_code, party_id)
+        on (d.receiver_country_code, d.receiver_party_id, d.module)
+            = (a.country_code, a.party_id, a.module)
+    where d.state = 'pending'
+        and d.next_attempt_at is null
+    limit 5000
+    for update of d skip locked)
+update directed_object d
+set next_attempt_at = now()
+from waiting w
+where (d.module, d.country_code, d.party_id, d.object_id)
+    = (w.module, w.country_code, w.party_id, w.object_id);
+
 -- name: find
 select * from directed_object
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4);

@@ -169,23 +169,28 @@ class Hub:
         Raises:
             OperatorError: it failed.
         """
-        command = [*PROGRAM, *arguments, "--json"]
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM,
+            *arguments,
+            "--json",
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        text = f"`ocpi-hub {' '.join(arguments)}`"
         try:
-            ended = await asyncio.to_thread(
-                subprocess.run,
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=COMMAND_TIMEOUT_S,
-                check=True,
-            )
-        except subprocess.CalledProcessError as error:
-            text = error.stderr.decode(errors="replace").strip()
-            raise OperatorError(f"`ocpi-hub {' '.join(arguments)}` failed: {text}") from None
-        except subprocess.TimeoutExpired:
-            raise OperatorError(f"`ocpi-hub {' '.join(arguments)}` does not end") from None
-        return json.loads(ended.stdout)
+            out, err = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_S)
+        except TimeoutError:
+            raise OperatorError(f"{text} does not end") from None
+        finally:
+            # A command that outlives the hub would start the database itself.
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+        if process.returncode:
+            raise OperatorError(f"{text} failed: {err.decode(errors='replace').strip()}")
+        return json.loads(out)
 
 
 class Party:

@@ -257,9 +257,18 @@ async def read_body(request: web.Request, *, timeout_s: float, max_bytes: int) -
             headers=_CLOSE,
         ) from None
     except (web.RequestPayloadError, web.HTTPException, ConnectionError):
-        raise MalformedJson("The body broke off or is wrongly chunked", headers=_CLOSE) from None
+        raise _broken_off() from None
+    except RuntimeError:
+        if request.transport is not None:
+            raise
+        # How the library says that the client is gone.
+        raise _broken_off() from None
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     return body if encoding in ("", "identity") else _unpacked(body, encoding, max_bytes)
+
+
+def _broken_off() -> MalformedJson:
+    return MalformedJson("The body broke off or is wrongly chunked", headers=_CLOSE)
 
 
 def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:

@@ -31,7 +31,12 @@ from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.routing.route import ToParty, check_caller, route
 from ocpi_hub.routing.rules import RULES
-from ocpi_hub.server.handlers.common import Limits, addressed_by_link, report_findings
+from ocpi_hub.server.handlers.common import (
+    Limits,
+    addressed_by_link,
+    refuse_page_link,
+    report_findings,
+)
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.server.replies import ok, page_reply
 
@@ -80,6 +85,7 @@ class CdrsHandler:
         target = route(message, RULE, directory)
         if isinstance(target, ToParty):
             return await self._relay.pass_on(message, target)
+        refuse_page_link(message)
         maximum = min(self._limits.page, message.platform.page_limit or self._limits.page)
         page = parse_page(message.query, maximum=maximum)
         found = await self._store.page(RULE.module, message.sender, page)

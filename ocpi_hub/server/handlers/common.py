@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.links import PARTY_PARAMETER, URL_PARAMETER, PageLinks
 from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message, Reply
@@ -44,6 +44,16 @@ def addressed_by_link(message: Message, links: PageLinks) -> Message:
     if message.to not in (None, party):
         raise InvalidRequest("The page link and the OCPI-to headers name different parties")
     return replace(message, to=party)
+
+
+def refuse_page_link(message: Message) -> None:
+    """The hub's own lists need no parameters of relayed ones: somebody changed the link.
+
+    Raises:
+        InvalidRequest: there are some.
+    """
+    if any(message.parameter(name) is not None for name in (PARTY_PARAMETER, URL_PARAMETER)):
+        raise InvalidRequest("This page link was changed: follow the Link header as it is")
 
 
 def owner_in_path(message: Message) -> PartyId:

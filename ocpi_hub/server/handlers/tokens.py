@@ -33,6 +33,7 @@ from ocpi_hub.server.handlers.common import (
     owner_in_path,
     owners_shown_to,
     patch_fields,
+    refuse_page_link,
     report_findings,
     require_same,
 )
@@ -89,6 +90,7 @@ class TokensHandler:
         target = route(message, RULE, directory)
         if isinstance(target, ToParty):
             return await self._relay.pass_on(message, target)
+        refuse_page_link(message)
         page = parse_page(message.query, maximum=self._page_limit(message))
         owners = owners_shown_to(message.sender, RULE, directory)
         found = await self._store.page(RULE.module, message.sender, owners, page)

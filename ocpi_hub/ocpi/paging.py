@@ -34,6 +34,8 @@ _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 _LAYOUT: Final = struct.Struct(">QQQII")
 """after_serial, total, offset, check of the filters, check of all before."""
 
+_MAX_SERIAL: Final = 2**63 - 1
+
 Query = Sequence[tuple[str, str]]
 
 
@@ -164,7 +166,8 @@ def _decode_cursor(text: str, offset: int, query: Query) -> Cursor | None:
         after_serial, total, made_for, filters, check = _LAYOUT.unpack(raw)
     except (binascii.Error, ValueError, struct.error):
         raise InvalidRequest("cursor: is not one of this hub's") from None
-    if check != zlib.crc32(_LAYOUT.pack(after_serial, total, made_for, filters, 0)):
+    beyond = max(after_serial, total) > _MAX_SERIAL
+    if beyond or check != zlib.crc32(_LAYOUT.pack(after_serial, total, made_for, filters, 0)):
         raise InvalidRequest("cursor: is not one of this hub's")
     if made_for != offset or filters != _filters_check(query):
         return None

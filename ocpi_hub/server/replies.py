@@ -10,7 +10,14 @@ from collections.abc import Mapping
 
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.domain.message import Message, Reply
-from ocpi_hub.errors import HubRoutingError, OcpiError, Overloaded, ServerFault, StoreError
+from ocpi_hub.errors import (
+    HubRoutingError,
+    OcpiError,
+    Overloaded,
+    ServerFault,
+    StoreError,
+    StoreUnavailable,
+)
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.paging import Cursor, PageRequest, next_url
@@ -64,8 +71,10 @@ def _as_ocpi(error: Exception, *, functional: bool) -> OcpiError:
         return error
     if isinstance(error, StoreError):
         log.error("request_without_database", reason=str(error))
+        gone = isinstance(error, StoreUnavailable)
         return Overloaded(
-            "The hub's database cannot be reached; nothing was accepted, try again shortly",
+            f"The hub's database {'cannot be reached' if gone else 'refused this'};"
+            " nothing was accepted, try again shortly",
             headers={"Retry-After": "2"},
         )
     log.error("request_failed", exc_info=error)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import json
+import struct
 import uuid
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -178,6 +182,22 @@ async def test_a_number_out_of_all_range_is_2001(emsp: Wire, cpo: Wire, number: 
     assert (await emsp.send("PUT", f"{OWN}/BAD", token.encode())).codes == (200, 2001)
     cdr = json.dumps(make_cdr("BAD", total_energy=123456)).replace("123456", number)
     assert (await cpo.send("POST", CDRS, cdr.encode())).codes == (200, 2001)
+
+
+@pytest.mark.req("TY-02")
+async def test_an_id_that_does_not_fit_an_index_is_2001(emsp: Wire, cpo: Wire) -> None:
+    # Random enough for PostgreSQL not to compress it.
+    long = "".join(hashlib.sha256(f"BAD{number}".encode()).hexdigest() for number in range(80))
+    uid = make_token(long, contract_id="C")
+    for to in (None, "NL*CPO"):
+        answers = [
+            await emsp.send("PUT", f"{OWN}/{long}", uid, to=to),
+            await emsp.send("PUT", f"{OWN}/BAD", token_without(type=long), to=to),
+        ]
+        assert [answer.codes for answer in answers] == [(200, 2001)] * 2
+        assert all("at most" in answer.message for answer in answers)
+    answer = await cpo.send("POST", CDRS, make_cdr(long))
+    assert answer.codes == (200, 2001)
 
 
 @pytest.mark.req("CD-13", "CD-15", "TF-20")
@@ -493,6 +513,12 @@ async def test_a_broadcast_of_a_cdr_is_2001(cpo: Wire) -> None:
 # Lists -------------------------------------------------------------------------------------------
 
 
+_HEAD = (2**64 - 1, 2**64 - 1, 0, 0)
+_CHECKED = struct.pack(">QQQII", *_HEAD, zlib.crc32(struct.pack(">QQQII", *_HEAD, 0)))
+_BEYOND = base64.urlsafe_b64encode(_CHECKED).decode().rstrip("=")
+"""A cursor with a right checksum, to a place that no database has."""
+
+
 @pytest.mark.req("ER-11", "TF-12", "TY-03")
 @pytest.mark.parametrize(
     "query",
@@ -500,7 +526,7 @@ async def test_a_broadcast_of_a_cdr_is_2001(cpo: Wire) -> None:
      "offset=-1", "offset=1e3", "offset=99999999999999999999", "offset=%D9%A3",
      "date_from=yesterday", "date_from=2026-01-01", "date_from=", "date_from=0",
      "date_to=2026-13-01T00:00:00Z", "date_to=2026-01-01T00:00:00%2B00:00",
-     "cursor=x", "cursor=AAAA", "cursor=%C3%A4", "cursor=" + "A" * 48],
+     f"cursor={_BEYOND}", "cursor=x", "cursor=AAAA", "cursor=%C3%A4", "cursor=" + "A" * 48],
 )  # fmt: skip
 async def test_a_bad_paging_value_is_2001_and_names_the_parameter(cpo: Wire, query: str) -> None:
     answer = await cpo.send("GET", f"{LIST}?{query}", to="EU*HUB")

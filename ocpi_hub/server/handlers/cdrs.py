@@ -36,6 +36,7 @@ from ocpi_hub.server.handlers.common import (
     addressed_by_link,
     refuse_page_link,
     report_findings,
+    require_keepable,
 )
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.server.replies import ok, page_reply
@@ -113,6 +114,7 @@ class CdrsHandler:
         owner = PartyId(cdr.country_code, cdr.party_id)
         if owner != message.sender:
             raise InvalidRequest(f"The CDR belongs to {owner}, but was sent by {message.sender}")
+        require_keepable("id", cdr.id)
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
         target = route(message, RULE, directory, content_party=payer)
         if not isinstance(target, ToParty):

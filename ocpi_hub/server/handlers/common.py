@@ -25,6 +25,9 @@ log = get_logger(__name__)
 
 Model = TypeVar("Model", bound=OcpiModel)
 
+MAX_KEY = 255
+"""Characters of an id that the hub keeps an object under; the specification allows 39."""
+
 REACHABLE = frozenset({PartyStatus.CONNECTED, PartyStatus.OFFLINE})
 
 
@@ -82,6 +85,16 @@ def require_same(name: str, in_url: str, in_body: str) -> None:
     """
     if in_url.upper() != in_body.upper():
         raise InvalidRequest(f"{name} differs between the URL and the body")
+
+
+def require_keepable(name: str, value: str) -> None:
+    """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
+
+    Raises:
+        InvalidRequest: it does not fit.
+    """
+    if len(value) > MAX_KEY:
+        raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")
 
 
 def patch_fields(message: Message, limits: Limits) -> tuple[datetime, Mapping[str, object]]:

@@ -35,6 +35,7 @@ from ocpi_hub.server.handlers.common import (
     patch_fields,
     refuse_page_link,
     report_findings,
+    require_keepable,
     require_same,
 )
 from ocpi_hub.server.inbound import Inbound
@@ -178,6 +179,8 @@ def _check_identity(message: Message, token: Token) -> None:
     require_same("country_code", country_code, token.country_code)
     require_same("party_id", party_id, token.party_id)
     require_same("uid", uid, token.uid)
+    require_keepable("uid", uid)
+    require_keepable("type", token.type)
     kind = message.parameter("type")
     if kind is not None and kind != token.type:
         raise InvalidRequest("type differs between the URL and the body")

@@ -205,7 +205,10 @@ class _Delivery:
         )
         self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
         self.links = PageLinks(
-            around.public_url, lambda text: around.keyring.mac("page link", text)
+            around.public_url,
+            lambda text: around.keyring.mac("page link", text),
+            clock,
+            days=settings.page_link_days,
         )
         self.relay = Relay(self.client, self.links, timeout_s=settings.relay_timeout_s)
 

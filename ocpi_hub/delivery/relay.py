@@ -73,7 +73,7 @@ class Relay:
         """
         if not target.online:
             raise ReceiverNotConnected(f"{target.receiver} is OFFLINE")
-        page = self._links.page_url(message, target.receiver) if _is_list(message) else None
+        page = self._links.page_url(message, target) if _is_list(message) else None
         request = outbound_request(leg_of(message, target), deadline_s=self._timeout_s, url=page)
         return self.reply(await self._client.send(request), message, target)
 

@@ -12,9 +12,10 @@ import pytest
 
 from ocpi_hub.delivery.links import PageLinks, foreign_query
 from ocpi_hub.domain.message import Message
-from ocpi_hub.domain.party import InterfaceRole, PartyId, Role
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId, Role
 from ocpi_hub.errors import HubRoutingError, InvalidRequest
 from ocpi_hub.routing.route import ToParty
+from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, make_message, make_platform
 
 ENDPOINT = "https://partner.example/sender/tokens"
@@ -24,7 +25,8 @@ def mac(text: str) -> str:
     return hmac.new(b"key", text.encode(), hashlib.sha256).hexdigest()
 
 
-LINKS = PageLinks("https://hub.example", mac)
+CLOCK = ManualClock()
+LINKS = PageLinks("https://hub.example", mac, CLOCK, days=7)
 CALLER = make_platform((CPO, Role.CPO))
 TARGET = ToParty(EMSP, make_platform((EMSP, Role.EMSP)), online=True)
 
@@ -61,7 +63,7 @@ def test_a_link_to_the_endpoint_becomes_a_hub_url_that_keeps_the_query() -> None
         ("empty", ""),
     )
     assert LINKS.addressed(request) == EMSP
-    assert LINKS.page_url(request, EMSP) is None
+    assert LINKS.page_url(request, TARGET) is None
 
 
 @pytest.mark.req("RT-42")
@@ -77,14 +79,14 @@ def test_a_link_to_the_endpoint_becomes_a_hub_url_that_keeps_the_query() -> None
 def test_a_link_to_another_place_is_carried_along_sealed(url: str) -> None:
     request = followed(rewritten(url))
     assert LINKS.addressed(request) == EMSP
-    assert LINKS.page_url(request, EMSP) == url
+    assert LINKS.page_url(request, TARGET) == url
     assert urlsplit(rewritten(url)).netloc == "hub.example"
 
 
 def test_a_relative_link_belongs_to_the_endpoint() -> None:
-    assert LINKS.page_url(followed(rewritten("?offset=2")), EMSP) is None
+    assert LINKS.page_url(followed(rewritten("?offset=2")), TARGET) is None
     request = followed(rewritten("/pages/2"))
-    assert LINKS.page_url(request, EMSP) == "https://partner.example/pages/2"
+    assert LINKS.page_url(request, TARGET) == "https://partner.example/pages/2"
 
 
 @pytest.mark.req("RT-42")
@@ -92,17 +94,56 @@ def test_a_sealed_link_that_was_changed_is_refused() -> None:
     request = followed(rewritten("https://pages.example/next"))
     sealed = request.parameter("_at")
     assert sealed is not None
-    text, _, seal = sealed.partition(".")
+    text, expiry, seal = sealed.split(".")
     elsewhere = base64.urlsafe_b64encode(b"http://169.254.169.254/").decode().rstrip("=")
     forged = [
-        f"{elsewhere}.{seal}", f"{text}.", text, "", ".", f"{text}.{seal[:-1]}",
-        f"{text}.\u00e9", f"\u00e9.{seal}", f"a.{seal}", f"_w.{mac(f'{EMSP} ')}",
+        f"{elsewhere}.{expiry}.{seal}", f"{text}.{expiry}.", f"{text}.{seal}", text, "", ".", "..",
+        f"{text}.{expiry}.{seal[:-1]}", f"{text}.{int(expiry) + 1}.{seal}", f"{text}.\u0663.{seal}",
+        f"{text}.{expiry}.\u00e9", f"\u00e9.{expiry}.{seal}", f"a.{expiry}.{seal}",
+        f"{text}.{'9' * 5000}.{seal}", f"{text}.{expiry}.{seal}.",
     ]  # fmt: skip
     for at in forged:
-        with pytest.raises(InvalidRequest):
-            LINKS.page_url(message(("_at", at)), EMSP)
-    with pytest.raises(InvalidRequest):
-        LINKS.page_url(request, PartyId("FR", "OTH"))
+        with pytest.raises(InvalidRequest, match="request the list anew"):
+            LINKS.page_url(message(("_at", at)), TARGET)
+
+
+def test_a_sealed_link_goes_only_where_the_party_was_when_it_was_made() -> None:
+    request = followed(rewritten("https://pages.example/next"))
+    here = TARGET.platform
+    moved = replace(here, platform_id=PlatformId("p-other"))
+    announced_anew = replace(
+        here, endpoints={("tokens", InterfaceRole.SENDER): "https://new.example/sender/tokens"}
+    )
+    closed = replace(here, endpoints={})
+    for platform in (moved, announced_anew, closed):
+        with pytest.raises(InvalidRequest, match="request the list anew"):
+            LINKS.page_url(request, replace(TARGET, platform=platform))
+    with pytest.raises(InvalidRequest, match="request the list anew"):
+        LINKS.page_url(request, replace(TARGET, receiver=PartyId("FR", "OTH")))
+
+
+def test_a_sealed_link_serves_who_got_it_and_for_this_list() -> None:
+    request = followed(rewritten("https://pages.example/next"))
+    for other in (
+        replace(request, sender=PartyId("FR", "OTH")),
+        replace(request, module="cdrs"),
+        replace(request, interface_role=InterfaceRole.RECEIVER),
+    ):
+        with pytest.raises(InvalidRequest, match="request the list anew"):
+            LINKS.page_url(other, TARGET)
+
+
+def test_a_sealed_link_expires() -> None:
+    clock = ManualClock()
+    links = PageLinks("https://hub.example", mac, clock, days=2)
+    header = links.rewritten('<https://pages.example/n>; rel="next"', message(), TARGET)
+    assert header is not None
+    request = followed(header[1 : header.index(">")])
+    clock.advance(2 * 86_400 - 1)
+    assert links.page_url(request, TARGET) == "https://pages.example/n"
+    clock.advance(2)
+    with pytest.raises(InvalidRequest, match="request the list anew"):
+        links.page_url(request, TARGET)
 
 
 def test_a_link_names_a_party_or_is_refused() -> None:

@@ -13,6 +13,7 @@ from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import InterfaceRole, Role
 from ocpi_hub.errors import HubRoutingError, OcpiError, ReceiverNotConnected, ReceiverTimeout
 from ocpi_hub.routing.route import ToParty
+from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, make_message, make_platform
 from tests.support.scripted import ScriptedClient, answer
 
@@ -26,7 +27,8 @@ def client() -> ScriptedClient:
 
 @pytest.fixture
 def relay(client: ScriptedClient) -> Relay:
-    return Relay(client, PageLinks("https://hub.example", lambda text: "seal"), timeout_s=30.0)
+    links = PageLinks("https://hub.example", lambda text: "5ea1", ManualClock(), days=7)
+    return Relay(client, links, timeout_s=30.0)
 
 
 def message(*path: str, method: str = "GET", query: tuple[tuple[str, str], ...] = ()) -> Message:

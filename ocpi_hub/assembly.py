@@ -34,6 +34,8 @@ from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, RelationMode
 from ocpi_hub.errors import StoreError
 from ocpi_hub.registration.handshake import Handshake
+from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.renewal import Renewal
 from ocpi_hub.server.app import Handler, OcpiServer, build_app
 from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.handlers.cdrs import CdrsHandler
@@ -48,6 +50,7 @@ from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
 from ocpi_hub.store.migrate import pending
 from ocpi_hub.store.registration import PostgresRegistrationStore
+from ocpi_hub.store.renewal import PostgresRenewalStore
 from ocpi_hub.store.secret_key import Keyring
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.writer import BatchWriter
@@ -139,6 +142,7 @@ class _Stores:
         self.registration = PostgresRegistrationStore(
             database, around.keyring, overlap=timedelta(seconds=settings.catch_up_overlap_s)
         )
+        self.renewal = PostgresRenewalStore(database)
         self.shared = PostgresSharedStore(database, **batches)
         self.custody = PostgresCustodyStore(
             database,
@@ -237,6 +241,7 @@ def assemble(around: Surroundings) -> Parts:
             ("delivery", delivery.directed.run),
             ("late-endpoints", delivery.late_endpoints.run),
             ("catch-up", delivery.catch_up.run),
+            ("renewal", _renewal(around, stores, keeper).run),
         ),
         writers=(
             stores.shared.changes,
@@ -246,6 +251,27 @@ def assemble(around: Surroundings) -> Parts:
             stores.tokens.questions,
         ),
         app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
+    )
+
+
+def _renewal(around: Surroundings, stores: _Stores, keeper: DirectoryKeeper) -> Renewal:
+    settings, url = around.settings, around.known_url
+    onboarding = Onboarding(
+        stores.registration,
+        around.client,
+        UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
+        settings,
+        public_url=around.public_url,
+        offered=OFFERED,
+    )
+    return Renewal(
+        stores.renewal,
+        onboarding,
+        keeper,
+        max_age=timedelta(days=settings.credentials_renew_days) if url else timedelta(),
+        # Processes without a configured URL may disagree on it: they would take turns.
+        watch_offer=bool(settings.public_url),
+        grace_s=settings.grace_s,
     )
 
 

@@ -6,6 +6,7 @@ HubError                        anything this package raises on purpose
 │   ├── StoreUnavailable        the database cannot be reached or did not answer in time
 │   └── EmbeddedServerError     our own PostgreSQL cannot be started: says why and what to do
 ├── OperatorError               a command cannot be carried out: says why and what to do
+│   └── RefusedByPartner        because the partner answered and said no
 └── OcpiError                   becomes an OCPI envelope; a class carries HTTP status and code
     ├── InvalidRequest          200/2001  missing or invalid parameter
     │   ├── MalformedJson       400/2001
@@ -60,6 +61,10 @@ class EmbeddedServerError(StoreError):
 
 class OperatorError(HubError):
     """An operator's command cannot be carried out; the text says why and what to do."""
+
+
+class RefusedByPartner(OperatorError):
+    """The partner answered, and said no: asking again soon will not help."""
 
 
 class OcpiError(HubError):

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     token_grace_s: float = Field(300.0, ge=0)
     invitation_days: int = Field(30, ge=1)
     handshake_timeout_s: float = Field(10.0, gt=0)
+    credentials_renew_days: int = Field(30, ge=0)
 
     still_alive_s: float = Field(300.0, gt=0)
     offline_after_failures: int = Field(2, ge=1)

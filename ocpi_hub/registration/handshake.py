@@ -161,6 +161,7 @@ class Handshake:
             roles=roles,
             endpoints=found.endpoints,
             raw_token=found.raw,
+            offer_digest=self.offer.digest,
         )
         new = new_token()
         _require_stored(await self._store.complete_answered(issued, registration, new.sha256))

@@ -30,6 +30,7 @@ from ocpi_hub.errors import (
     EndpointsMissing,
     InvalidRequest,
     OperatorError,
+    RefusedByPartner,
     UnsupportedVersion,
 )
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
@@ -106,6 +107,11 @@ class Onboarding:
             max_depth=settings.max_json_depth,
         )
 
+    @property
+    def offer_digest(self) -> bytes:
+        """Of the hub's endpoints, as partners are told them now."""
+        return self._offer.digest
+
     async def invite(self, name: str) -> Invitation:
         """A new platform that may register once."""
         token = new_token()
@@ -165,6 +171,7 @@ class Onboarding:
         hub's endpoints again (VE-10).
 
         Raises:
+            RefusedByPartner: the partner does not want to.
             OperatorError: it did not work; what worked before goes on working, unless the text
                 says that this is not known.
         """
@@ -189,13 +196,13 @@ class Onboarding:
             new.sha256,
             valid_s=self._partner.credentials_s + _PROVISIONAL_MARGIN_S,
         )
-        keep = False
+        keep = True  # until it says no, the partner may have it, also when this is cancelled
         done = False
         try:
             answer = await self._send("PUT", found, access, new)
             keep = not isinstance(answer, Declined)
             if not isinstance(answer, Agreed):
-                raise OperatorError(_not_agreed(answer, platform.platform_id))
+                raise _not_agreed(answer, platform.platform_id)
             registration = self._registration(found, answer.credentials)
             _require_stored(
                 await self._store.complete_rotation(platform.platform_id, registration, new.sha256)
@@ -257,6 +264,7 @@ class Onboarding:
             roles=roles,
             endpoints=found.endpoints,
             raw_token=found.raw,
+            offer_digest=self._offer.digest,
         )
 
 
@@ -264,12 +272,12 @@ def _new_id() -> PlatformId:
     return PlatformId(f"p-{secrets.token_hex(_ID_BYTES)}")
 
 
-def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> str:
+def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> OperatorError:
     match answer:
-        case Declined(reason):
-            return reason
+        case Declined(reason, reached):
+            return RefusedByPartner(reason) if reached else OperatorError(reason)
         case Unclear(reason):
-            return (
+            return OperatorError(
                 f"{reason}. Whether the partner has taken the new credentials is not known: both"
                 f" tokens of the hub are accepted. If calls to it fail now,"
                 f" `platform invite --renew {platform_id}` starts anew"

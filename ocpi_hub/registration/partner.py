@@ -95,6 +95,7 @@ class Declined:
     """The partner refused, or was not reached: nothing has changed there."""
 
     reason: str
+    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class PartnerCalls:
         exchange = await self._send(method, url, access, self.credentials_s, body)
         match exchange:
             case Unreachable(reason):
-                return Declined(f"{step}: {reason}")
+                return Declined(f"{step}: {reason}", reached=False)
             case NoAnswer(reason):
                 return Unclear(f"{step}: {reason}")
             case Answer():
@@ -258,7 +259,7 @@ class PartnerCalls:
         read = self._read(answer)
         if isinstance(read, _Fault):
             reason = f"{step}: {read.text}"
-            return Declined(reason) if read.refused else Unclear(reason)
+            return Declined(reason, reached=True) if read.refused else Unclear(reason)
         try:
             return Agreed(validate_object(read.data, Credentials).value)
         except InvalidRequest as error:

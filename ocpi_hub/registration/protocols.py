@@ -49,6 +49,7 @@ class Registration:
         our_token: the credentials token the hub presents from now on.
         endpoints: URL by (module, interface role) of `version`.
         raw_token: the partner takes tokens without Base64 only.
+        offer_digest: of the endpoints of the hub at the time (`Offer.digest`).
     """
 
     version: OcpiVersion
@@ -57,6 +58,7 @@ class Registration:
     roles: Sequence[ClaimedRole]
     endpoints: Mapping[tuple[str, InterfaceRole], str]
     raw_token: bool
+    offer_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

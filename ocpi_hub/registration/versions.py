@@ -7,6 +7,7 @@ Spec: 2.2.1 versions_module, credentials_credentials_object.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,6 +59,12 @@ class Offer:
             for module, role in self.interfaces
         ]
         return dump({"version": VERSION, "endpoints": [credentials, *functional]})
+
+    @property
+    def digest(self) -> bytes:
+        """Changes with the endpoints: a partner that was told another one has to read them again
+        (VE-10)."""
+        return hashlib.sha256(self.details()).digest()
 
     def credentials(self, token: CredentialsToken) -> bytes:
         """The credentials object with which a partner reaches this hub.

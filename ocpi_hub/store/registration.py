@@ -238,6 +238,7 @@ class PostgresRegistrationStore:
             registration.versions_url,
             self._keyring.seal(registration.our_token, context=platform_id),
             registration.raw_token,
+            registration.offer_digest,
         )
         await connection.execute(SQL.delete_expired_tokens, platform_id)
         await wake_deliveries(connection, platform_id)

@@ -36,6 +36,7 @@ create table platform (
     catch_up         text not null default 'push' check (catch_up in ('push', 'pull', 'none')),
     created_at       timestamptz not null default now(),
     connected_at     timestamptz,
+    offer_digest     bytea,
     constraint connected_is_complete check (
         state <> 'connected'
         or (ocpi_version is not null and versions_url is not null and our_token_sealed is not null)),
@@ -117,6 +118,14 @@ create trigger party_role_changes_directory
     after insert or update or delete on party_role for each statement execute function bump_directory_version();
 create trigger relation_changes_directory
     after insert or update or delete on relation for each statement execute function bump_directory_version();
+
+-- When the hub next tries to renew a platform's credentials; there is a lease while one tries.
+create table credentials_renewal (
+    platform_id     text primary key references platform on delete cascade,
+    next_attempt_at timestamptz not null,
+    lease_until     timestamptz,
+    last_error      text
+);
 
 -- Liveness ----------------------------------------------------------------------------------------
 

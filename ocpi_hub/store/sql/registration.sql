@@ -98,7 +98,7 @@ from unnest($3::text[], $4::text[], $5::text[]) as announced (module, interface_
 -- name: connect_platform
 update platform
 set state = 'connected', online = true, ocpi_version = $2, versions_url = $3,
-    our_token_sealed = $4, connected_at = now(),
+    our_token_sealed = $4, connected_at = now(), offer_digest = $6,
     quirks = case when $5 then array_append(array_remove(quirks, 'raw_token'), 'raw_token')
         else array_remove(quirks, 'raw_token') end
 where platform_id = $1;

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.domain.party import (
     Fallback,
+    Module,
     PartyId,
     PlatformId,
     PlatformState,
@@ -18,6 +20,7 @@ from ocpi_hub.domain.party import (
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.feed import request_backfills
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.registration import remember_absence, wake_deliveries
 
@@ -151,6 +154,15 @@ class PlatformAdmin:
                 change.authorize_budget_ms,
                 change.whitelist_max_age_s,
                 change.fallback_max_age_s,
+            )
+            # Whatever became visible is past the cursors of lanes that exist already.
+            await request_backfills(
+                connection,
+                [(LaneId(cpo, Module.TOKENS.value), emsp)]
+                + [
+                    (LaneId(emsp, module.value), cpo)
+                    for module in (Module.LOCATIONS, Module.TARIFFS)
+                ],
             )
 
     @asynccontextmanager

@@ -1,0 +1,158 @@
+"""What the feed asks of the database, and the values it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from ocpi_hub.domain.objects import LastAnswer, ObjectKey, Origin
+from ocpi_hub.domain.party import PartyId
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LaneId:
+    """One receiver and module."""
+
+    receiver: PartyId
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A place in the feed: this object changed.
+
+    Attributes:
+        serial: of the object, for backfills.
+    """
+
+    key: ObjectKey
+    position: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """An object as it is now.
+
+    Attributes:
+        deleted: withdrawn; receivers are told by DELETE where the module has it.
+    """
+
+    key: ObjectKey
+    position: int
+    body: str
+    origin: Origin
+    correlation_id: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """An owner whose objects a receiver gets although its cursor is past them."""
+
+    lane: LaneId
+    owner: PartyId
+    after_serial: int
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedLane:
+    """A lane this process holds, as it was when it was leased.
+
+    Attributes:
+        gaps: objects that have a gap.
+    """
+
+    lane: LaneId
+    cursor: int
+    gaps: frozenset[ObjectKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An object that a receiver did not take.
+
+    Attributes:
+        again: None: not before it changes.
+    """
+
+    lane: LaneId
+    key: ObjectKey
+    position: int
+    answer: LastAnswer
+    again: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueGap:
+    """A gap that is to be tried again."""
+
+    lane: LaneId
+    entry: Entry
+    attempts: int
+
+
+class FeedStore(Protocol):
+    """Feed, lanes, gaps, backfills. Every method raises StoreUnavailable."""
+
+    async def tail(self, module: str) -> int:
+        """The highest position of a module."""
+        ...
+
+    async def after(
+        self, module: str, position: int, limit: int, *, until: int | None = None
+    ) -> Sequence[Entry]:
+        """Changes after a position in order, up to and including `until`."""
+        ...
+
+    async def of_owner(
+        self, module: str, owner: PartyId, after_serial: int, limit: int
+    ) -> Sequence[Entry]:
+        """Broadcast objects of an owner in list order."""
+        ...
+
+    async def current(self, key: ObjectKey) -> Current | None:
+        """An object as it is now. Questions asked at the same time share a query."""
+        ...
+
+    async def lease(
+        self, process_id: UUID, wanted: Sequence[LaneId], *, lease: timedelta, limit: int
+    ) -> Sequence[LeasedLane]:
+        """Take free lanes, those of silent processes included; new ones are made."""
+        ...
+
+    async def renew(
+        self, process_id: UUID, cursors: Mapping[LaneId, int], *, lease: timedelta
+    ) -> Sequence[LaneId]:
+        """Store cursors and renew the leases; returns the lanes that are still ours."""
+        ...
+
+    async def release(self, process_id: UUID, cursors: Mapping[LaneId, int]) -> None:
+        """Store cursors and give lanes back."""
+        ...
+
+    async def processes(self, *, alive: timedelta) -> int:
+        """Live processes, this one included."""
+        ...
+
+    async def open_gap(self, gap: Gap) -> None: ...
+
+    async def close_gap(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        """The receiver has this object at this position: a gap at or below it is closed."""
+        ...
+
+    async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
+        """Gaps of lanes that this process holds."""
+        ...
+
+    async def backfills(self, process_id: UUID) -> Sequence[Backfill]:
+        """Those of lanes that this process holds."""
+        ...
+
+    async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
+        """Progress; None: done."""
+        ...

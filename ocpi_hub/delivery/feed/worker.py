@@ -1,0 +1,454 @@
+"""The feed's loop in one process: leases lanes, reads the feed once for all, sends.
+
+Each round: keep the leases, read what is new and offer it to the lanes it concerns, load what lanes
+missed, take up gaps that are due, and start what may be started. Sends are errands; when one ends,
+its lane goes on at once. What a lane owes is derived from the database, so a process that dies
+costs nothing but the time until its leases run out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.errands import Errands
+from ocpi_hub.delivery.feed.lane import Lane, Owed
+from ocpi_hub.delivery.feed.protocols import Current, Entry, FeedStore, Gap, LaneId
+from ocpi_hub.delivery.feed.push import push_leg
+from ocpi_hub.delivery.leg import outbound_request
+from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict, judge
+from ocpi_hub.directory.snapshot import Directory, PartyStatus
+from ocpi_hub.directory.token_bucket import TokenBucket
+from ocpi_hub.domain.exchange import OutboundClient
+from ocpi_hub.domain.objects import LastAnswer, ObjectKey
+from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
+from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError
+from ocpi_hub.routing.rules import RULES
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+PAGE = 1000
+"""Entries read at once."""
+LOADS = 20
+"""Lanes that load a page of what they missed in one round."""
+GAPS = 200
+GAP_ROUND_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLimits:
+    """Times and numbers of the feed.
+
+    Attributes:
+        catch_up_rps: late objects per second and receiver.
+        first_s, longest_s: pauses of a receiver that does not answer, and of gaps.
+    """
+
+    lease: timedelta
+    attempt_s: float
+    poll_s: float
+    per_receiver: int
+    catch_up_rps: float
+    first_s: float
+    longest_s: float
+    alive: timedelta
+
+
+@dataclass(slots=True)
+class _Receiver:
+    """What all lanes of one receiver share in this process."""
+
+    late: TokenBucket
+    in_flight: int = 0
+    failures: int = 0
+    rests_until: float = 0.0
+
+
+class FeedWorker:
+    """Brings receivers up to date. `modules` are those whose objects are broadcast here."""
+
+    def __init__(
+        self,
+        store: FeedStore,
+        client: OutboundClient,
+        errands: Errands,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        process_id: UUID,
+        modules: Sequence[str],
+        limits: FeedLimits,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._errands = errands
+        self._directory = directory
+        self._clock = clock
+        self._process_id = process_id
+        self._modules = tuple(modules)
+        self._limits = limits
+        self._lanes: dict[LaneId, Lane] = {}
+        self._tails: dict[str, int] = {}
+        self._receivers: dict[PartyId, _Receiver] = {}
+        self._interested: dict[tuple[str, PartyId], tuple[Lane, ...]] = {}
+        self._interested_in: Directory | None = None
+        self._leased_until = 0.0
+        self._renew_at = 0.0
+        self._gaps_at = 0.0
+        self._wake = asyncio.Event()
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """The lanes of this process, for figures."""
+        return tuple(self._lanes.values())
+
+    def wake(self) -> None:
+        """Something changed."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then give the lanes back."""
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                await self._round()
+            except StoreError as error:
+                log.warning("feed_waits_for_database", error=str(error))
+            await self._rest(stop)
+        try:
+            await self._store.release(self._process_id, self._cursors())
+        except StoreError as error:
+            log.warning("lanes_left_to_their_leases", error=str(error))
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
+        await asyncio.wait(waits, timeout=self._limits.poll_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _round(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._renew_at:
+            await self._keep_leases()
+        await self._read()
+        await self._load()
+        if now >= self._gaps_at:
+            self._gaps_at = now + GAP_ROUND_S
+            await self._take_up_gaps()
+        for lane in self._lanes.values():
+            self._dispatch(lane)
+
+    # Leases --------------------------------------------------------------------------------------
+
+    async def _keep_leases(self) -> None:
+        began = self._clock.monotonic()
+        lease = self._limits.lease
+        wanted = self._wanted()
+        if self._lanes:
+            kept = set(await self._store.renew(self._process_id, self._cursors(), lease=lease))
+            self._drop(set(self._lanes) - kept)
+        surplus = await self._surplus(wanted)
+        if surplus:
+            cursors = {lane: self._lanes[lane].cursor for lane in surplus}
+            await self._store.release(self._process_id, cursors)
+            self._drop(surplus)
+        await self._lease_more(wanted)
+        self._leased_until = began + lease.total_seconds() - self._limits.attempt_s
+        self._renew_at = began + min(1.0, lease.total_seconds() / 5)
+        await self._find_backfills()
+
+    def _cursors(self) -> dict[LaneId, int]:
+        return {name: lane.cursor for name, lane in self._lanes.items()}
+
+    def _drop(self, names: set[LaneId]) -> None:
+        for name in names:
+            del self._lanes[name]
+        if names:
+            self._interested_in = None
+
+    def _wanted(self) -> list[LaneId]:
+        """Lanes of receivers that may be sent to, by module."""
+        directory = self._directory()
+        return [
+            LaneId(party, module)
+            for party in directory.parties()
+            for module in self._modules
+            if _receives(directory, party, module)
+        ]
+
+    async def _surplus(self, wanted: Sequence[LaneId]) -> set[LaneId]:
+        """Lanes to give back: unwanted ones, and those above this process's share."""
+        unwanted = set(self._lanes) - set(wanted)
+        share = await self._share(wanted)
+        idle = [n for n, lane in self._lanes.items() if n not in unwanted and not lane.in_flight]
+        above = len(self._lanes) - len(unwanted) - share
+        return unwanted | set(idle[: max(0, above)])
+
+    async def _share(self, wanted: Sequence[LaneId]) -> int:
+        processes = await self._store.processes(alive=self._limits.alive)
+        return -(-len(wanted) // processes)
+
+    async def _lease_more(self, wanted: Sequence[LaneId]) -> None:
+        missing = [name for name in wanted if name not in self._lanes]
+        room = await self._share(wanted) - len(self._lanes)
+        if not missing or room <= 0:
+            return
+        leased = await self._store.lease(
+            self._process_id, missing, lease=self._limits.lease, limit=room
+        )
+        for each in leased:
+            module = each.lane.module
+            if module not in self._tails:
+                self._tails[module] = await self._store.tail(module)
+            lane = Lane.leased(each.lane, each.cursor, self._tails[module], each.gaps)
+            platform = self._directory().platform_of(each.lane.receiver)
+            if platform is not None and platform.catch_up != "push":
+                lane.skip_to_tail()
+            self._lanes[each.lane] = lane
+        if leased:
+            self._interested_in = None
+            log.info("lanes_leased", lanes=len(leased), all=len(self._lanes))
+
+    async def _find_backfills(self) -> None:
+        for backfill in await self._store.backfills(self._process_id):
+            lane = self._lanes.get(backfill.lane)
+            if lane is not None and all(b.owner != backfill.owner for b in lane.backfills):
+                lane.backfills.append(backfill)
+
+    # Reading -------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """One query per module for all lanes of this process."""
+        for module in {lane.lane_id.module for lane in self._lanes.values()}:
+            while True:
+                entries = await self._store.after(module, self._tails[module], PAGE)
+                for entry in entries:
+                    for lane in self._lanes_for(module, entry.key.owner):
+                        lane.offer(entry)
+                if entries:
+                    self._tails[module] = entries[-1].position
+                if len(entries) < PAGE:
+                    break
+            for lane in self._lanes.values():
+                if lane.lane_id.module == module:
+                    lane.passed(self._tails[module])
+
+    def _lanes_for(self, module: str, owner: PartyId) -> tuple[Lane, ...]:
+        """Lanes whose receivers see an owner's objects; computed once per directory."""
+        directory = self._directory()
+        if self._interested_in is not directory:
+            self._interested, self._interested_in = {}, directory
+        found = self._interested.get((module, owner))
+        if found is None:
+            found = tuple(
+                lane
+                for lane in self._lanes.values()
+                if lane.lane_id.module == module and _sees(directory, lane.lane_id.receiver, owner)
+            )
+            self._interested[module, owner] = found
+        return found
+
+    async def _load(self) -> None:
+        """Pages of what lanes missed, for those that have nothing late left to send."""
+        hungry = [lane for lane in self._lanes.values() if lane.wants_load]
+        directory = self._directory()
+        for lane in hungry[:LOADS]:
+            if directory.status(lane.lane_id.receiver) is not PartyStatus.CONNECTED:
+                continue
+            if lane.scan is not None:
+                await self._load_scan(lane, directory)
+            elif lane.backfills:
+                await self._load_backfill(lane, directory)
+
+    async def _load_scan(self, lane: Lane, directory: Directory) -> None:
+        scan = lane.scan
+        if scan is None:
+            return
+        module, receiver = lane.lane_id.module, lane.lane_id.receiver
+        entries = await self._store.after(module, scan.done, PAGE, until=scan.until)
+        lane.load((e for e in entries if _sees(directory, receiver, e.key.owner)), counted=True)
+        if len(entries) < PAGE:
+            lane.scan = None
+        else:
+            scan.done = entries[-1].position
+
+    async def _load_backfill(self, lane: Lane, directory: Directory) -> None:
+        backfill = lane.backfills[0]
+        module, receiver = lane.lane_id.module, lane.lane_id.receiver
+        entries: Sequence[Entry] = ()
+        if _sees(directory, receiver, backfill.owner):
+            entries = await self._store.of_owner(
+                module, backfill.owner, backfill.after_serial, PAGE
+            )
+        if not entries:
+            lane.backfills.pop(0)
+            await self._store.advance_backfill(backfill, None)
+            return
+        # The page before has been sent: its progress is stored now.
+        await self._store.advance_backfill(backfill, backfill.after_serial)
+        lane.load(entries, counted=False)
+        lane.backfills[0] = replace(backfill, after_serial=entries[-1].serial)
+
+    async def _take_up_gaps(self) -> None:
+        for due in await self._store.due_gaps(self._process_id, GAPS):
+            lane = self._lanes.get(due.lane)
+            if lane is not None:
+                lane.gaps.add(due.entry.key)
+                lane.load([due.entry], counted=False)
+
+    # Sending -------------------------------------------------------------------------------------
+
+    def _dispatch(self, lane: Lane) -> None:
+        """Start what this lane may send now."""
+        receiver = self._receivers.get(lane.lane_id.receiver)
+        if receiver is None:
+            rate = self._limits.catch_up_rps
+            bucket = TokenBucket(rate, self._clock, burst=rate * self._limits.poll_s)
+            receiver = self._receivers[lane.lane_id.receiver] = _Receiver(bucket)
+        platform = self._ready(lane, receiver)
+        if platform is None:
+            return
+        room = 1 if receiver.failures else self._limits.per_receiver
+        while receiver.in_flight < room:
+            owed = lane.take(late=False)
+            if owed is None and lane.waiting and receiver.late.take():
+                owed = lane.take(late=True)
+            if owed is None:
+                return
+            try:
+                self._errands.start(self._send(lane, owed, platform, receiver))
+            except Overloaded:
+                lane.put_back(owed)
+                return
+            receiver.in_flight += 1
+
+    def _ready(self, lane: Lane, receiver: _Receiver) -> Platform | None:
+        """The platform to send to; None while it is away, rests, or the lease is in doubt."""
+        now = self._clock.monotonic()
+        directory = self._directory()
+        platform = directory.platform_of(lane.lane_id.receiver)
+        if platform is None or not lane.waiting or now >= self._leased_until:
+            return None
+        if directory.status(lane.lane_id.receiver) is not PartyStatus.CONNECTED:
+            if platform.catch_up != "push":
+                lane.skip_to_tail()
+            return None
+        return platform if now >= receiver.rests_until else None
+
+    async def _send(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
+        try:
+            await self._push(lane, owed, platform, receiver)
+        except (StoreError, Overloaded) as error:
+            log.warning("push_waits_for_database", error=str(error))
+            lane.put_back(owed)
+            receiver.rests_until = self._clock.monotonic() + self._limits.first_s
+        except Exception as error:
+            log.error("push_failed", exc_info=error)
+            lane.put_back(owed)
+            receiver.failures += 1
+            receiver.rests_until = self._clock.monotonic() + self._pause(receiver.failures)
+        except BaseException:
+            lane.put_back(owed)
+            raise
+        finally:
+            receiver.in_flight -= 1
+        self._dispatch(lane)
+
+    async def _push(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
+        directory = self._directory()
+        name = lane.lane_id
+        current = await self._store.current(owed.entry.key)
+        if current is None or not _sees(directory, name.receiver, owed.entry.key.owner):
+            lane.settle(owed, None)
+            await self._close(lane, owed.entry.key, owed.entry.position)
+            return
+        verdict = await self._attempt(current, name, platform, directory)
+        match verdict:
+            case Delivered():
+                receiver.failures = 0
+                await self._close(lane, current.key, current.position)
+                lane.settle(owed, current.position)
+            case Refused(answer=answer):
+                receiver.failures = 0
+                await self._gap(lane, current, answer, again=None)
+                lane.settle(owed, current.position)
+            case Failed(answer=answer) | Unknown(answer=answer):
+                await self._failed(lane, owed, current, receiver, answer, platform)
+
+    async def _attempt(
+        self, current: Current, name: LaneId, platform: Platform, directory: Directory
+    ) -> Verdict:
+        leg = push_leg(current, name.receiver, platform, directory.hub)
+        try:
+            request = outbound_request(leg, deadline_s=self._limits.attempt_s)
+        except HubRoutingError as error:
+            return Failed(LastAnswer(None, None, error.message))
+        return judge(await self._client.send(request))
+
+    async def _failed(
+        self,
+        lane: Lane,
+        owed: Owed,
+        current: Current,
+        receiver: _Receiver,
+        answer: LastAnswer,
+        platform: Platform,
+    ) -> None:
+        """No answer: the receiver rests and keeps what it is owed. An answer that is none: this
+        object becomes a gap, and a receiver that gives nothing else rests as well."""
+        receiver.failures += 1
+        pause = self._pause(receiver.failures)
+        if answer.http is None or receiver.failures > 1:
+            receiver.rests_until = self._clock.monotonic() + pause
+        if answer.http is not None:
+            await self._gap(lane, current, answer, again=timedelta(seconds=pause))
+            lane.settle(owed, current.position)
+        elif platform.catch_up == "push":
+            lane.put_back(owed)
+        else:
+            lane.settle(owed, None)
+
+    def _pause(self, failures: int) -> float:
+        whole = min(self._limits.longest_s, self._limits.first_s * 2.0 ** min(failures - 1, 40))
+        return whole * (0.5 + random.random() / 2)  # noqa: S311 - jitter is no secret
+
+    async def _gap(
+        self, lane: Lane, current: Current, answer: LastAnswer, *, again: timedelta | None
+    ) -> None:
+        lane.gaps.add(current.key)
+        await self._store.open_gap(Gap(lane.lane_id, current.key, current.position, answer, again))
+        log.info(
+            "object_not_taken",
+            receiver=str(lane.lane_id.receiver),
+            module=lane.lane_id.module,
+            http_status=answer.http,
+            status_code=answer.ocpi,
+        )
+
+    async def _close(self, lane: Lane, key: ObjectKey, position: int) -> None:
+        if key in lane.gaps:
+            lane.gaps.discard(key)
+            await self._store.close_gap(lane.lane_id, key, position)
+
+
+def _receives(directory: Directory, party: PartyId, module: str) -> bool:
+    """Whether a party gets broadcasts of a module pushed."""
+    platform = directory.platform_of(party)
+    status = directory.status(party)
+    return (
+        platform is not None
+        and status in (PartyStatus.CONNECTED, PartyStatus.OFFLINE)
+        and not directory.roles_of(party).isdisjoint(RULES[module].broadcast_to)
+        and (module, InterfaceRole.RECEIVER) in platform.endpoints
+    )
+
+
+def _sees(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
+    """Whether an owner's broadcast objects are for a receiver (RT-25, RT-27, D-5)."""
+    mine, theirs = directory.platform_of(receiver), directory.platform_of(owner)
+    return mine is not theirs and theirs is not None and directory.related(receiver, owner)

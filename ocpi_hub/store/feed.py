@@ -1,0 +1,230 @@
+"""Feed, lanes, gaps and backfills in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from ocpi_hub.delivery.feed.protocols import (
+    Backfill,
+    Current,
+    DueGap,
+    Entry,
+    Gap,
+    LaneId,
+    LeasedLane,
+)
+from ocpi_hub.domain.objects import ObjectKey, Origin
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.shared import key_columns
+from ocpi_hub.store.writer import BatchWriter
+
+SQL = Queries("feed")
+
+
+class PostgresFeedStore:
+    """Implements `delivery.feed.protocols.FeedStore`; run `questions` and `gaps`.
+
+    Args:
+        gap_lease: after which a gap that is being tried is due again.
+    """
+
+    def __init__(
+        self, database: Database, *, gap_lease: timedelta, batch_rows: int, batch_queue_rows: int
+    ) -> None:
+        self._database = database
+        self._gap_lease = gap_lease
+        self.questions: BatchWriter[ObjectKey, Current | None] = BatchWriter(
+            "feed texts", self._read_current, max_rows=batch_rows, max_queued=batch_queue_rows
+        )
+        self.gaps: BatchWriter[Gap, None] = BatchWriter(
+            "lane gaps", self._open_gaps, max_rows=batch_rows, max_queued=batch_queue_rows
+        )
+
+    # The feed ------------------------------------------------------------------------------------
+
+    async def tail(self, module: str) -> int:
+        async with self._database.connection() as connection:
+            tail: int = await connection.fetchval(SQL.tail, module)
+            return tail
+
+    async def after(
+        self, module: str, position: int, limit: int, *, until: int | None = None
+    ) -> Sequence[Entry]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.after, module, position, limit, until)
+        return [_entry(row) for row in rows]
+
+    async def of_owner(
+        self, module: str, owner: PartyId, after_serial: int, limit: int
+    ) -> Sequence[Entry]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL.of_owner, module, *party_columns(owner), after_serial, limit
+            )
+        return [_entry(row) for row in rows]
+
+    async def current(self, key: ObjectKey) -> Current | None:
+        return await self.questions.submit(key)
+
+    async def _read_current(self, keys: Sequence[ObjectKey]) -> Sequence[Current | None]:
+        # One change goes to many receivers: its text is read once for all that ask now.
+        distinct = list(dict.fromkeys(keys))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.current, *columns(map(key_columns, distinct), 6))
+        found = {distinct[row["number"] - 1]: _current(row) for row in rows}
+        return [found.get(key) for key in keys]
+
+    # Lanes ---------------------------------------------------------------------------------------
+
+    async def lease(
+        self, process_id: UUID, wanted: Sequence[LaneId], *, lease: timedelta, limit: int
+    ) -> Sequence[LeasedLane]:
+        names = columns(map(_lane_columns, sorted(wanted)), 3)
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.make_lanes, *names)
+            rows = await connection.fetch(SQL.lease, *names, process_id, lease, limit)
+            lanes = {_lane(row): row["cursor"] for row in rows}
+            gaps = await connection.fetch(SQL.gaps_of_lanes, *columns(map(_lane_columns, lanes), 3))
+        keys: defaultdict[LaneId, set[ObjectKey]] = defaultdict(set)
+        for row in gaps:
+            keys[_receiving_lane(row)].add(_key(row))
+        return [LeasedLane(lane, cursor, frozenset(keys[lane])) for lane, cursor in lanes.items()]
+
+    async def renew(
+        self, process_id: UUID, cursors: Mapping[LaneId, int], *, lease: timedelta
+    ) -> Sequence[LaneId]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.renew, *_cursor_columns(cursors), process_id, lease)
+        return [_lane(row) for row in rows]
+
+    async def release(self, process_id: UUID, cursors: Mapping[LaneId, int]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.release, *_cursor_columns(cursors), process_id)
+
+    async def processes(self, *, alive: timedelta) -> int:
+        async with self._database.connection() as connection:
+            running: int = await connection.fetchval(SQL.processes, alive)
+            return max(1, running)
+
+    # Gaps and backfills --------------------------------------------------------------------------
+
+    async def open_gap(self, gap: Gap) -> None:
+        await self.gaps.submit(gap)
+
+    async def _open_gaps(self, gaps: Sequence[Gap]) -> Sequence[None]:
+        latest = {(gap.lane, gap.key): gap for gap in gaps}
+        rows = sorted(map(_gap_columns, latest.values()), key=lambda row: row[:8])
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.open_gaps, *columns(rows, 13))
+        return [None] * len(gaps)
+
+    async def close_gap(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.close_gap, *party_columns(lane.receiver), *key_columns(key), position
+            )
+
+    async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.due_gaps, process_id, limit, self._gap_lease)
+        return [
+            DueGap(_receiving_lane(row), Entry(_key(row), row["position"], 0), row["attempts"])
+            for row in rows
+        ]
+
+    async def backfills(self, process_id: UUID) -> Sequence[Backfill]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.backfills, process_id)
+        return [
+            Backfill(
+                _receiving_lane(row),
+                PartyId(row["owner_country_code"], row["owner_party_id"]),
+                row["after_serial"],
+                row["requested_at"],
+            )
+            for row in rows
+        ]
+
+    async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
+        lane = backfill.lane
+        name = (
+            *party_columns(lane.receiver),
+            lane.module,
+            *party_columns(backfill.owner),
+        )
+        async with self._database.connection() as connection:
+            if after_serial is None:
+                await connection.execute(SQL.end_backfill, *name, backfill.requested_at)
+            else:
+                await connection.execute(
+                    SQL.advance_backfill, *name, backfill.requested_at, after_serial
+                )
+
+
+async def request_backfills(
+    connection: Connection, pairs: Iterable[tuple[LaneId, PartyId]]
+) -> None:
+    """Have owners' objects sent to receivers whose cursors are past them, in the transaction that
+    makes them visible."""
+    rows = sorted((*_lane_columns(lane), *party_columns(owner)) for lane, owner in pairs)
+    await connection.execute(SQL.request_backfill, *columns(rows, 5))
+
+
+def _key(row: asyncpg.Record) -> ObjectKey:
+    owner = PartyId(row["country_code"], row["party_id"])
+    return ObjectKey(row["module"], owner, row["object_id"], row["object_type"], row["audience"])
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    return Entry(_key(row), row["position"], row["serial"])
+
+
+def _current(row: asyncpg.Record) -> Current:
+    return Current(
+        _key(row),
+        row["position"],
+        row["body"],
+        Origin(row["origin"]),
+        row["correlation_id"],
+        row["deleted"],
+    )
+
+
+def _lane(row: asyncpg.Record) -> LaneId:
+    return LaneId(PartyId(row["country_code"], row["party_id"]), row["module"])
+
+
+def _receiving_lane(row: asyncpg.Record) -> LaneId:
+    receiver = PartyId(row["receiver_country_code"], row["receiver_party_id"])
+    return LaneId(receiver, row["module"])
+
+
+def _lane_columns(lane: LaneId) -> tuple[str, str, str]:
+    return (*party_columns(lane.receiver), lane.module)
+
+
+def _cursor_columns(cursors: Mapping[LaneId, int]) -> list[list[object]]:
+    rows: Iterable[tuple[object, ...]] = (
+        (*_lane_columns(lane), cursor) for lane, cursor in sorted(cursors.items())
+    )
+    return columns(rows, 4)
+
+
+def _gap_columns(gap: Gap) -> tuple[object, ...]:
+    return (
+        *party_columns(gap.lane.receiver),
+        *key_columns(gap.key),
+        gap.position,
+        gap.again,
+        gap.answer.http,
+        gap.answer.ocpi,
+        gap.answer.message,
+    )

@@ -1,0 +1,154 @@
+-- The feed and its lanes.
+
+-- name: tail
+select coalesce(max(position), 0) from shared_object where module = $1;
+
+-- name: after
+-- What was addressed to one party is represented by gaps, not by the feed.
+select position, serial, module, country_code, party_id, object_id, object_type, audience
+from shared_object
+where module = $1 and position > $2 and ($4::bigint is null or position <= $4) and audience = '*'
+order by position
+limit $3;
+
+-- name: of_owner
+select position, serial, module, country_code, party_id, object_id, object_type, audience
+from shared_object
+where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4 and audience = '*'
+    and not deleted
+order by serial
+limit $5;
+
+-- name: current
+select k.number, o.*
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    with ordinality
+    as k (module, country_code, party_id, object_id, object_type, audience, number)
+join shared_object o
+    using (module, country_code, party_id, object_id, object_type, audience);
+
+-- name: make_lanes
+insert into lane (country_code, party_id, module)
+select * from unnest($1::text[], $2::text[], $3::text[])
+on conflict do nothing;
+
+-- name: lease
+with free as (
+    select l.country_code, l.party_id, l.module
+    from lane l
+    join unnest($1::text[], $2::text[], $3::text[]) as w (country_code, party_id, module)
+        using (country_code, party_id, module)
+    where l.process_id is null
+        or l.lease_until < now()
+        or not exists (select from process p where p.process_id = l.process_id)
+    order by l.settled_at
+    limit $6
+    for update of l skip locked)
+update lane l
+set process_id = $4, lease_until = now() + $5::interval
+from free
+where (l.country_code, l.party_id, l.module) = (free.country_code, free.party_id, free.module)
+returning l.country_code, l.party_id, l.module, l.cursor;
+
+-- name: gaps_of_lanes
+select g.*
+from lane_gap g
+join unnest($1::text[], $2::text[], $3::text[]) as l (country_code, party_id, module)
+    on (g.receiver_country_code, g.receiver_party_id, g.module)
+    = (l.country_code, l.party_id, l.module);
+
+-- name: renew
+update lane l
+set cursor = greatest(l.cursor, r.cursor), lease_until = now() + $6::interval,
+    settled_at = case when r.cursor > l.cursor then now() else l.settled_at end
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    as r (country_code, party_id, module, cursor)
+where (l.country_code, l.party_id, l.module) = (r.country_code, r.party_id, r.module)
+    and l.process_id = $5
+returning l.country_code, l.party_id, l.module;
+
+-- name: release
+update lane l
+set cursor = greatest(l.cursor, r.cursor), process_id = null, lease_until = null
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    as r (country_code, party_id, module, cursor)
+where (l.country_code, l.party_id, l.module) = (r.country_code, r.party_id, r.module)
+    and l.process_id = $5;
+
+-- name: processes
+select count(*) from process where heartbeat_at > now() - $1::interval;
+
+-- name: open_gaps
+insert into lane_gap as g (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, attempts, next_attempt_at, http, ocpi, message)
+select receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, 1, now() + again, http, ocpi, message
+from unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::text[], $9::bigint[], $10::interval[], $11::int[], $12::int[], $13::text[])
+    as n (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, again, http, ocpi, message)
+on conflict (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) do update
+set position = greatest(g.position, excluded.position), attempts = g.attempts + 1,
+    next_attempt_at = excluded.next_attempt_at, http = excluded.http, ocpi = excluded.ocpi,
+    message = excluded.message;
+
+-- name: close_gap
+delete from lane_gap
+where (receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) = ($1, $2, $3, $4, $5, $6, $7, $8)
+    and position <= $9;
+
+-- name: due_gaps
+-- A gap on the way is not due again before its lease is over.
+update lane_gap g
+set next_attempt_at = now() + $3::interval
+from (
+    select g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
+        g.object_id, g.object_type, g.audience
+    from lane_gap g
+    join lane l
+        on (l.country_code, l.party_id, l.module)
+        = (g.receiver_country_code, g.receiver_party_id, g.module)
+    where g.next_attempt_at <= now() and l.process_id = $1
+    order by g.next_attempt_at
+    limit $2
+    for update of g skip locked) as due
+where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
+    g.object_id, g.object_type, g.audience)
+    = (due.receiver_country_code, due.receiver_party_id, due.module, due.country_code,
+    due.party_id, due.object_id, due.object_type, due.audience)
+returning g.*;
+
+-- name: backfills
+select b.*
+from lane_backfill b
+join lane l
+    on (l.country_code, l.party_id, l.module)
+    = (b.receiver_country_code, b.receiver_party_id, b.module)
+where l.process_id = $1;
+
+-- name: advance_backfill
+update lane_backfill set after_serial = $7
+where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+    = ($1, $2, $3, $4, $5)
+    and requested_at = $6;
+
+-- name: end_backfill
+-- One that was requested again meanwhile begins anew.
+delete from lane_backfill
+where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+    = ($1, $2, $3, $4, $5)
+    and requested_at = $6;
+
+-- name: request_backfill
+insert into lane_backfill (
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+on conflict (
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+do update set after_serial = 0, requested_at = clock_timestamp();

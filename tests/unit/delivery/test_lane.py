@@ -1,0 +1,142 @@
+"""One lane, step by step."""
+
+from __future__ import annotations
+
+from ocpi_hub.delivery.feed.lane import Lane, Owed
+from ocpi_hub.delivery.feed.protocols import Entry, LaneId
+from ocpi_hub.domain.objects import ObjectKey
+from tests.support.factories import CPO, EMSP
+
+NAME = LaneId(CPO, "tokens")
+
+
+def entry(uid: str, position: int, module: str = "tokens", kind: str = "RFID") -> Entry:
+    return Entry(ObjectKey(module, EMSP, uid, kind), position, position)
+
+
+def taken(lane: Lane, *, late: bool = False) -> Owed:
+    owed = lane.take(late=late)
+    assert owed is not None
+    return owed
+
+
+def test_the_cursor_stays_below_what_waits_or_flies() -> None:
+    lane = Lane.leased(NAME, 5, 5, ())
+    lane.offer(entry("A", 6))
+    lane.offer(entry("B", 7))
+    lane.passed(9)
+    assert lane.cursor == 5
+    first = taken(lane)
+    second = taken(lane)
+    lane.settle(second, 7)
+    assert lane.cursor == 5
+    lane.settle(first, 6)
+    assert lane.cursor == 9
+
+
+def test_a_newer_change_takes_the_place_of_one_that_waits() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    lane.offer(entry("A", 1))
+    lane.offer(entry("A", 2))
+    owed = taken(lane)
+    assert owed.entry.position == 2
+    assert lane.take(late=True) is None
+
+
+def test_an_object_in_flight_is_not_taken_again_before_it_is_settled() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    lane.offer(entry("A", 1))
+    flying = taken(lane)
+    lane.offer(entry("A", 2))
+    assert lane.take(late=True) is None
+    lane.settle(flying, 1)
+    assert taken(lane).entry.position == 2
+
+
+def test_a_state_that_was_sent_already_is_not_sent_again() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    lane.offer(entry("A", 1))
+    flying = taken(lane)
+    lane.offer(entry("A", 2))
+    lane.settle(flying, 2)  # the text read at send time was that of position 2
+    assert lane.take(late=True) is None
+    lane.offer(entry("B", 3))
+    ahead = taken(lane)
+    lane.settle(ahead, 5)  # it has changed since, and the reader has not come to that yet
+    lane.offer(entry("B", 5))
+    assert lane.take(late=True) is None
+    assert lane.cursor == 5
+
+
+def test_live_changes_overtake_what_was_missed() -> None:
+    lane = Lane.leased(NAME, 0, 10, ())
+    lane.load([entry("OLD", 3)], counted=True)
+    lane.scan = None
+    lane.offer(entry("NEW", 11))
+    assert taken(lane, late=True).entry.key.object_id == "NEW"
+    assert lane.take(late=False) is None
+    assert lane.cursor == 2
+    lane.settle(taken(lane, late=True), 3)
+    assert lane.cursor == 10
+
+
+def test_a_scan_holds_the_cursor_until_its_page_is_loaded_and_sent() -> None:
+    lane = Lane.leased(NAME, 2, 10, ())
+    assert lane.scan is not None
+    lane.load([entry("A", 4)], counted=True)
+    lane.scan.done = 4
+    assert lane.cursor == 3
+    lane.settle(taken(lane, late=True), 4)
+    assert lane.cursor == 4
+    lane.scan = None
+    assert lane.cursor == 10
+
+
+def test_a_live_change_makes_a_missed_one_needless() -> None:
+    lane = Lane.leased(NAME, 0, 10, ())
+    lane.load([entry("A", 3)], counted=True)
+    lane.scan = None
+    lane.offer(entry("A", 11))
+    lane.settle(taken(lane), 11)
+    assert lane.take(late=True) is None
+    assert lane.cursor == 11
+
+
+def test_what_is_put_back_goes_first_unless_it_has_changed() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    lane.offer(entry("A", 1))
+    lane.offer(entry("B", 2))
+    flying = taken(lane)
+    lane.put_back(flying)
+    assert taken(lane).entry.key.object_id == "A"
+    other = taken(lane)
+    lane.offer(entry("B", 3))
+    lane.put_back(other)
+    assert taken(lane).entry.position == 3
+
+
+def test_backfills_and_gaps_do_not_hold_the_cursor() -> None:
+    lane = Lane.leased(NAME, 9, 9, ())
+    lane.load([entry("A", 4)], counted=False)
+    assert lane.cursor == 9
+    assert taken(lane, late=True).entry.position == 4
+
+
+def test_an_evse_waits_for_its_location_and_other_locations_do_not() -> None:
+    lane = Lane.leased(LaneId(CPO, "locations"), 0, 0, ())
+    lane.offer(entry("LOC1", 1, "locations", ""))
+    lane.offer(entry("LOC1", 2, "locations", "EVSE:1"))
+    lane.offer(entry("LOC2", 3, "locations", ""))
+    location = taken(lane)
+    assert taken(lane).entry.key.object_id == "LOC2"
+    assert lane.take(late=True) is None
+    lane.settle(location, 1)
+    assert taken(lane).entry.key.object_type == "EVSE:1"
+
+
+def test_a_receiver_that_pulls_is_owed_nothing() -> None:
+    lane = Lane.leased(NAME, 0, 10, ())
+    lane.load([entry("A", 3)], counted=True)
+    lane.offer(entry("B", 11))
+    lane.skip_to_tail()
+    assert (lane.waiting, lane.cursor) == (0, 11)

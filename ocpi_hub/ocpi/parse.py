@@ -45,17 +45,20 @@ class Parsed(Generic[M]):
 
 
 def parse_json(body: bytes, *, max_depth: int) -> object:
-    """The value of a JSON text: int, Decimal, str, bool, None, list, dict (of a repeated key the
-    last one counts).
+    """The value of a JSON text: int, Decimal, str, bool, None, list, dict.
 
     Raises:
         MalformedJson: no JSON, no UTF-8, NaN, or nested too deeply.
-        InvalidRequest: JSON with characters or numbers that nobody can keep intact.
+        InvalidRequest: JSON with characters or numbers that nobody can keep intact, or with a
+            field that comes twice.
     """
     _check_depth(body, max_depth)
     try:
         value: object = json.loads(
-            body.decode(), parse_float=_decimal, parse_constant=refuse_constant
+            body.decode(),
+            parse_float=_decimal,
+            parse_constant=refuse_constant,
+            object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
         raise MalformedJson(
@@ -71,6 +74,19 @@ def parse_json(body: bytes, *, max_depth: int) -> object:
         raise MalformedJson("The body is nested too deeply") from None
     if _ESCAPE.search(body):
         _check_characters(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose names differ. Of two, one reader takes the first and another the last: what
+    was checked here must be what the receiver reads.
+
+    Raises:
+        InvalidRequest: a name comes twice.
+    """
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise InvalidRequest("The body contains an object in which a field comes twice")
     return value
 
 

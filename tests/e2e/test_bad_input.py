@@ -175,6 +175,20 @@ async def test_a_wrong_object_is_200_with_2001_and_says_what_is_wrong(
         assert answer.routing() == ("DE*MSP", "EU*HUB")
 
 
+@pytest.mark.req("TF-25", "TF-26")
+@pytest.mark.parametrize("name", ["country_code", "uid", "p\\u0061rty_id", "x"])
+async def test_a_field_that_comes_twice_is_2001(emsp: Wire, cpo: Wire, name: str) -> None:
+    """A receiver may read the other one than the hub has checked."""
+    first = f'{{"x": 1, "{name}": "XX", '
+    token = first + json.dumps(make_token("BAD"))[1:]
+    for to in (None, "NL*CPO"):
+        answer = await emsp.send("PUT", f"{OWN}/BAD", token.encode(), to=to)
+        assert answer.codes == (200, 2001)
+        assert "twice" in answer.message
+    cdr = json.dumps(make_cdr("BAD")).replace('"uid"', f'"uid": "{name}", "uid"')
+    assert (await cpo.send("POST", CDRS, cdr.encode())).codes == (200, 2001)
+
+
 @pytest.mark.req("TY-05")
 @pytest.mark.parametrize("number", ["1e999999999", "-1E-999999999", "9" * 5000, "1" * 200 + ".5"])
 async def test_a_number_out_of_all_range_is_2001(emsp: Wire, cpo: Wire, number: str) -> None:

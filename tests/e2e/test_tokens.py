@@ -415,6 +415,18 @@ async def test_a_cdr_reaches_the_payer_byte_for_byte(roam: Roaming, cpo: Wire, c
     assert text.encode() in copy.body
 
 
+@pytest.mark.req("CD-02", "CD-05")
+@pytest.mark.parametrize("location", [None, "/ocpi/relative/1", "http://["])
+async def test_whatever_location_the_payer_gives_the_poster_gets_one_of_the_hub(
+    roam: Roaming, cpo: Wire, cdr_id: str, location: str | None
+) -> None:
+    headers = {"Location": location}
+    await roam.emsp.fault(match={"body_contains": cdr_id}, headers=headers, times=1)
+    answer = await cpo.send("POST", CDRS, make_cdr(cdr_id))
+    assert answer.codes == (201, 1000)
+    assert answer.headers["location"] == f"{roam.hub.url}/ocpi{CDRS}/NL/CPO/{cdr_id}"
+
+
 @pytest.mark.req("CD-11", "CD-12")
 async def test_a_credit_cdr_and_its_correction_pass_as_cdrs_of_their_own(
     roam: Roaming, cpo: Wire, cdr_id: str

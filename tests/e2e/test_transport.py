@@ -130,6 +130,21 @@ async def test_data_is_an_object_or_an_array_as_the_method_says(emsp: Wire, cpo:
     assert token in listed.data
 
 
+@pytest.mark.req("TF-09", "TF-12", "TF-15")
+async def test_every_module_that_is_offered_as_sender_can_be_pulled(emsp: Wire, cpo: Wire) -> None:
+    details = await cpo.send("GET", "/2.2.1")
+    offered = {
+        each["identifier"]: each["url"]
+        for each in details.data["endpoints"]
+        if each["role"] == "SENDER" and each["identifier"] in ("tokens", "cdrs")
+    }
+    for module, reader in (("tokens", cpo), ("cdrs", emsp)):
+        answer = await reader.send("GET", offered[module], to="EU*HUB")
+        assert answer.codes == (200, 1000)
+        assert isinstance(answer.data, list)
+        assert answer.headers["x-total-count"].isdecimal()
+
+
 @pytest.mark.req("TF-35")
 async def test_a_trailing_slash_means_nothing_and_never_redirects(emsp: Wire, cpo: Wire) -> None:
     await emsp.send("PUT", f"{OWN}/SLASH-1/", make_token("SLASH-1"))
@@ -303,6 +318,17 @@ async def test_the_body_of_an_answer_passes_byte_for_byte(clear: Roaming, emsp: 
            '"timestamp":"2026-01-01T00:00:00Z"}'  # fmt: skip
     await clear.cpo.fault(match={"module": "tokens"}, body=body)
     assert (await relayed(emsp, "BYTES-1")).body == body.encode()
+
+
+@pytest.mark.req("ER-07", "RT-17")
+@pytest.mark.parametrize("data", ["", '"data":null,', '"data":{"debug":[1]},', '"data":"text",'])
+async def test_a_refusal_passes_whatever_data_it_holds(
+    clear: Roaming, emsp: Wire, data: str
+) -> None:
+    body = f'{{{data}"status_code":2003,"timestamp":"2026-01-01T00:00:00Z"}}'
+    await clear.cpo.fault(match={"module": "tokens"}, body=body)
+    answer = await relayed(emsp, "DATA-1")
+    assert (answer.codes, answer.body) == ((200, 2003), body.encode())
 
 
 @pytest.mark.req("RT-07")

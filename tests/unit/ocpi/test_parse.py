@@ -67,8 +67,10 @@ def test_numbers_that_cost_more_than_they_say_are_refused(number: str) -> None:
     assert refusal.value.http_status == 200
 
 
-def test_last_one_of_a_repeated_key_counts() -> None:
-    assert parse_json(b'{"a":1,"a":2}', max_depth=4) == {"a": 2}
+@pytest.mark.parametrize("body", [b'{"a":1,"a":2}', b'[{"x":{"a":1,"\\u0061":1}}]'])
+def test_a_field_that_comes_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="twice"):
+        parse_json(body, max_depth=4)
 
 
 @pytest.mark.parametrize(

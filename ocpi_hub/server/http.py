@@ -57,7 +57,10 @@ class _Connection(web.RequestHandler):
         response = web.Response(
             status=status,
             body=envelope(status_code=code, message=text),
-            headers=headers.id_headers(headers.message_ids(request.headers)),
+            headers={
+                **headers.id_headers(headers.message_ids(request.headers)),
+                "Server": "ocpi-hub",
+            },
             content_type="application/json",
         )
         response.force_close()

@@ -386,6 +386,7 @@ async def test_what_is_no_http_gets_an_envelope_and_the_connection_ends(
     answers = await emsp.raw(request_bytes)
     assert [answer.codes for answer in answers] == [(400, 2000)]
     assert emsp.authorization[6:] not in answers[0].message
+    assert answers[0].headers["server"] == "ocpi-hub"
 
 
 async def test_garbage_behind_a_request_does_not_spoil_its_answer(emsp: Wire) -> None:

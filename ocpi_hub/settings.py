@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(64, ge=8, le=500)
     max_answer_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     page_limit: int = Field(1000, ge=1, le=10_000)
+    page_bytes: int = Field(8 * 1024 * 1024, ge=1024)
     request_read_timeout_s: float = Field(30.0, gt=0)
     max_requests_in_flight: int = Field(2000, ge=1)
     max_in_flight_per_receiver: int = Field(16, ge=1)

@@ -61,6 +61,7 @@ class PageRequest:
         date_to: exclusive.
         limit: at most the hub's own maximum.
         cursor: belongs to this offset and these filters; None: the offset alone decides.
+        max_bytes: of the objects together, unless there is only one; None: any number.
     """
 
     date_from: datetime | None
@@ -68,14 +69,16 @@ class PageRequest:
     offset: int
     limit: int
     cursor: Cursor | None = None
+    max_bytes: int | None = None
 
 
-def parse_page(query: Query, *, maximum: int) -> PageRequest:
+def parse_page(query: Query, *, maximum: int, max_bytes: int | None = None) -> PageRequest:
     """The page that query parameters ask for; of a repeated parameter the first one counts.
 
     Args:
         query: percent-decoded pairs.
         maximum: objects on a page at most.
+        max_bytes: see `PageRequest`.
 
     Raises:
         InvalidRequest: a bad date, offset, limit or cursor.
@@ -91,6 +94,7 @@ def parse_page(query: Query, *, maximum: int) -> PageRequest:
         offset=offset,
         limit=min(limit, maximum),
         cursor=_decode_cursor(first[CURSOR], offset, query) if CURSOR in first else None,
+        max_bytes=max_bytes,
     )
 
 

@@ -26,7 +26,7 @@ from ocpi_hub.delivery.custody import (
     settle,
 )
 from ocpi_hub.delivery.shared import Page
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import StoreError
@@ -139,9 +139,10 @@ class PostgresCustodyStore:
                 cursor.after_serial if cursor else 0,
                 *window,
                 0 if cursor else page.offset,
-                page.limit + 1,
+                page.limit,
+                page.max_bytes,
             )
-        return page_of(rows, total, page.limit)
+        return page_of(rows, total)
 
     # Intakes -------------------------------------------------------------------------------------
 
@@ -222,6 +223,12 @@ class PostgresCustodyStore:
                 raise StoreError("an attempt's object is not in custody any more")
             ids = [report.attempt.attempt_id for report in reports]
             doubted = {row["attempt_id"] for row in await connection.fetch(SQL.doubted, ids)}
+            # What was not sent is no attempt, unless somebody took it for one meanwhile.
+            attempts = [
+                _attempt_row(report)
+                for report in reports
+                if not isinstance(report.verdict, NotSent) or report.attempt.attempt_id in doubted
+            ]
             for report in reports:
                 key, attempt_id = key_columns(report.attempt.key), report.attempt.attempt_id
                 jitter = random.random()  # noqa: S311 - jitter is no secret
@@ -229,8 +236,7 @@ class PostgresCustodyStore:
                 rows[key] = settle(rows[key], report, now, self._patience, jitter, doubted=doubt)
                 doubted.discard(attempt_id)
             settled = [_settled_row(rows[key]) for key in keys]
-            await connection.execute(SQL.store_settled, *columns(settled, 15))
-            attempts = [_attempt_row(report) for report in reports]
+            await connection.execute(SQL.store_settled, *columns(settled, 16))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
             await self._note_receivers(connection, reports)
         return [rows[key_columns(report.attempt.key)].state for report in reports]
@@ -248,6 +254,8 @@ class PostgresCustodyStore:
                 alive.append(receiver)
                 continue
             failed = [verdict for verdict in verdicts if isinstance(verdict, Failed | Unknown)]
+            if not failed:
+                continue
             wait = max(verdict.retry_after_s or 0.0 for verdict in failed)
             reason = failed[-1].answer.message or f"HTTP {failed[-1].answer.http}"
             failing.append((receiver.country_code, receiver.party_id, reason, wait))
@@ -356,16 +364,19 @@ def _settled_row(row: DirectedObject) -> tuple[object, ...]:
         row.receiver_location,
         row.reason,
         row.refused_after_ack,
+        row.attempts,
     )
 
 
 def _attempt_row(report: AttemptReport) -> tuple[object, ...]:
-    attempt, answer = report.attempt, report.verdict.answer
+    attempt, verdict = report.attempt, report.verdict
+    kind = Failed if isinstance(verdict, NotSent) else type(verdict)
+    answer = verdict.answer
     return (
         attempt.attempt_id,
         *key_columns(attempt.key),
         attempt.version,
-        type(report.verdict).__name__.lower(),
+        kind.__name__.lower(),
         answer.http,
         answer.ocpi,
         answer.message,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from ocpi_hub.delivery.shared import Applied, Change, Changed, Page, apply, published_key
-from ocpi_hub.domain.objects import ObjectKey, Origin, SharedObject
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
@@ -38,10 +39,18 @@ def key_columns(key: ObjectKey) -> KeyColumns:
 
 
 class PostgresSharedStore:
-    """Implements `delivery.shared.SharedStore`."""
+    """Implements `delivery.shared.SharedStore`.
 
-    def __init__(self, database: Database, *, batch_rows: int, batch_queue_rows: int) -> None:
+    Args:
+        relay_time: how long the request that brings an addressed object has to relay it, before
+            the feed takes it over.
+    """
+
+    def __init__(
+        self, database: Database, *, relay_time: timedelta, batch_rows: int, batch_queue_rows: int
+    ) -> None:
         self._database = database
+        self._relay_time = relay_time
         self.changes: BatchWriter[Change, Changed] = BatchWriter(
             "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
         )
@@ -65,16 +74,16 @@ class PostgresSharedStore:
             total = (
                 cursor.total if cursor else await connection.fetchval(SQL.count, *place, *window)
             )
-            # One row more than the page tells whether there is a next one.
             rows = await connection.fetch(
                 SQL.page,
                 *place,
                 cursor.after_serial if cursor else 0,
                 *window,
                 0 if cursor else page.offset,
-                page.limit + 1,
+                page.limit,
+                page.max_bytes,
             )
-        return page_of(rows, total, page.limit)
+        return page_of(rows, total)
 
     # Writing -------------------------------------------------------------------------------------
 
@@ -92,6 +101,11 @@ class PostgresSharedStore:
             if dirty:
                 values = (_stored(key, row) for key, row in dirty)
                 await connection.execute(SQL.store_changes, *columns(values, 10))
+            addressed = [key for key, row in dirty if row.key.audience != EVERYBODY]
+            if addressed:
+                await connection.execute(
+                    SQL.owe_addressed, *columns(addressed, 6), self._relay_time
+                )
         return results
 
     async def _rows(
@@ -138,13 +152,12 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
     )
 
 
-def page_of(rows: Iterable[asyncpg.Record], total: int, limit: int) -> Page:
-    """A page from one row more than its limit."""
-    found = list(rows)
-    shown = found[:limit]
+def page_of(rows: Sequence[asyncpg.Record], total: int) -> Page:
+    """A page; `found` of its rows counts them and a row that follows, if there is one."""
+    more = bool(rows) and rows[-1]["found"] > len(rows)
     return Page(
-        texts=tuple(row["body"] for row in shown),
+        texts=tuple(row["body"] for row in rows),
         total=total,
-        last_serial=shown[-1]["serial"] if len(found) > limit else None,
-        serials=tuple(row["serial"] for row in shown),
+        last_serial=rows[-1]["serial"] if more else None,
+        serials=tuple(row["serial"] for row in rows),
     )

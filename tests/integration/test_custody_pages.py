@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,27 @@ async def test_the_date_window_includes_its_beginning_and_excludes_its_end(
     assert (page.texts, page.total) == (("1", "2"), 2)
 
 
+async def test_a_page_ends_with_its_bytes_but_shows_one_object_at_least(
+    store: PostgresCustodyStore,
+) -> None:
+    heavy = {"A": 10, "B": 500, "C": 10, "D": 10}
+    for name, size in heavy.items():
+        await store.take_in(make_intake(name, body=f'"{name * (size - 2)}"'))
+    first = PageRequest(None, None, 0, 10, max_bytes=100)
+    shown: list[list[str]] = []
+    page = await store.page("cdrs", EMSP, first)
+    while True:
+        shown.append([text[1] for text in page.texts])
+        if page.last_serial is None:
+            break
+        assert page.last_serial == page.serials[-1]
+        after = Cursor(page.last_serial, page.total)
+        page = await store.page("cdrs", EMSP, replace(first, cursor=after))
+    assert shown == [["A"], ["B"], ["C", "D"]]
+    skipped = await store.page("cdrs", EMSP, replace(first, offset=2))
+    assert (len(skipped.texts), skipped.total) == (2, 4)
+
+
 # Plans -------------------------------------------------------------------------------------------
 
 
@@ -110,7 +132,9 @@ async def test_hot_queries_of_custody_use_their_indexes(database: Database) -> N
             connection, SQL.make_announced_due, ["cdrs"] * 100, ["DE"] * 100, receivers
         )
         claim = await _plan(connection, SQL.claim, "DE", "R50", 16, timedelta(seconds=40))
-        page = await _plan(connection, SQL.page, "cdrs", "DE", "R50", 9000, None, None, 0, 100)
+        page = await _plan(
+            connection, SQL.page, "cdrs", "DE", "R50", 9000, None, None, 0, 100, None
+        )
         count = await _plan(connection, SQL.count, "cdrs", "DE", "R50", None, None)
         keys = [["cdrs"] * 3, ["NL"] * 3, ["CPO"] * 3, ["CDR-1", "CDR-2", "CDR-3"]]
         lock = await _plan(connection, SQL.lock_rows, *keys)
@@ -136,7 +160,7 @@ async def test_a_page_of_shared_objects_follows_the_list_index(database: Databas
     async with database.transaction() as connection:
         page = await _plan(
             connection, SHARED_SQL.page,
-            "tokens", "NL*CPO", ["DE"], ["MSP"], 40_000, None, None, 0, 1000,
+            "tokens", "NL*CPO", ["DE"], ["MSP"], 40_000, None, None, 0, 1000, None,
         )  # fmt: skip
     assert "shared_object_list" in page, page
     assert "Sort" not in page, page

@@ -26,7 +26,6 @@ from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
 from ocpi_hub.errors import InvalidRequest, NotFound, ReceiverNotConnected, UnknownReceiver
 from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.json_text import fingerprint
-from ocpi_hub.ocpi.paging import parse_page
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.routing.route import ToParty, check_caller, route
@@ -34,7 +33,7 @@ from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.handlers.common import (
     Limits,
     addressed_by_link,
-    refuse_page_link,
+    page_asked,
     report_findings,
     require_keepable,
 )
@@ -86,9 +85,7 @@ class CdrsHandler:
         target = route(message, RULE, directory)
         if isinstance(target, ToParty):
             return await self._relay.pass_on(message, target)
-        refuse_page_link(message)
-        maximum = min(self._limits.page, message.platform.page_limit or self._limits.page)
-        page = parse_page(message.query, maximum=maximum)
+        page = page_asked(message, self._limits)
         found = await self._store.page(RULE.module, message.sender, page)
         if found.serials:
             await self._store.pulled(RULE.module, message.sender, found.serials)

@@ -15,6 +15,7 @@ from ocpi_hub.domain.objects import EVERYBODY, Origin
 from ocpi_hub.domain.party import InterfaceRole, PartyId
 from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl
 from ocpi_hub.ocpi.base import OcpiModel, parse_datetime
+from ocpi_hub.ocpi.paging import PageRequest, parse_page
 from ocpi_hub.ocpi.parse import Parsed, parse_json
 from ocpi_hub.routing.route import Route, ToParty
 from ocpi_hub.routing.rules import RULES, ModuleRules
@@ -37,6 +38,7 @@ class Limits:
 
     json_depth: int
     page: int
+    page_bytes: int
 
 
 def addressed_by_link(message: Message, links: PageLinks) -> Message:
@@ -47,6 +49,17 @@ def addressed_by_link(message: Message, links: PageLinks) -> Message:
     if message.to not in (None, party):
         raise InvalidRequest("The page link and the OCPI-to headers name different parties")
     return replace(message, to=party)
+
+
+def page_asked(message: Message, limits: Limits) -> PageRequest:
+    """The page of the hub's own list that a request asks for.
+
+    Raises:
+        InvalidRequest: a bad paging parameter.
+    """
+    refuse_page_link(message)
+    maximum = min(limits.page, message.platform.page_limit or limits.page)
+    return parse_page(message.query, maximum=maximum, max_bytes=limits.page_bytes)
 
 
 def refuse_page_link(message: Message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Protocol
 
+from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.shared import Change, Changed, SharedStore, published_key
@@ -20,7 +21,6 @@ from ocpi_hub.errors import (
     UnknownToken,
 )
 from ocpi_hub.ocpi.merge import merge_patch
-from ocpi_hub.ocpi.paging import parse_page
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
 from ocpi_hub.routing.route import FromStore, Route, ToParty, check_caller, route
@@ -32,8 +32,8 @@ from ocpi_hub.server.handlers.common import (
     changed_reply,
     owner_in_path,
     owners_shown_to,
+    page_asked,
     patch_fields,
-    refuse_page_link,
     report_findings,
     require_keepable,
     require_same,
@@ -60,6 +60,7 @@ class TokensHandler:
         self,
         store: SharedStore,
         relay: Relay,
+        addressed: AddressedPushes,
         links: PageLinks,
         authorizer: Authorizing,
         limits: Limits,
@@ -67,6 +68,7 @@ class TokensHandler:
     ) -> None:
         self._store = store
         self._relay = relay
+        self._addressed = addressed
         self._links = links
         self._authorizer = authorizer
         self._limits = limits
@@ -91,14 +93,10 @@ class TokensHandler:
         target = route(message, RULE, directory)
         if isinstance(target, ToParty):
             return await self._relay.pass_on(message, target)
-        refuse_page_link(message)
-        page = parse_page(message.query, maximum=self._page_limit(message))
+        page = page_asked(message, self._limits)
         owners = owners_shown_to(message.sender, RULE, directory)
         found = await self._store.page(RULE.module, message.sender, owners, page)
         return page_reply(found, page, message, self._public_url)
-
-    def _page_limit(self, message: Message) -> int:
-        return min(self._limits.page, message.platform.page_limit or self._limits.page)
 
     # Receiver interface --------------------------------------------------------------------------
 
@@ -114,7 +112,7 @@ class TokensHandler:
         if changed is Changed.MISSING:
             raise UnknownForPatch
         if isinstance(target, ToParty):
-            return await self._relay.pass_on(message, target)
+            return await self._addressed.pass_on(message, target, change.key)
         return changed_reply(changed, change)
 
     async def _get(self, message: Message, owner: PartyId, target: Route) -> Reply:

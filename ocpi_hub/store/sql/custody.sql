@@ -58,16 +58,16 @@ set state = s.state, sent_version = s.sent_version, lease_until = s.lease_until,
     unknown_outcomes = s.unknown_outcomes, next_attempt_at = s.next_attempt_at,
     last_http = s.last_http, last_ocpi = s.last_ocpi, last_message = s.last_message,
     receiver_location = s.receiver_location, reason = s.reason,
-    refused_after_ack = s.refused_after_ack, changed_at = now(),
+    refused_after_ack = s.refused_after_ack, attempts = s.attempts, changed_at = now(),
     delivered_at = case when s.state = 'delivered' then coalesce(d.delivered_at, now()) end
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::timestamptz[],
     $8::int[], $9::timestamptz[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[],
-    $15::boolean[])
+    $15::boolean[], $16::int[])
     as s (
     module, country_code, party_id, object_id, state, sent_version, lease_until,
     unknown_outcomes, next_attempt_at, last_http, last_ocpi, last_message, receiver_location,
-    reason, refused_after_ack)
+    reason, refused_after_ack, attempts)
 where (d.module, d.country_code, d.party_id, d.object_id)
     = (s.module, s.country_code, s.party_id, s.object_id);
 
@@ -244,18 +244,29 @@ where (d.module, d.country_code, d.party_id, d.object_id)
     = (f.module, f.country_code, f.party_id, f.object_id);
 
 -- name: page
--- What a receiver may fetch: everything addressed to it that no hold keeps back.
-select serial, body
-from directed_object
-where module = $1
-    and (receiver_country_code, receiver_party_id) = ($2, $3)
-    and serial > $4
-    and state <> 'held'
-    and ($5::timestamptz is null or last_updated >= $5)
-    and ($6::timestamptz is null or last_updated < $6)
-order by serial
-offset $7
-limit $8;
+-- What a receiver may fetch: everything addressed to it that no hold keeps back. At most $8 objects
+-- and $9 bytes, yet one object at least; `found` exceeds their number when there are more.
+with found as (
+    select serial, body, bytes
+    from directed_object
+    where module = $1
+        and (receiver_country_code, receiver_party_id) = ($2, $3)
+        and serial > $4
+        and state <> 'held'
+        and ($5::timestamptz is null or last_updated >= $5)
+        and ($6::timestamptz is null or last_updated < $6)
+    order by serial
+    offset $7
+    limit $8 + 1),
+weighed as (
+    select serial, body, count(*) over () as found, row_number() over up_to_here as number,
+        sum(bytes) over up_to_here as bytes
+    from found
+    window up_to_here as (order by serial rows unbounded preceding))
+select serial, body, found
+from weighed
+where number <= $8 and (number = 1 or $9::bigint is null or bytes <= $9)
+order by serial;
 
 -- name: count
 select count(*)

@@ -28,6 +28,24 @@ set position = excluded.position, body = excluded.body, last_updated = excluded.
     origin = excluded.origin, correlation_id = excluded.correlation_id, deleted = false,
     changed_at = now();
 
+-- name: owe_addressed
+-- An object addressed to one party is owed to it until its verdict is known; the request that
+-- brought it has some time to get that.
+insert into lane_gap as g (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, next_attempt_at)
+select split_part(o.audience, '*', 1), split_part(o.audience, '*', 2), o.module, o.country_code,
+    o.party_id, o.object_id, o.object_type, o.audience, o.position, now() + $7::interval
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    as k (module, country_code, party_id, object_id, object_type, audience)
+join shared_object o
+    using (module, country_code, party_id, object_id, object_type, audience)
+order by o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience
+on conflict (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) do update
+set position = excluded.position, next_attempt_at = excluded.next_attempt_at;
+
 -- name: find
 select * from shared_object
 where (module, country_code, party_id, object_id, object_type, audience)
@@ -36,24 +54,35 @@ where (module, country_code, party_id, object_id, object_type, audience)
 
 -- name: page
 -- What a reader may see: broadcast objects of the owners it is related to, and what was addressed
--- to it, which stands in front of a broadcast one.
-select o.serial, o.body
-from shared_object o
-where o.module = $1
-    and o.serial > $5
-    and not o.deleted
-    and o.audience in ('*', $2)
-    and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
-    and ($6::timestamptz is null or o.last_updated >= $6)
-    and ($7::timestamptz is null or o.last_updated < $7)
-    and not (o.audience = '*' and exists (
-        select from shared_object a
-        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
-            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
-            and not a.deleted))
-order by o.serial
-offset $8
-limit $9;
+-- to it, which stands in front of a broadcast one. At most $9 objects and $10 bytes, yet one object
+-- at least; `found` exceeds their number when there are more.
+with found as (
+    select o.serial, o.body, o.bytes
+    from shared_object o
+    where o.module = $1
+        and o.serial > $5
+        and not o.deleted
+        and o.audience in ('*', $2)
+        and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+        and ($6::timestamptz is null or o.last_updated >= $6)
+        and ($7::timestamptz is null or o.last_updated < $7)
+        and not (o.audience = '*' and exists (
+            select from shared_object a
+            where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
+                = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
+                and not a.deleted))
+    order by o.serial
+    offset $8
+    limit $9 + 1),
+weighed as (
+    select serial, body, count(*) over () as found, row_number() over up_to_here as number,
+        sum(bytes) over up_to_here as bytes
+    from found
+    window up_to_here as (order by serial rows unbounded preceding))
+select serial, body, found
+from weighed
+where number <= $9 and (number = 1 or $10::bigint is null or bytes <= $10)
+order by serial;
 
 -- name: count
 select count(*)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 from ocpi_hub.cli.common import (
@@ -36,7 +37,12 @@ The hub starts the handshake with what the partner gave it. A hub must be runnin
 public_url: the partner calls it back.
 """
 LIST_EXAMPLE = "  ocpi-hub platform list --json\n"
-SHOW_EXAMPLE = "  ocpi-hub platform show p-3f9a1c02\n"
+SHOW_EXAMPLE = """\
+  ocpi-hub platform show p-3f9a1c02
+
+Among other things the business details of its parties: partners cannot read them through the hub,
+but need them for locations that name no operator.
+"""
 SUSPEND_EXAMPLE = """\
   ocpi-hub platform suspend p-3f9a1c02
 
@@ -129,12 +135,17 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
         directory = await access.load()
         platform = find_platform(directory, args.id)
         history = await access.admin.history(platform.platform_id)
+        details = await access.admin.business_details(platform.platform_id)
     return item(platform) | {
         "online": platform.online,
         "versions_url": platform.versions_url,
         "endpoints": [
             {"module": module, "role": role.value, "url": url}
             for (module, role), url in sorted(platform.endpoints.items())
+        ],
+        "business_details": [
+            {"party": str(held.party), "role": held.role, "details": json.loads(held.text)}
+            for held in details
         ],
         "page_limit": platform.page_limit,
         "catch_up": platform.catch_up,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +40,19 @@ class PlatformHistory:
     last_contact_at: datetime | None
     invitation_expires_at: datetime | None
     resume_state: PlatformState | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDetails:
+    """BusinessDetails of one role.
+
+    Attributes:
+        text: JSON, as it came.
+    """
+
+    party: PartyId
+    role: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,17 @@ class PlatformAdmin:
             invitation_expires_at=row["invitation_expires_at"],
             resume_state=PlatformState(row["resume_state"]) if row["resume_state"] else None,
         )
+
+    async def business_details(self, platform_id: PlatformId) -> Sequence[RoleDetails]:
+        """What a platform's parties tell about themselves in the handshake."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.business_details, platform_id)
+        return [
+            RoleDetails(
+                PartyId(row["country_code"], row["party_id"]), row["role"], row["business_details"]
+            )
+            for row in rows
+        ]
 
     async def set_relation(self, cpo: PartyId, emsp: PartyId, change: RelationChange) -> None:
         """Create or change how two parties work together."""

@@ -31,7 +31,7 @@ from tests.support.directory import (
     make_directory_store,
 )
 from tests.support.postgres import make_settings
-from tests.support.scripted_partner import ScriptedPartner
+from tests.support.scripted_partner import ScriptedPartner, role_of
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -146,6 +146,19 @@ async def test_a_process_that_does_not_serve_tells_no_url(run: Run, database: Da
     async with keepers(database, 1):
         with pytest.raises(OperatorError, match="OCPI_HUB_PUBLIC_URL"):
             await run("platform", "invite", "--name", "x", public_url="", port=0)
+
+
+@pytest.mark.req("CR-23")
+async def test_show_gives_the_details_of_parties_that_partners_cannot_read(run: Run) -> None:
+    role = role_of("NL*CPO", name="Charge Co")
+    role["business_details"] |= {"website": "https://charge.example", "vendor": 1.10}
+    async with ScriptedPartner(role) as partner:
+        connected = await run(
+            "platform", "connect", "--versions-url", partner.versions_url, "--token", "A"
+        )
+    shown = await run("platform", "show", connected["platform"])
+    own = {"name": "Charge Co", "website": "https://charge.example", "vendor": 1.1}
+    assert shown["business_details"] == [{"party": "NL*CPO", "role": "CPO", "details": own}]
 
 
 async def test_connect_and_rotate_work_from_the_command_line(run: Run) -> None:

@@ -52,6 +52,15 @@ from platform p
 left join platform_contact c using (platform_id)
 where p.platform_id = $1;
 
+-- name: business_details
+select r.country_code, r.party_id, r.role, r.business_details
+from party_role r
+join party p using (country_code, party_id)
+where p.platform_id = $1
+    and r.active
+    and r.business_details is not null
+order by r.country_code, r.party_id, r.role;
+
 -- name: set_relation
 -- What is not given stays as it is.
 insert into relation as r (

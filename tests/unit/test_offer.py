@@ -1,0 +1,36 @@
+"""What the hub announces."""
+
+from __future__ import annotations
+
+import pytest
+
+from ocpi_hub.assembly import OFFERED
+from ocpi_hub.domain.party import InterfaceRole, Module
+from ocpi_hub.routing.rules import RULES
+
+NEEDS = {
+    Module.LOCATIONS: (Module.TARIFFS,),
+    Module.COMMANDS: (Module.LOCATIONS, Module.SESSIONS),
+    Module.CHARGING_PROFILES: (Module.SESSIONS,),
+}
+"""A module is of no use without these. Spec: 2.2.1 mod_locations, mod_commands,
+mod_charging_profiles (module dependency)."""
+
+
+@pytest.mark.req("VE-13")
+def test_announced_modules_come_with_those_they_depend_on() -> None:
+    announced = {module for module, _ in OFFERED}
+    missing = {
+        (module.value, needed.value)
+        for module, needs in NEEDS.items()
+        for needed in needs
+        if module.value in announced and needed.value not in announced
+    }
+    assert not missing
+
+
+def test_every_announced_module_can_be_routed_in_both_directions() -> None:
+    assert len(set(OFFERED)) == len(OFFERED)
+    for module, _ in OFFERED:
+        assert Module(module) in RULES
+    assert {role for _, role in OFFERED} == set(InterfaceRole)

@@ -274,8 +274,8 @@ async def test_a_body_is_unpacked_as_its_encoding_says(encoding: str | None) -> 
     [
         ("gzip", b""),
         ("gzip", b"{}"),
-        ("gzip", gzip.compress(b"{}")[:-1]),
-        ("gzip", gzip.compress(b"{}") + b"more"),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-1]),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"more"),
         ("deflate", b"\x00\x01"),
         ("br", b"{}"),
     ],

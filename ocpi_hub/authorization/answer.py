@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, Unreachable
+from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.envelope import Envelope, parse_envelope
 from ocpi_hub.ocpi.status_codes import StatusCode, is_success
@@ -88,6 +88,8 @@ class Failed:
 def read_answer(exchange: Exchange, asked: Asked, emsp: PartyId) -> Answered | Failed:
     """Tell an answer from what only looks like one."""
     match exchange:
+        case Busy(reason=reason):
+            return Failed(Failure.TIMEOUT, f"{emsp} was not asked: {reason}")
         case Unreachable(reason=reason):
             return Failed(Failure.UNREACHABLE, f"{emsp} cannot be reached: {reason}")
         case NoAnswer(reason=reason):

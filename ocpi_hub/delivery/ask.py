@@ -19,5 +19,5 @@ class AskByRelay:
         self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
     ) -> Exchange:
         """Raises as `Relay.send`."""
-        leg = leg_of(message, ToParty(emsp, platform, online=True))
+        leg = leg_of(message, ToParty(emsp, platform, online=True), urgent=True)
         return await self._relay.send(leg, deadline_s=deadline_s)

@@ -35,7 +35,14 @@ from ocpi_hub.delivery.url_safety import (
     Lookup,
     UrlPolicy,
 )
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
+from ocpi_hub.domain.exchange import (
+    Answer,
+    Busy,
+    Exchange,
+    NoAnswer,
+    OutboundRequest,
+    Unreachable,
+)
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -116,7 +123,7 @@ class HttpClient:
         try:
             async with (
                 asyncio.timeout(request.deadline_s),
-                self._slots.hold(request.limit_key),
+                self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent),
             ):
                 return await self._call(request, progress)
         except TimeoutError as error:
@@ -170,7 +177,7 @@ class HttpClient:
             return Unreachable(f"no connection within {self._settings.connect_timeout_s:g} s")
         match progress.stage:
             case Stage.QUEUED:
-                return Unreachable(
+                return Busy(
                     f"too many requests in flight to this receiver for {request.deadline_s:g} s"
                 )
             case Stage.CONNECTING:

@@ -24,7 +24,7 @@ from typing import Protocol, assert_never
 from uuid import UUID
 
 from ocpi_hub.delivery.shared import Page
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import PageRequest
@@ -236,6 +236,14 @@ def _settle_current(
                 )
             due = now + _pause(row, verdict, patience, jitter)
             return replace(ended, state=DirectedState.PENDING, next_attempt_at=due)
+        case NotSent():
+            return replace(
+                row,
+                state=DirectedState.PENDING,
+                lease_until=None,
+                attempts=max(0, row.attempts - 1),
+                next_attempt_at=now + patience.delay(1, jitter),
+            )
         case _:
             assert_never(verdict)
 

@@ -20,7 +20,15 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.custody import Attempt, AttemptReport, CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict, judge
+from ocpi_hub.delivery.verdict import (
+    Delivered,
+    Failed,
+    NotSent,
+    Refused,
+    Unknown,
+    Verdict,
+    judge,
+)
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
@@ -223,7 +231,12 @@ class DirectedDelivery:
             method=method,
             correlation_id=attempt.correlation_id,
             body=body.encode(),
+            sender_key=self._platform_key(attempt.key.owner),
         )
+
+    def _platform_key(self, owner: PartyId) -> str:
+        platform = self._directory().platform_of(owner)
+        return platform.platform_id if platform else ""
 
     async def _record(
         self, attempt: Attempt, verdict: Verdict, *, acknowledged: bool
@@ -231,7 +244,7 @@ class DirectedDelivery:
         reached = isinstance(verdict, Delivered | Refused)
         if reached:
             self._resting.pop(attempt.receiver, None)
-        elif verdict.answer.http is None:
+        elif verdict.answer.http is None and not isinstance(verdict, NotSent):
             self._resting[attempt.receiver] = self._clock.monotonic() + self._rest_s
         log.info(
             "directed_attempt_ended",

@@ -25,6 +25,8 @@ class Leg:
     Attributes:
         sender: FROM of the onward leg: the original sender, or the hub for broadcasts.
         path: segments after the endpoint's URL, percent-decoded.
+        sender_key: see `OutboundRequest`; "": the sender itself.
+        urgent: see `OutboundRequest`.
     """
 
     receiver: PartyId
@@ -37,6 +39,8 @@ class Leg:
     path: tuple[str, ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    sender_key: str = ""
+    urgent: bool = False
 
 
 def endpoint_url(platform: Platform, module: str, interface_role: InterfaceRole) -> str:
@@ -92,6 +96,8 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
         deadline_s=deadline_s,
         headers=all_headers,
         body=leg.body or None,
+        sender_key=leg.sender_key or str(leg.sender),
+        urgent=leg.urgent,
     )
 
 

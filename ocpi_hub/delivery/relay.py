@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ocpi_hub.delivery.leg import Leg, outbound_request
 from ocpi_hub.delivery.links import PageLinks, foreign_query
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundClient, Unreachable
+from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, OutboundClient, Unreachable
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.errors import HubRoutingError, ReceiverNotConnected, ReceiverTimeout
 from ocpi_hub.ocpi.envelope import parse_envelope
@@ -23,8 +23,13 @@ _PASSED_HEADERS = ("x-total-count", "x-limit")
 _SPELLING = {"x-total-count": "X-Total-Count", "x-limit": "X-Limit"}
 
 
-def leg_of(message: Message, target: ToParty, *, body: bytes | None = None) -> Leg:
-    """The onward leg of a direct or open-routed message: same FROM, same correlation (RT-06)."""
+def leg_of(
+    message: Message, target: ToParty, *, body: bytes | None = None, urgent: bool = False
+) -> Leg:
+    """The onward leg of a direct or open-routed message: same FROM, same correlation (RT-06).
+
+    A platform has one share of a receiver's limit, however many parties it hosts.
+    """
     return Leg(
         receiver=target.receiver,
         platform=target.platform,
@@ -36,6 +41,8 @@ def leg_of(message: Message, target: ToParty, *, body: bytes | None = None) -> L
         path=message.path,
         query=foreign_query(message.query),
         body=message.body if body is None else body,
+        sender_key=message.platform.platform_id,
+        urgent=urgent,
     )
 
 
@@ -68,7 +75,7 @@ class Relay:
 
         Raises:
             ReceiverNotConnected: known to be OFFLINE, or not reached: 4003.
-            ReceiverTimeout: no answer: 4002.
+            ReceiverTimeout: no answer, or too many requests wait for this receiver: 4002.
             HubRoutingError: an answer that must not be passed on: 4000.
         """
         if not target.online:
@@ -122,11 +129,14 @@ def answered(exchange: Exchange, target: ToParty) -> Answer:
 
     Raises:
         ReceiverNotConnected: the request did not reach the receiver.
-        ReceiverTimeout: it may have, but no answer came.
+        ReceiverTimeout: it may have, but no answer came; or it waited in the hub for too long,
+            which says nothing about the receiver's connection.
     """
     match exchange:
         case Answer():
             return exchange
+        case Busy(reason=reason):
+            raise ReceiverTimeout(f"{target.receiver} was not asked: {reason}")
         case Unreachable(reason=reason):
             raise ReceiverNotConnected(f"{target.receiver} cannot be reached: {reason}")
         case NoAnswer(reason=reason):

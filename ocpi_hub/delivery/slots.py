@@ -1,14 +1,21 @@
-"""How many requests may be on their way to one receiver at a time."""
+"""How many requests may be on their way to one receiver at a time, and whose they are.
+
+A receiver that answers slowly fills its slots, and then it matters for whom. Free slots go round
+the senders that wait, one each; authorizations come first, because a driver waits for them. No
+sender gets more than half of the slots while another waits. Alone it may have more, but a quarter
+stays free for others, and an eighth of all slots for authorizations of senders that hold less than
+their half: who comes late to a receiver that hangs does not have to wait until it answers.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import deque
 from types import TracebackType
 
 
 class Slots:
-    """At most `limit` holders at a time per key, in order of arrival; idle keys cost nothing."""
+    """At most `limit` holders at a time per key; idle keys cost nothing."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -17,50 +24,134 @@ class Slots:
     def __len__(self) -> int:
         return len(self._receivers)
 
-    def hold(self, key: str) -> _Slot:
+    def hold(self, key: str, sender: str = "", *, urgent: bool = False) -> _Slot:
         """Waits for a slot on entering, and gives it back on leaving."""
-        return _Slot(self, key)
+        return _Slot(self, key, sender, urgent)
 
-    async def acquire(self, key: str) -> None:
+    async def acquire(self, key: str, sender: str, *, urgent: bool) -> None:
         receiver = self._receivers.get(key)
         if receiver is None:
-            receiver = self._receivers[key] = _Receiver(asyncio.Semaphore(self._limit))
-        receiver.users += 1
+            receiver = self._receivers[key] = _Receiver(self._limit)
+        if receiver.take(sender, urgent=urgent):
+            return
+        granted = receiver.wait(sender, urgent=urgent)
         try:
-            await receiver.free.acquire()
+            await granted
         except BaseException:
-            self._leave(key, receiver)
+            if granted.cancelled():
+                receiver.leave(sender, granted, urgent=urgent)
+                self._go_on(key, receiver)
+            else:
+                self.release(key, sender)
             raise
 
-    def release(self, key: str) -> None:
+    def release(self, key: str, sender: str) -> None:
         receiver = self._receivers[key]
-        receiver.free.release()
-        self._leave(key, receiver)
+        receiver.give_back(sender)
+        self._go_on(key, receiver)
 
-    def _leave(self, key: str, receiver: _Receiver) -> None:
-        receiver.users -= 1
-        if not receiver.users:
+    def _go_on(self, key: str, receiver: _Receiver) -> None:
+        receiver.grant()
+        if not receiver.used and self._receivers.get(key) is receiver:
             del self._receivers[key]
 
 
-@dataclass(slots=True)
-class _Receiver:
-    """`users` counts those who hold a slot and those who wait for one."""
+_Queues = dict[str, deque[asyncio.Future[None]]]
 
-    free: asyncio.Semaphore
-    users: int = 0
+
+class _Receiver:
+    """One receiver's slots. After every change nobody waits who may have one."""
+
+    __slots__ = ("_half", "_held", "_limit", "_total", "_urgent", "_waiting")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._half = (limit + 1) // 2
+        self._held: dict[str, int] = {}
+        self._total = 0
+        self._urgent: _Queues = {}
+        self._waiting: _Queues = {}
+
+    @property
+    def used(self) -> bool:
+        """Whether anybody holds a slot. Nobody waits when nobody does."""
+        return self._total > 0
+
+    def take(self, sender: str, *, urgent: bool) -> bool:
+        """A slot at once, unless this would overtake the sender's own requests."""
+        if sender in self._queues(urgent) or not self._may_have(sender, urgent):
+            return False
+        self._held[sender] = self._held.get(sender, 0) + 1
+        self._total += 1
+        return True
+
+    def wait(self, sender: str, *, urgent: bool) -> asyncio.Future[None]:
+        granted = asyncio.get_running_loop().create_future()
+        self._queues(urgent).setdefault(sender, deque()).append(granted)
+        return granted
+
+    def leave(self, sender: str, granted: asyncio.Future[None], *, urgent: bool) -> None:
+        """Give up waiting, unless the turn has come and gone already."""
+        queues = self._queues(urgent)
+        queue = queues.get(sender)
+        if queue is None or granted not in queue:
+            return
+        queue.remove(granted)
+        if not queue:
+            del queues[sender]
+
+    def give_back(self, sender: str) -> None:
+        self._total -= 1
+        self._held[sender] -= 1
+        if not self._held[sender]:
+            del self._held[sender]
+
+    def grant(self) -> None:
+        """Give free slots to those who wait."""
+        while (self._urgent or self._waiting) and self._grant_one():
+            pass
+
+    def _grant_one(self) -> bool:
+        for urgent in (True, False):
+            queues = self._queues(urgent)
+            for sender, queue in queues.items():
+                if not self._may_have(sender, urgent):
+                    continue
+                del queues[sender]
+                granted = queue.popleft()
+                if queue:
+                    queues[sender] = queue  # at the end: the others come first
+                if not granted.done():  # else it was cancelled meanwhile
+                    self._held[sender] = self._held.get(sender, 0) + 1
+                    self._total += 1
+                    granted.set_result(None)
+                return True
+        return False
+
+    def _may_have(self, sender: str, urgent: bool) -> bool:
+        if self._held.get(sender, 0) < self._half:
+            return self._total < (self._limit if urgent else self._limit - self._limit // 8)
+        return self._total < self._limit - self._limit // 4 and not self._others_wait(sender)
+
+    def _others_wait(self, sender: str) -> bool:
+        return any(who != sender for queues in (self._urgent, self._waiting) for who in queues)
+
+    def _queues(self, urgent: bool) -> _Queues:
+        return self._urgent if urgent else self._waiting
 
 
 class _Slot:
     # A class, because a generator-based context manager costs several times as much.
-    __slots__ = ("_key", "_slots")
+    __slots__ = ("_key", "_sender", "_slots", "_urgent")
 
-    def __init__(self, slots: Slots, key: str) -> None:
+    def __init__(self, slots: Slots, key: str, sender: str, urgent: bool) -> None:
         self._slots = slots
         self._key = key
+        self._sender = sender
+        self._urgent = urgent
 
     async def __aenter__(self) -> None:
-        await self._slots.acquire(self._key)
+        await self._slots.acquire(self._key, self._sender, urgent=self._urgent)
 
     async def __aexit__(
         self,
@@ -68,4 +159,4 @@ class _Slot:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._slots.release(self._key)
+        self._slots.release(self._key, self._sender)

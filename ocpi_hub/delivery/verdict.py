@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, Unreachable
+from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.ocpi.envelope import Envelope, parse_envelope
 from ocpi_hub.ocpi.status_codes import StatusCode, is_client_error, is_success
@@ -56,7 +56,15 @@ class Unknown:
     retry_after_s: float | None = None
 
 
-Verdict = Delivered | Refused | Failed | Unknown
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Nothing was tried: the hub's own limit for this receiver was used up. No attempt, and no
+    reason to try the receiver less often."""
+
+    answer: LastAnswer
+
+
+Verdict = Delivered | Refused | Failed | Unknown | NotSent
 
 _NOT_TAKEN = frozenset({401, 403, 404, 405, 429})
 _HTTP_FAULTS = frozenset({401, 403, 429})
@@ -65,6 +73,8 @@ _HTTP_FAULTS = frozenset({401, 403, 429})
 def judge(exchange: Exchange) -> Verdict:
     """Read an exchange as a verdict."""
     match exchange:
+        case Busy(reason=reason):
+            return NotSent(LastAnswer(None, None, reason))
         case Unreachable(reason=reason):
             return Failed(LastAnswer(None, None, reason))
         case NoAnswer(reason=reason):

@@ -19,6 +19,8 @@ class OutboundRequest:
         limit_key: requests with the same key share the limit of requests in flight; the
             platform's id as a rule.
         deadline_s: seconds for all of it: waiting for a slot, connecting, sending, the answer.
+        sender_key: on whose behalf; those who send to one receiver share its limit fairly.
+        urgent: somebody waits for the answer at a charger: it goes before what can wait.
     """
 
     method: str
@@ -27,6 +29,8 @@ class OutboundRequest:
     deadline_s: float
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    sender_key: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The request did not reach the partner: forbidden URL, no address, refused, TLS failed,
-    or no slot became free in time. `reason` is short and fit for a status_message."""
+    """The request did not reach the partner: forbidden URL, no address, refused, TLS failed.
+    `reason` is short and fit for a status_message."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy(Unreachable):
+    """It was not even tried: too many requests were in flight to this receiver all the time. That
+    is the hub's own limit and tells nothing about the receiver."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,14 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.slots import Slots
 from ocpi_hub.delivery.url_safety import Lookup
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
+from ocpi_hub.domain.exchange import (
+    Answer,
+    Busy,
+    Exchange,
+    NoAnswer,
+    OutboundRequest,
+    Unreachable,
+)
 from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings, load_settings
 from tests.support.pki import make_certificate, write_pair
@@ -675,10 +682,31 @@ async def test_requests_in_flight_to_one_receiver_are_limited_and_others_unaffec
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
-    assert isinstance(waiting, Unreachable)
+    assert isinstance(waiting, Busy)
     assert waiting.reason.startswith("too many requests in flight")
     assert isinstance(other, Answer)
     assert len(hanging.requests) == 2
+
+
+async def test_one_sender_with_many_slow_calls_leaves_room_for_others() -> None:
+    async with (
+        serving(sending_then_hanging(b"")) as hanging,
+        client(max_in_flight_per_receiver=8) as http,
+    ):
+        request = call(hanging.url())
+        greedy = [
+            asyncio.ensure_future(http.send(replace(request, sender_key="p-greedy", urgent=True)))
+            for _ in range(16)
+        ]
+        await eventually(lambda: len(hanging.requests) == 6)
+        other = asyncio.ensure_future(
+            http.send(replace(request, sender_key="p-other", urgent=True))
+        )
+        await eventually(lambda: len(hanging.requests) == 7)
+        for task in (*greedy, other):
+            task.cancel()
+        await asyncio.gather(*greedy, other, return_exceptions=True)
+        assert len(http._slots) == 0
 
 
 async def test_cancelled_call_passes_cancellation_on_and_frees_its_slot() -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from ocpi_hub.delivery.custody import Attempt, Repeat, Start
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedState, LastAnswer
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import StoreError
@@ -435,6 +435,31 @@ async def test_backoff_grows_one_step_per_round(
     await store.record(ended(attempts[7], Failed(LastAnswer(503, None, None), 300.0)))
     asked = "select next_attempt_at - now() > interval '290 s' from receiver_backoff"
     assert await value(database, asked) is True
+
+
+async def test_what_was_not_sent_is_no_attempt_and_no_reason_to_back_off(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    attempt = await taken(store, make_intake())
+    crowded = NotSent(LastAnswer(None, None, "too many requests in flight"))
+    assert await store.record(ended(attempt, crowded)) is DirectedState.PENDING
+    assert await value(database, "select attempts from directed_object") == 0
+    assert await value(database, "select count(*) from receiver_backoff") == 0
+    assert await outcomes(database) == []
+    soon = "select next_attempt_at between now() and now() + interval '6 s' from directed_object"
+    assert await value(database, soon)
+
+
+async def test_what_was_not_sent_takes_back_the_doubt_of_who_took_it_over(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    attempt = await taken(store, make_intake())
+    await expire_leases(database)
+    [again] = await store.claim(EMSP, 1)
+    crowded = NotSent(LastAnswer(None, None, "too many requests in flight"))
+    await store.record(ended(attempt, crowded))
+    assert await outcomes(database) == ["failed"]
+    assert await store.record(ended(again, Refused(NO))) is DirectedState.REFUSED
 
 
 async def test_a_probe_that_fails_makes_room_for_the_next_round(

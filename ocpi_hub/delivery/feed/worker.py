@@ -21,7 +21,15 @@ from ocpi_hub.delivery.feed.lane import Lane, Owed
 from ocpi_hub.delivery.feed.protocols import Current, Entry, FeedStore, Gap, LaneId
 from ocpi_hub.delivery.feed.push import push_leg
 from ocpi_hub.delivery.leg import outbound_request
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict, judge
+from ocpi_hub.delivery.verdict import (
+    Delivered,
+    Failed,
+    NotSent,
+    Refused,
+    Unknown,
+    Verdict,
+    judge,
+)
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.exchange import OutboundClient
@@ -379,6 +387,8 @@ class FeedWorker:
                 lane.settle(owed, current.position)
             case Failed(answer=answer) | Unknown(answer=answer):
                 await self._failed(lane, owed, current, receiver, answer, platform)
+            case NotSent():
+                lane.put_back(owed)
 
     async def _attempt(
         self, current: Current, name: LaneId, platform: Platform, directory: Directory

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ocpi_hub.authorization.answer import Answered, Asked, Failed, Failure, read_answer
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, Unreachable
+from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from tests.unit.authorization.scene import (
     EMSP,
     OTHER,
@@ -123,9 +123,12 @@ def test_a_broken_no_is_remembered_as_a_no() -> None:
 
 def test_a_missing_answer_tells_whether_the_emsp_was_reached() -> None:
     refused, silent = read(Unreachable("refused")), read(NoAnswer("timeout"))
+    crowded = read(Busy("too many requests in flight"))
     assert isinstance(refused, Failed)
     assert isinstance(silent, Failed)
+    assert isinstance(crowded, Failed)
     assert (refused.failure, silent.failure) == (Failure.UNREACHABLE, Failure.TIMEOUT)
+    assert crowded.failure is Failure.TIMEOUT
 
 
 def test_what_is_kept_for_the_evidence_is_short_and_storable() -> None:

@@ -18,7 +18,7 @@ from ocpi_hub.delivery.custody import (
     judge_repeat,
     settle,
 )
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, Verdict
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from tests.support.factories import CPO, EMSP
 
@@ -68,6 +68,18 @@ def settled(
     before: DirectedObject, told: AttemptReport, *, now: datetime = NOW, doubted: bool = False
 ) -> DirectedObject:
     return settle(before, told, now, PATIENCE, jitter=1.0, doubted=doubted)
+
+
+def test_what_was_not_sent_is_due_soon_and_counts_as_no_attempt() -> None:
+    before = row(attempts=8, unknown_outcomes=1, last_answer=BROKEN)
+    after = settled(before, report(NotSent(LastAnswer(None, None, "too many in flight"))))
+    assert after == replace(
+        before,
+        state=DirectedState.PENDING,
+        lease_until=None,
+        attempts=7,
+        next_attempt_at=NOW + timedelta(seconds=5),
+    )
 
 
 def intake(fingerprint: bytes = b"same", *, resend: bool = True) -> Intake:

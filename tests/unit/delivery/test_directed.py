@@ -22,7 +22,7 @@ from ocpi_hub.delivery.directed import (
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.verdict import Delivered, Refused, Unknown
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.exchange import NoAnswer, Unreachable
+from ocpi_hub.domain.exchange import Busy, NoAnswer, Unreachable
 from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.domain.party import PartyId, Platform, Role
 from tests.support.factories import EMSP, make_directory, make_platform
@@ -163,6 +163,13 @@ async def test_a_receiver_that_stays_silent_rests_and_an_answer_ends_the_rest(
     scene.client.will(answer(2001))
     await scene.accept(make_intake("CDR-2"))
     assert start(EMSP) is Start.SEND
+
+
+async def test_a_receiver_that_was_not_asked_for_want_of_room_does_not_rest(scene: Scene) -> None:
+    scene.client.will(Busy("too many requests in flight"))
+    assert isinstance(await scene.accept(), Kept)
+    start = scene.delivery.start_for(scene.platform, EMSP, "cdrs", online=True)
+    assert start is Start.SEND
 
 
 async def test_how_an_object_begins_depends_on_its_receiver(scene: Scene) -> None:

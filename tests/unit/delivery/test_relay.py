@@ -8,7 +8,7 @@ import pytest
 
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.relay import Relay
-from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, Unreachable
+from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import InterfaceRole, Role
 from ocpi_hub.errors import HubRoutingError, OcpiError, ReceiverNotConnected, ReceiverTimeout
@@ -103,6 +103,7 @@ async def test_responders_routing_headers_are_not_believed(
             NoAnswer("no answer within 30 s"), ReceiverTimeout, 4002,
             marks=pytest.mark.req("RT-14"),
         ),
+        (Busy("too many requests in flight"), ReceiverTimeout, 4002),
         *[
             pytest.param(garbage, HubRoutingError, 4000, marks=pytest.mark.req("RT-15"))
             for garbage in (answer(None), answer(None, http=404), answer(7), answer(None, http=302))

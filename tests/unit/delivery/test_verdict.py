@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown, judge
-from ocpi_hub.domain.exchange import Answer, NoAnswer, Unreachable
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, judge
+from ocpi_hub.domain.exchange import Answer, Busy, NoAnswer, Unreachable
 
 
 def answer(http: int, code: int | None = None, **headers: str) -> Answer:
@@ -39,6 +39,7 @@ def answer(http: int, code: int | None = None, **headers: str) -> Answer:
         (answer(302), Unknown),
         (NoAnswer("no answer in time"), Unknown),
         (Unreachable("connection refused"), Failed),
+        (Busy("too many requests in flight"), NotSent),
     ],
 )
 def test_verdicts(exchange: Answer, expected: type) -> None:

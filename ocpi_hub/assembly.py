@@ -301,7 +301,12 @@ def _server(
 
 def _handlers(around: Surroundings, stores: _Stores, delivery: _Delivery) -> dict[str, Handler]:
     settings, public_url = around.settings, around.public_url
-    limits = Limits(settings.max_json_depth, settings.page_limit, settings.page_bytes)
+    limits = Limits(
+        settings.max_json_depth,
+        settings.max_object_bytes,
+        settings.page_limit,
+        settings.page_bytes,
+    )
     authorizer = Authorizer(
         AskByRelay(delivery.relay),
         stores.tokens,

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     keep_alive_s: float = Field(300.0, gt=0)
 
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024)
+    max_object_bytes: int = Field(1024 * 1024, ge=1024)
     max_json_depth: int = Field(64, ge=8, le=500)
     max_answer_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     page_limit: int = Field(1000, ge=1, le=10_000)

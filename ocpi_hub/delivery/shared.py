@@ -26,6 +26,7 @@ class Change:
     Attributes:
         body: the JSON text as it came; of the whole object, or of the patch.
         last_updated: of the body.
+        max_bytes: of the object after the change; None: any number.
     """
 
     key: ObjectKey
@@ -34,6 +35,7 @@ class Change:
     last_updated: datetime
     origin: Origin
     correlation_id: str
+    max_bytes: int | None = None
 
 
 class Changed(Enum):
@@ -47,6 +49,8 @@ class Changed(Enum):
     """Older than what the hub holds: dropped."""
     MISSING = auto()
     """A patch of an object the hub does not hold."""
+    TOO_LARGE = auto()
+    """The object would be larger than the change allows: dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,15 @@ def apply(current: SharedObject | None, published: SharedObject | None, change: 
         published: the broadcast row of the same object, for a patch addressed to one party.
     """
     base = current or (published if change.partial else None)
-    if base is None:
-        return Applied(Changed.MISSING) if change.partial else Applied(Changed.CREATED, change.body)
-    if change.last_updated < base.last_updated:
+    if base is None and change.partial:
+        return Applied(Changed.MISSING)
+    if base is not None and change.last_updated < base.last_updated:
         return Applied(Changed.STALE)
-    body = merge_patch(base.body, change.body) if change.partial else change.body
+    body = (
+        change.body if base is None or not change.partial else merge_patch(base.body, change.body)
+    )
+    if change.max_bytes is not None and len(body.encode()) > change.max_bytes:
+        return Applied(Changed.TOO_LARGE)
     if current is not None and body == current.body:
         return Applied(Changed.UNCHANGED)
     return Applied(Changed.CREATED if current is None else Changed.UPDATED, body)

@@ -15,6 +15,7 @@ from tests.support.wire import Answer, Wire
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE_BYTES = 10_000
+OBJECT_BYTES = 4000
 OWN = "/2.2.1/receiver/tokens/DE/MSP"
 LISTS = {"tokens": "/2.2.1/sender/tokens", "cdrs": "/2.2.1/sender/cdrs"}
 
@@ -25,7 +26,7 @@ async def roam(
 ) -> AsyncIterator[Roaming]:
     """A hub with little room."""
     address = await postgres_server.create_database()
-    settings = {"page_bytes": str(PAGE_BYTES)}
+    settings = {"page_bytes": str(PAGE_BYTES), "max_object_bytes": str(OBJECT_BYTES)}
     log = tmp_path_factory.mktemp("hub") / "hub.log"
     async with roaming(HubProcess(address, log, settings=settings)) as running:
         yield running
@@ -70,3 +71,29 @@ async def test_heavy_pages_are_shorter_and_the_crawl_sees_everything(emsp: Wire,
     assert [page.data for page in copies] == [[cdr] for cdr in cdrs]
     for page in tokens:
         assert (page.headers["x-total-count"], page.headers["x-limit"]) == ("12", "50")
+
+
+@pytest.mark.req("TF-22")
+@pytest.mark.parametrize("to", [None, "NL*CPO"])
+async def test_a_token_cannot_grow_without_end(emsp: Wire, to: str | None) -> None:
+    url = f"{OWN}/GROWS-{to}"
+    token = make_token(f"GROWS-{to}")
+    at_once = await emsp.send("PUT", url, token | {"pad": "a" * OBJECT_BYTES}, to=to)
+    assert at_once.codes == (200, 2001)
+    assert f"{OBJECT_BYTES} at most" in at_once.message
+    assert (await emsp.send("PUT", url, token, to=to)).envelope["status_code"] == 1000
+    codes = [
+        (
+            await emsp.send(
+                "PATCH",
+                url,
+                {"last_updated": f"2026-02-01T00:00:0{step}Z", f"pad{step}": "a" * 1000},
+                to=to,
+            )
+        ).codes
+        for step in range(6)
+    ]
+    assert codes == [(200, 1000)] * 3 + [(200, 2001)] * 3
+    # What stays as small as it was is taken as before.
+    last = {"last_updated": "2026-03-01T00:00:00Z", "pad0": "b" * 1000}
+    assert (await emsp.send("PATCH", url, last, to=to)).codes == (200, 1000)

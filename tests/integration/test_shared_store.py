@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -82,6 +83,21 @@ async def test_an_older_put_or_patch_is_dropped(store: PostgresSharedStore) -> N
     row = await store.find(key())
     assert row is not None
     assert (row.body, row.last_updated) == ('{"a":1}', LATER)
+
+
+async def test_patches_that_each_fit_do_not_outgrow_the_limit_together(
+    store: PostgresSharedStore,
+) -> None:
+    await store.change(put('{"a":1}'))
+    growing = [replace(patch(f'{{"x{n}":"{"y" * 40}"}}'), max_bytes=120) for n in range(4)]
+    changed = await asyncio.gather(*map(store.change, growing))
+    assert changed == [Changed.UPDATED] * 2 + [Changed.TOO_LARGE] * 2
+    row = await store.find(key())
+    assert row is not None
+    assert len(row.body) <= 120
+    too_large = replace(put(f'"{"y" * 120}"', of=key("T2")), max_bytes=120)
+    assert await store.change(too_large) is Changed.TOO_LARGE
+    assert await store.find(key("T2")) is None
 
 
 async def test_same_time_other_content_replaces(store: PostgresSharedStore) -> None:

@@ -13,7 +13,7 @@ from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import EVERYBODY, Origin
 from ocpi_hub.domain.party import InterfaceRole, PartyId
-from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl
+from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl, UnknownForPatch
 from ocpi_hub.ocpi.base import OcpiModel, parse_datetime
 from ocpi_hub.ocpi.paging import PageRequest, parse_page
 from ocpi_hub.ocpi.parse import Parsed, parse_json
@@ -34,9 +34,15 @@ REACHABLE = frozenset({PartyStatus.CONNECTED, PartyStatus.OFFLINE})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on what partners send (D-12)."""
+    """Limits on what partners send and get (D-12).
+
+    Attributes:
+        object_bytes: of a shared object, however it came to its size.
+        page, page_bytes: of a page of a list: objects, and their bytes.
+    """
 
     json_depth: int
+    object_bytes: int
     page: int
     page_bytes: int
 
@@ -110,6 +116,21 @@ def require_keepable(name: str, value: str) -> None:
         raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")
 
 
+def require_room(size: int, limits: Limits) -> None:
+    """A shared object has a size limit of its own: PATCH could make it grow without end.
+
+    Args:
+        size: bytes of the object, or of a patch.
+
+    Raises:
+        InvalidRequest: it is exceeded.
+    """
+    if size > limits.object_bytes:
+        raise InvalidRequest(
+            f"The object would have {size} bytes; this hub keeps {limits.object_bytes} at most"
+        )
+
+
 def patch_fields(message: Message, limits: Limits) -> tuple[datetime, Mapping[str, object]]:
     """`last_updated` of a PATCH body, which has to be there (ER-09), and all its fields.
 
@@ -148,6 +169,19 @@ def owners_shown_to(reader: PartyId, rules: ModuleRules, directory: Directory) -
     )
 
 
+def require_applied(changed: Changed) -> None:
+    """Refuse a push that changed nothing because it could not.
+
+    Raises:
+        UnknownForPatch: a patch of an object the hub does not hold.
+        InvalidRequest: the object would be too large.
+    """
+    if changed is Changed.MISSING:
+        raise UnknownForPatch
+    if changed is Changed.TOO_LARGE:
+        raise InvalidRequest("The object would be larger than this hub keeps")
+
+
 def changed_reply(changed: Changed, change: Change) -> Reply:
     """The hub's own answer to a push that it stored (ER-04)."""
     match changed:
@@ -155,7 +189,7 @@ def changed_reply(changed: Changed, change: Change) -> Reply:
             return ok(http_status=201)
         case Changed.UPDATED | Changed.UNCHANGED:
             return ok()
-        case Changed.STALE | Changed.MISSING:
+        case Changed.STALE | Changed.MISSING | Changed.TOO_LARGE:
             log.info(
                 "stale_push_dropped",
                 module=change.key.module,

@@ -35,7 +35,9 @@ from ocpi_hub.server.handlers.common import (
     page_asked,
     patch_fields,
     report_findings,
+    require_applied,
     require_keepable,
+    require_room,
     require_same,
 )
 from ocpi_hub.server.inbound import Inbound
@@ -109,8 +111,7 @@ class TokensHandler:
         if change is None:
             return await self._pass_unknown_patch(message, target)
         changed = await self._store.change(change)
-        if changed is Changed.MISSING:
-            raise UnknownForPatch
+        require_applied(changed)
         if isinstance(target, ToParty):
             return await self._addressed.pass_on(message, target, change.key)
         return changed_reply(changed, change)
@@ -137,6 +138,7 @@ class TokensHandler:
 
     async def _change(self, message: Message, owner: PartyId, target: Route) -> Change | None:
         """The change that a push asks for; None for a PATCH of a token the hub lacks."""
+        require_room(len(message.body), self._limits)
         if message.method == "PATCH":
             return await self._patch(message, owner, target)
         parsed = parse_object(message.body, Token, max_depth=self._limits.json_depth)
@@ -151,6 +153,7 @@ class TokensHandler:
             last_updated=token.last_updated,
             origin=origin,
             correlation_id=message.ids.correlation_id,
+            max_bytes=self._limits.object_bytes,
         )
 
     async def _patch(self, message: Message, owner: PartyId, target: Route) -> Change | None:
@@ -165,10 +168,19 @@ class TokensHandler:
             return None
         patch = require_object_text(message.body)
         merged = merge_patch(current.body, patch).encode()
+        require_room(len(merged), self._limits)
         _check_identity(
             message, parse_object(merged, Token, max_depth=self._limits.json_depth).value
         )
-        return Change(key, patch, True, last_updated, origin, message.ids.correlation_id)
+        return Change(
+            key=key,
+            body=patch,
+            partial=True,
+            last_updated=last_updated,
+            origin=origin,
+            correlation_id=message.ids.correlation_id,
+            max_bytes=self._limits.object_bytes,
+        )
 
 
 def _check_identity(message: Message, token: Token) -> None:

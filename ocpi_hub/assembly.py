@@ -22,6 +22,8 @@ from ocpi_hub.delivery.ask import AskByRelay
 from ocpi_hub.delivery.custody import CustodyStore, Patience
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
+from ocpi_hub.delivery.feed.addressed import AddressedPushes
+from ocpi_hub.delivery.feed.worker import FeedLimits, FeedWorker
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
@@ -47,6 +49,7 @@ from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLoo
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
+from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
 from ocpi_hub.store.migrate import pending
 from ocpi_hub.store.registration import PostgresRegistrationStore
@@ -59,6 +62,9 @@ OFFERED = tuple(
     (module.value, role) for module in (Module.TOKENS, Module.CDRS) for role in InterfaceRole
 )
 """Functional modules of this hub, by interface."""
+
+FEED_MODULES = (Module.TOKENS.value,)
+"""Modules whose objects are pushed to everybody related."""
 
 CATCH_UP_LEASE = timedelta(minutes=10)
 CHECK_AGAIN_S = 60.0
@@ -143,7 +149,9 @@ class _Stores:
             database, around.keyring, overlap=timedelta(seconds=settings.catch_up_overlap_s)
         )
         self.renewal = PostgresRenewalStore(database)
-        self.shared = PostgresSharedStore(database, **batches)
+        self.shared = PostgresSharedStore(
+            database, relay_time=timedelta(seconds=settings.lease_s), **batches
+        )
         self.custody = PostgresCustodyStore(
             database,
             lease=timedelta(seconds=settings.lease_s),
@@ -153,6 +161,9 @@ class _Stores:
                 timedelta(days=settings.retry_give_up_days),
             ),
             **batches,
+        )
+        self.feed = PostgresFeedStore(
+            database, gap_lease=timedelta(seconds=settings.lease_s), **batches
         )
         self.decisions = PostgresDecisionStore(database, **batches)
         self.tokens = PostgresTokenLookup(database, **batches)
@@ -224,6 +235,7 @@ def assemble(around: Surroundings) -> Parts:
         stores.directory, around.settings, around.clock, public_url=around.known_url
     )
     delivery = _Delivery(around, stores, lambda: keeper.current)
+    feed = _feed(around, stores, delivery, keeper)
     server = _server(around, stores, delivery, keeper)
 
     async def not_ready() -> str | None:
@@ -242,6 +254,7 @@ def assemble(around: Surroundings) -> Parts:
             ("late-endpoints", delivery.late_endpoints.run),
             ("catch-up", delivery.catch_up.run),
             ("renewal", _renewal(around, stores, keeper).run),
+            ("feed", feed.run),
         ),
         writers=(
             stores.shared.changes,
@@ -249,8 +262,35 @@ def assemble(around: Surroundings) -> Parts:
             stores.custody.reports,
             stores.decisions.decisions,
             stores.tokens.questions,
+            stores.feed.questions,
+            stores.feed.gaps,
         ),
         app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
+    )
+
+
+def _feed(
+    around: Surroundings, stores: _Stores, delivery: _Delivery, keeper: DirectoryKeeper
+) -> FeedWorker:
+    settings = around.settings
+    return FeedWorker(
+        stores.feed,
+        delivery.client,
+        delivery.errands,
+        lambda: keeper.current,
+        around.clock,
+        keeper.process.process_id,
+        FEED_MODULES,
+        FeedLimits(
+            lease=timedelta(seconds=settings.lane_lease_s + settings.relay_timeout_s),
+            attempt_s=settings.relay_timeout_s,
+            poll_s=settings.feed_poll_s,
+            per_receiver=settings.max_in_flight_per_receiver,
+            catch_up_rps=settings.catch_up_rps,
+            first_s=settings.retry_min_s,
+            longest_s=settings.retry_max_s,
+            alive=timedelta(seconds=settings.directory_max_age_s),
+        ),
     )
 
 
@@ -317,7 +357,13 @@ def _handlers(around: Surroundings, stores: _Stores, delivery: _Delivery) -> dic
     )
     return {
         Module.TOKENS.value: TokensHandler(
-            stores.shared, delivery.relay, delivery.links, authorizer, limits, public_url
+            stores.shared,
+            delivery.relay,
+            AddressedPushes(delivery.relay, stores.shared, stores.feed),
+            delivery.links,
+            authorizer,
+            limits,
+            public_url,
         ),
         Module.CDRS.value: CdrsHandler(
             delivery.directed,

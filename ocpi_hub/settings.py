@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     hold_duration_h: float = Field(0.0, ge=0)
     hold_total_cost: float = Field(0.0, ge=0)
 
+    catch_up_rps: float = Field(50.0, gt=0)
+    lane_lease_s: float = Field(15.0, ge=1)
+    feed_poll_s: float = Field(0.2, gt=0)
+
     batch_rows: int = Field(1000, ge=1, le=5000)
     batch_queue_rows: int = Field(20_000, ge=1)
 

@@ -78,11 +78,20 @@ class Relay:
             ReceiverTimeout: no answer, or too many requests wait for this receiver: 4002.
             HubRoutingError: an answer that must not be passed on: 4000.
         """
+        return self.reply(await self.exchange(message, target), message, target)
+
+    async def exchange(self, message: Message, target: ToParty) -> Exchange:
+        """Send a message on.
+
+        Raises:
+            ReceiverNotConnected: the receiver is known to be OFFLINE.
+            HubRoutingError: it offers no such interface.
+        """
         if not target.online:
             raise ReceiverNotConnected(f"{target.receiver} is OFFLINE")
         page = self._links.page_url(message, target) if _is_list(message) else None
         request = outbound_request(leg_of(message, target), deadline_s=self._timeout_s, url=page)
-        return self.reply(await self._client.send(request), message, target)
+        return await self._client.send(request)
 
     def reply(self, exchange: Exchange, message: Message, target: ToParty) -> Reply:
         """The reply for the requester. Raises as `pass_on`."""

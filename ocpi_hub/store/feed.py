@@ -132,6 +132,21 @@ class PostgresFeedStore:
                 SQL.close_gap, *party_columns(lane.receiver), *key_columns(key), position
             )
 
+    async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.close_addressed,
+                *party_columns(lane.receiver),
+                *key_columns(key),
+                correlation_id,
+            )
+
+    async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.hasten_gap, *party_columns(lane.receiver), *key_columns(key)
+            )
+
     async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.due_gaps, process_id, limit, self._gap_lease)

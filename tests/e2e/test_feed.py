@@ -129,3 +129,60 @@ async def test_lanes_go_on_after_a_kill(hub: HubProcess) -> None:
         await hub.start()
         await push(roam, make_token("T2"))
         await eventually(partial(holds, roam.cpo, "T2"), "the new process takes the lane over")
+
+
+async def test_an_addressed_token_is_delivered_once_and_by_its_owner(hub: HubProcess) -> None:
+    async with roaming(hub) as roam:
+        await push(roam, make_token("T1"), to="NL*CPO")
+        (leg,) = await pushes(roam.cpo, "T1")
+        assert leg["headers"]["OCPI-from-party-id"] == "MSP"
+        await push(roam, make_token("T2"))
+        await eventually(partial(holds, roam.cpo, "T2"), "the feed goes on")
+        async with roam.database.connection() as connection:
+            assert await connection.fetchval("select count(*) from lane_gap") == 0
+        assert len(await pushes(roam.cpo, "T1")) == 1
+
+
+async def test_an_addressed_token_that_could_not_be_relayed_comes_later(hub: HubProcess) -> None:
+    async with roaming(hub) as roam:
+        await roam.cpo.fault(match={"module": "tokens"}, http=503, times=1)
+        answer = await roam.emsp.send(
+            "PUT", "tokens", role="RECEIVER", path="DE/MSP/T1", to="NL*CPO", body=make_token("T1")
+        )
+        assert answer["ocpi"] == 4000
+        await eventually(partial(holds, roam.cpo, "T1"), "the feed brings it")
+        first, second = await pushes(roam.cpo, "T1")
+        for leg in (first, second):
+            assert leg["headers"]["OCPI-from-party-id"] == "MSP"
+        assert first["headers"]["X-Correlation-ID"] == second["headers"]["X-Correlation-ID"]
+
+
+@pytest.mark.req("TF-23")
+async def test_a_patch_of_what_the_receiver_lacks_is_followed_by_the_whole_object(
+    hub: HubProcess,
+) -> None:
+    async with roaming(hub) as roam:
+        await roam.cpo.fault(match={"module": "tokens", "method": "PUT"}, ocpi=2001, times=1)
+        answer = await roam.emsp.send(
+            "PUT", "tokens", role="RECEIVER", path="DE/MSP/T1", to="NL*CPO", body=make_token("T1")
+        )
+        assert answer["ocpi"] == 2001
+        patch = {"valid": False, "last_updated": "2026-06-01T00:00:00Z"}
+        answer = await roam.emsp.send(
+            "PATCH", "tokens", role="RECEIVER", path="DE/MSP/T1", to="NL*CPO", body=patch
+        )
+        assert answer["http"] == 404
+        await eventually(partial(holds, roam.cpo, "T1", **patch), "it gets all of it")
+
+
+async def test_a_platform_that_takes_no_patch_gets_the_whole_object(hub: HubProcess) -> None:
+    async with roaming(hub) as roam:
+        await roam.hub.run("platform", "set", roam.cpo_platform, "--quirk", "no_patch=true")
+        await push(roam, make_token("T1"), to="NL*CPO")
+        patch = {"valid": False, "last_updated": "2026-06-01T00:00:00Z"}
+        answer = await roam.emsp.send(
+            "PATCH", "tokens", role="RECEIVER", path="DE/MSP/T1", to="NL*CPO", body=patch
+        )
+        assert answer["ocpi"] == 1000
+        assert await holds(roam.cpo, "T1", **patch)
+        assert [item["method"] for item in await pushes(roam.cpo, "T1")] == ["PUT", "PUT"]

@@ -58,7 +58,9 @@ async def custody_store(
 @asynccontextmanager
 async def shared_store(database: Database) -> AsyncIterator[PostgresSharedStore]:
     """A shared store of one process."""
-    store = PostgresSharedStore(database, batch_rows=1000, batch_queue_rows=20_000)
+    store = PostgresSharedStore(
+        database, relay_time=LEASE, batch_rows=1000, batch_queue_rows=20_000
+    )
     async with writing(store.changes):
         yield store
 

@@ -145,6 +145,14 @@ class FeedStore(Protocol):
         """The receiver has this object at this position: a gap at or below it is closed."""
         ...
 
+    async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
+        """The receiver judged an addressed push: its gap is closed, unless a newer one came."""
+        ...
+
+    async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:
+        """A gap is due now."""
+        ...
+
     async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
         """Gaps of lanes that this process holds."""
         ...

@@ -23,7 +23,7 @@ from ocpi_hub.errors import (
 from ocpi_hub.ocpi.merge import merge_patch
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
-from ocpi_hub.routing.route import FromStore, Route, ToParty, check_caller, route
+from ocpi_hub.routing.route import FromStore, Route, ToParty, check_caller, route, to_party
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.handlers.common import (
     Limits,
@@ -105,6 +105,9 @@ class TokensHandler:
     async def _receiver(self, message: Message, directory: Directory) -> Reply:
         target = route(message, RULE, directory)
         owner = owner_in_path(message)
+        if isinstance(target, ToParty) and owner != message.sender:
+            # The relation that counts is the owner's, whoever of its platform sends.
+            to_party(owner, target.receiver, directory)
         if message.method == "GET":
             return await self._get(message, owner, target)
         change = await self._change(message, owner, target)
@@ -112,7 +115,7 @@ class TokensHandler:
             return await self._pass_unknown_patch(message, target)
         changed = await self._store.change(change)
         require_applied(changed)
-        if isinstance(target, ToParty):
+        if isinstance(target, ToParty) and changed is not Changed.STALE:
             return await self._addressed.pass_on(message, target, change.key)
         return changed_reply(changed, change)
 

@@ -103,6 +103,20 @@ where (receiver_country_code, receiver_party_id, module, country_code, party_id,
     object_type, audience) = ($1, $2, $3, $4, $5, $6, $7, $8)
     and position <= $9;
 
+-- name: close_addressed
+delete from lane_gap g
+using shared_object o
+where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
+    g.object_id, g.object_type, g.audience) = ($1, $2, $3, $4, $5, $6, $7, $8)
+    and (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = (g.module, g.country_code, g.party_id, g.object_id, g.object_type, g.audience)
+    and o.correlation_id = $9;
+
+-- name: hasten_gap
+update lane_gap set next_attempt_at = now()
+where (receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) = ($1, $2, $3, $4, $5, $6, $7, $8);
+
 -- name: due_gaps
 -- A gap on the way is not due again before its lease is over.
 update lane_gap g

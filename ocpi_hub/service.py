@@ -4,6 +4,9 @@
     loops     directory, liveness, errands, worker, catch-up  stop second
     HTTP      accepts requests                                stops first
 
+Requests get `grace_s` to end, then the loops do; what takes longer is cancelled, so that the
+process ends in time whoever does not answer: a partner, or the database.
+
 Every task belongs to one task group; a loop that fails or ends early stops the service loudly, so
 that whoever supervises it starts a healthy one. `supervisor.py` runs several of these.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -31,6 +34,9 @@ from ocpi_hub.store.secret_key import Keyring
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
+
+LAST_WRITES_S = 0.5
+"""Seconds in which what was cut short at the end of the grace is recorded, and then written."""
 
 
 class Service:
@@ -91,7 +97,7 @@ class Service:
             )
             await parts.keeper.start()
             await self._ask_for_what_was_missed(parts)
-            await self._run(parts, stop, ready)
+            await self._run(parts, database, stop, ready)
         log.info("service_stopped")
 
     async def _ask_for_what_was_missed(self, parts: Parts) -> None:
@@ -100,15 +106,17 @@ class Service:
             process_id = parts.keeper.process.process_id
             await parts.liveness_store.request_catch_up_after_downtime(process_id, alive)
 
-    async def _run(self, parts: Parts, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+    async def _run(
+        self, parts: Parts, database: Database, stop: asyncio.Event, ready: Callable[[], None]
+    ) -> None:
         loops_stop, writers_stop = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             writers = [
-                group.create_task(_steady("writer", writer.run, writers_stop))
+                group.create_task(_steady(writer.name, writer.run, writers_stop), name=writer.name)
                 for writer in parts.writers
             ]
             loops = [
-                group.create_task(_steady(name, loop, loops_stop))
+                group.create_task(_steady(name, loop, loops_stop), name=name)
                 for name, loop in parts.loops(self._roles)
             ]
             runner = await self._listen(parts.app)
@@ -123,9 +131,10 @@ class Service:
             if runner is not None:
                 await runner.cleanup()
             loops_stop.set()
-            await asyncio.wait(loops)
+            in_time = await _ended(loops, self._settings.grace_s + LAST_WRITES_S)
             writers_stop.set()
-            await asyncio.wait(writers)
+            if not await _ended(writers, LAST_WRITES_S) or not in_time:
+                database.terminate()  # what is cancelled must not wait for it either
 
     async def _listen(self, app: web.Application) -> web.AppRunner | None:
         if self._listener is None:
@@ -139,6 +148,15 @@ class Service:
         )
         await site.start()
         return runner
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]], within_s: float) -> bool:
+    """Wait for tasks that were told to stop; cancel those that take longer. True: none did."""
+    _, late = await asyncio.wait(tasks, timeout=within_s)
+    for task in late:
+        log.warning("cut_short", task=task.get_name())
+        task.cancel()
+    return not late
 
 
 async def _steady(name: str, loop: Loop, stop: asyncio.Event) -> None:

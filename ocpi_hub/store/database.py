@@ -25,6 +25,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 _TRANSACTION_TIMEOUT_SINCE = 17
 _IDLE_CONNECTION_S = 300.0
+_CLOSE_S = 1.0
 _CLIENT_MARGIN_S = 5.0  # on top of the server's timeouts, for a server that fell silent
 
 # Each says that the database, not the statement, is the problem.
@@ -100,10 +101,14 @@ class Database:
     async def close(self) -> None:
         """Close the pool: waits a moment for connections in use, then cuts them. Idempotent."""
         try:
-            async with asyncio.timeout(self._settings.database_acquire_timeout_s):
+            async with asyncio.timeout(_CLOSE_S):
                 await self._pool.close()
         except _CLOSING:
-            self._pool.terminate()
+            self.terminate()
+
+    def terminate(self) -> None:
+        """Cut all connections at once, those in use too."""
+        self._pool.terminate()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

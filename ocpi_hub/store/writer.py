@@ -58,7 +58,7 @@ class BatchWriter(Generic[Row, Result]):
         max_queued: int,
         keep_trying: bool = False,
     ) -> None:
-        self._name = name
+        self.name = name
         self._write = write
         self._max_rows = max_rows
         self._max_queued = max_queued
@@ -89,7 +89,7 @@ class BatchWriter(Generic[Row, Result]):
             Overloaded: see `submit`.
         """
         if self._closed or len(self._queue) >= self._max_queued:
-            raise Overloaded(f"The hub has no room for more {self._name} now; try again shortly")
+            raise Overloaded(f"The hub has no room for more {self.name} now; try again shortly")
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(row, done))
         self._wake.set()
@@ -121,7 +121,7 @@ class BatchWriter(Generic[Row, Result]):
             await self._write_batch(batch)
         except StoreUnavailable as error:
             if self._keep_trying and not stop.is_set():
-                log.warning("writer_waits_for_database", writer=self._name, rows=len(batch))
+                log.warning("writer_waits_for_database", writer=self.name, rows=len(batch))
                 self._queue.extendleft(reversed(batch))
                 await asyncio.sleep(RETRY_S)
             else:
@@ -145,7 +145,7 @@ class BatchWriter(Generic[Row, Result]):
             if len(batch) == 1:
                 _fail(batch, error)
                 return
-            log.warning("writer_falls_back_to_rows", writer=self._name, rows=len(batch))
+            log.warning("writer_falls_back_to_rows", writer=self.name, rows=len(batch))
             while batch:
                 await self._write_batch([batch[0]])
                 batch.pop(0)

@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.shared import Page
+from ocpi_hub.delivery.verdict import Refused
+from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import Cursor, PageRequest
 from ocpi_hub.store.custody import SQL, PostgresCustodyStore
+from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.shared import SQL as SHARED_SQL
 from tests.support.factories import EMSP
-from tests.support.stores import UPDATED, custody_store, execute, make_intake
+from tests.support.stores import (
+    NO,
+    UPDATED,
+    custody_store,
+    ended,
+    execute,
+    make_intake,
+    taken,
+    value,
+)
 
 OTHER = PartyId("FR", "OTH")
 
@@ -65,16 +77,59 @@ async def test_a_page_shows_the_readers_objects_and_none_that_is_held(
     assert (await store.page("sessions", EMSP, ask())).total == 0
 
 
+async def seen_since_forever(database: Database) -> None:
+    """Only `last_updated` counts then."""
+    await execute(database, "update directed_object set visible_at = '-infinity'")
+
+
 @pytest.mark.req("TF-13")
 async def test_the_date_window_includes_its_beginning_and_excludes_its_end(
-    store: PostgresCustodyStore,
+    store: PostgresCustodyStore, database: Database
 ) -> None:
     for hours in range(4):
         updated = UPDATED + timedelta(hours=hours)
         await store.take_in(make_intake(f"C{hours}", body=f"{hours}", last_updated=updated))
+    await seen_since_forever(database)
     window = PageRequest(UPDATED + timedelta(hours=1), UPDATED + timedelta(hours=3), 0, 10)
     page = await store.page("cdrs", EMSP, window)
     assert (page.texts, page.total) == (("1", "2"), 2)
+
+
+async def test_whoever_asks_for_news_only_sees_what_became_visible_late(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    await store.take_in(make_intake("OLD", body="1"))
+    await store.take_in(make_intake("HELD", body="2", start=Start.HOLD))
+    await store.take_in(make_intake("DEAD", body="3"))
+    await seen_since_forever(database)
+    await execute(
+        database,
+        "update directed_object set state = 'dead', lease_until = null where object_id = 'DEAD'",
+    )
+    polled_before: datetime = await value(database, "select now()")
+    since = PageRequest(polled_before, None, 0, 10)
+    assert (await store.page("cdrs", EMSP, since)).total == 0
+    # Its owner changed it months ago and brings it only now.
+    await store.take_in(make_intake("LATE", body="4", start=Start.PULL))
+    admin = CustodyAdmin(database, "cdrs")
+    again = [DirectedState.HELD, DirectedState.DEAD]
+    assert len(await admin.send_again(again, reason="looked at")) == 2
+    page = await store.page("cdrs", EMSP, since)
+    assert (page.texts, page.total) == (("2", "4"), 2)
+    # In a window that is over they are not: nobody saw them in it.
+    over = PageRequest(UPDATED, polled_before, 0, 10)
+    assert (await store.page("cdrs", EMSP, over)).texts == ("1", "3")
+
+
+async def test_new_content_after_a_refusal_is_news(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    attempt = await taken(store, make_intake("AGAIN", body="1"))
+    await store.record(ended(attempt, Refused(NO)))
+    await seen_since_forever(database)
+    since = PageRequest(await value(database, "select now()"), None, 0, 10)
+    await store.take_in(make_intake("AGAIN", body="2"))
+    assert (await store.page("cdrs", EMSP, since)).texts == ("2",)
 
 
 async def test_a_page_ends_with_its_bytes_but_shows_one_object_at_least(

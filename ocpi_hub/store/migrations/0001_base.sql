@@ -183,6 +183,12 @@ create index shared_object_search on shared_object (module, object_id, object_ty
 
 -- Directed objects: custody -----------------------------------------------------------------------
 
+-- When an object that becomes visible to its receiver now counts as changed for whoever asks with
+-- date_from. A little ahead: until the commit nobody sees it, and clocks differ. Who asks in between
+-- sees it twice rather than never.
+create function visible_from() returns timestamptz language sql stable as
+$$ select now() + interval '1 minute' $$;
+
 create table directed_object (
     module                text not null check (module in ('cdrs', 'sessions')),
     country_code          text not null,
@@ -206,6 +212,7 @@ create table directed_object (
     unknown_outcomes      integer not null default 0,
     next_attempt_at       timestamptz,
     received_at           timestamptz not null default now(),
+    visible_at            timestamptz not null default visible_from(),
     changed_at            timestamptz not null default now(),
     delivered_at          timestamptz,
     last_http             integer,

@@ -42,7 +42,8 @@ set receiver_country_code = $5, receiver_party_id = $6, body = $7::json, fingerp
     version = version + $15::boolean::int,
     unknown_outcomes = case when $15 then 0 else unknown_outcomes end,
     next_attempt_at = case when $14 then now() end,
-    refused_after_ack = false, received_at = now(), changed_at = now(), reason = $16
+    refused_after_ack = false, received_at = now(), changed_at = now(), reason = $16,
+    visible_at = case when $15 then visible_from() else visible_at end
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
 returning version;
 
@@ -244,8 +245,9 @@ where (d.module, d.country_code, d.party_id, d.object_id)
     = (f.module, f.country_code, f.party_id, f.object_id);
 
 -- name: page
--- What a receiver may fetch: everything addressed to it that no hold keeps back. At most $8 objects
--- and $9 bytes, yet one object at least; `found` exceeds their number when there are more.
+-- What a receiver may fetch: everything addressed to it that no hold keeps back. For the window an
+-- object is as new as its way to the receiver, see visible_from. At most $8 objects and $9 bytes, yet
+-- one object at least; `found` exceeds their number when there are more.
 with found as (
     select serial, body, bytes
     from directed_object
@@ -253,8 +255,8 @@ with found as (
         and (receiver_country_code, receiver_party_id) = ($2, $3)
         and serial > $4
         and state <> 'held'
-        and ($5::timestamptz is null or last_updated >= $5)
-        and ($6::timestamptz is null or last_updated < $6)
+        and ($5::timestamptz is null or greatest(last_updated, visible_at) >= $5)
+        and ($6::timestamptz is null or greatest(last_updated, visible_at) < $6)
     order by serial
     offset $7
     limit $8 + 1),
@@ -274,5 +276,5 @@ from directed_object
 where module = $1
     and (receiver_country_code, receiver_party_id) = ($2, $3)
     and state <> 'held'
-    and ($4::timestamptz is null or last_updated >= $4)
-    and ($5::timestamptz is null or last_updated < $5);
+    and ($4::timestamptz is null or greatest(last_updated, visible_at) >= $4)
+    and ($5::timestamptz is null or greatest(last_updated, visible_at) < $5);

@@ -26,6 +26,7 @@ order by id;
 -- Puts objects back in the queue. $5 limits the states this is meant for.
 update directed_object
 set state = 'pending', next_attempt_at = now(), reason = $6, changed_at = now(),
+    visible_at = case when state = 'held' then visible_from() else visible_at end,
     received_at = case when state = 'dead' then now() else received_at end
 where module = $1
     and ($2::text is null or (country_code, party_id) = ($2, $3))

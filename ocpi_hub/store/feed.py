@@ -109,9 +109,10 @@ class PostgresFeedStore:
         async with self._database.connection() as connection:
             await connection.execute(SQL.release, *_cursor_columns(cursors), process_id)
 
-    async def processes(self, *, alive: timedelta) -> int:
+    async def workers(self, process_id: UUID, *, alive: timedelta) -> int:
         async with self._database.connection() as connection:
-            running: int = await connection.fetchval(SQL.processes, alive)
+            await connection.execute(SQL.join_workers, process_id)
+            running: int = await connection.fetchval(SQL.workers, alive)
             return max(1, running)
 
     # Gaps and backfills --------------------------------------------------------------------------

@@ -135,8 +135,8 @@ class FeedStore(Protocol):
         """Store cursors and give lanes back."""
         ...
 
-    async def processes(self, *, alive: timedelta) -> int:
-        """Live processes, this one included."""
+    async def workers(self, process_id: UUID, *, alive: timedelta) -> int:
+        """Live processes that send from the feed, this one included."""
         ...
 
     async def open_gap(self, gap: Gap) -> None: ...

@@ -160,12 +160,14 @@ class FeedWorker:
         if self._lanes:
             kept = set(await self._store.renew(self._process_id, self._cursors(), lease=lease))
             self._drop(set(self._lanes) - kept)
-        surplus = await self._surplus(wanted)
+        workers = await self._store.workers(self._process_id, alive=self._limits.alive)
+        share = -(-len(wanted) // workers)
+        surplus = self._surplus(wanted, share)
         if surplus:
             cursors = {lane: self._lanes[lane].cursor for lane in surplus}
             await self._store.release(self._process_id, cursors)
             self._drop(surplus)
-        await self._lease_more(wanted)
+        await self._lease_more(wanted, share)
         self._leased_until = began + lease.total_seconds() - self._limits.attempt_s
         self._renew_at = began + min(1.0, lease.total_seconds() / 5)
         await self._find_backfills()
@@ -189,21 +191,16 @@ class FeedWorker:
             if _receives(directory, party, module)
         ]
 
-    async def _surplus(self, wanted: Sequence[LaneId]) -> set[LaneId]:
+    def _surplus(self, wanted: Sequence[LaneId], share: int) -> set[LaneId]:
         """Lanes to give back: unwanted ones, and those above this process's share."""
         unwanted = set(self._lanes) - set(wanted)
-        share = await self._share(wanted)
         idle = [n for n, lane in self._lanes.items() if n not in unwanted and not lane.in_flight]
         above = len(self._lanes) - len(unwanted) - share
         return unwanted | set(idle[: max(0, above)])
 
-    async def _share(self, wanted: Sequence[LaneId]) -> int:
-        processes = await self._store.processes(alive=self._limits.alive)
-        return -(-len(wanted) // processes)
-
-    async def _lease_more(self, wanted: Sequence[LaneId]) -> None:
+    async def _lease_more(self, wanted: Sequence[LaneId], share: int) -> None:
         missing = [name for name in wanted if name not in self._lanes]
-        room = await self._share(wanted) - len(self._lanes)
+        room = share - len(self._lanes)
         if not missing or room <= 0:
             return
         leased = await self._store.lease(

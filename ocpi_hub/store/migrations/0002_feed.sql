@@ -1,5 +1,10 @@
 -- Bringing receivers up to date: lanes, gaps, backfills.
 
+-- Processes that send from the feed: they share the lanes.
+create table feed_worker (
+    process_id uuid primary key references process on delete cascade
+);
+
 -- A lane is a receiver and a module. Everything at or below its cursor is settled: delivered, or
 -- represented by a gap. A new lane begins at 0, so that it gets everything once.
 create table lane (

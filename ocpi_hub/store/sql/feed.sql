@@ -75,8 +75,16 @@ from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
 where (l.country_code, l.party_id, l.module) = (r.country_code, r.party_id, r.module)
     and l.process_id = $5;
 
--- name: processes
-select count(*) from process where heartbeat_at > now() - $1::interval;
+-- name: join_workers
+insert into feed_worker (process_id)
+select process_id from process where process_id = $1
+on conflict do nothing;
+
+-- name: workers
+select count(*)
+from feed_worker w
+join process p using (process_id)
+where p.heartbeat_at > now() - $1::interval;
 
 -- name: open_gaps
 insert into lane_gap as g (

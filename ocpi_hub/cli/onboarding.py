@@ -30,11 +30,13 @@ async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, 
         raise OperatorError("give --name for a new platform, or --renew ID for a known one")
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
         if args.renew:
-            invitation = await onboarding.renew_invitation(PlatformId(args.renew))
+            invitation = await onboarding.renew_invitation(
+                PlatformId(args.renew), permit=args.party
+            )
             if args.name:
                 await access.admin.configure(invitation.platform_id, name=args.name)
         else:
-            invitation = await onboarding.invite(args.name)
+            invitation = await onboarding.invite(args.name, permit=args.party)
     return {
         "platform": invitation.platform_id,
         "versions_url": invitation.versions_url,
@@ -58,7 +60,9 @@ async def run_connect(args: argparse.Namespace, settings: Settings) -> dict[str,
     """The platform, as in the list."""
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
         token = CredentialsToken(args.token.strip())
-        platform_id = await onboarding.connect(args.versions_url.strip(), token, args.name)
+        platform_id = await onboarding.connect(
+            args.versions_url.strip(), token, args.name, permit=args.party
+        )
         return await changed_platform(access, platform_id)
 
 

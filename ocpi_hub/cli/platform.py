@@ -11,6 +11,7 @@ from ocpi_hub.cli.common import (
     moment,
     not_negative,
     operator_access,
+    party_argument,
 )
 from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, run_rotate
 from ocpi_hub.cli.platform_view import changed_platform, find_platform, item
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 INVITE_EXAMPLE = """\
   ocpi-hub platform invite --name "Charge Co"
   ocpi-hub platform invite --renew p-3f9a1c02
+  ocpi-hub platform invite --name "Charge Co" --party NL*CPO
 
 Prints the versions URL and CREDENTIALS_TOKEN_A; hand both to the partner over a secure channel.
 The token is shown once and opens one registration. --renew replaces an invitation that expired
 or was lost, lets a partner back that had withdrawn, and repairs a handshake whose answer was
-lost; what works at present goes on working.
+lost; what works at present goes on working. --party names parties that the hub knows already,
+because a platform that was removed had them or a relation names them: nobody else gets them.
 """
 CONNECT_EXAMPLE = """\
   ocpi-hub platform connect --versions-url https://partner.example/ocpi/versions --token T
@@ -53,6 +56,7 @@ RESUME_EXAMPLE = "  ocpi-hub platform resume p-3f9a1c02\n"
 SET_EXAMPLE = """\
   ocpi-hub platform set p-3f9a1c02 --quirk no_patch --quirk raw_token=false
   ocpi-hub platform set p-3f9a1c02 --page-limit 50 --catch-up pull
+  ocpi-hub platform set p-3f9a1c02 --allow-party NL*CPO
 """
 ROTATE_EXAMPLE = """\
   ocpi-hub platform rotate p-3f9a1c02
@@ -63,8 +67,9 @@ A hub must be running (`serve`) under public_url: the partner calls it back.
 REMOVE_EXAMPLE = """\
   ocpi-hub platform remove p-3f9a1c02
 
-Deletes the platform and frees its parties for another one. Refused while objects in custody come
-from or go to it, unless --force is given.
+Deletes the platform and the relations of its parties. Their objects stay: another platform gets
+the parties only with `platform invite --party` or `platform set --allow-party`. Refused while
+objects in custody come from or go to it, unless --force is given.
 """
 
 
@@ -78,12 +83,14 @@ def add_platform_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     invite.add_argument("--name", type=_name, help="what the platform is called here")
     invite.add_argument("--renew", metavar="ID", help="a platform that is known already")
+    _add_permit(invite, "--party")
     connect = add_command(
         commands, "connect", "register with a partner that invited us", CONNECT_EXAMPLE, run_connect
     )
     connect.add_argument("--versions-url", required=True, metavar="U")
     connect.add_argument("--token", required=True, metavar="T", help="CREDENTIALS_TOKEN_A")
     connect.add_argument("--name", type=_name, help="what the platform is called here")
+    _add_permit(connect, "--party")
     add_command(commands, "list", "all platforms with their parties", LIST_EXAMPLE, run_list)
     simple = (
         ("show", "one platform in detail; never its tokens", SHOW_EXAMPLE, run_show),
@@ -120,6 +127,19 @@ def _add_set(commands: Subparsers) -> None:
         choices=("push", "pull", "none"),
         help="after an absence the hub pushes what was missed, waits to be asked, or does nothing",
     )
+    _add_permit(parser, "--allow-party")
+
+
+def _add_permit(parser: argparse.ArgumentParser, option: str) -> None:
+    parser.add_argument(
+        option,
+        dest="party",
+        action="append",
+        default=[],
+        type=party_argument,
+        metavar="CC*PID",
+        help="a party it may claim although the hub knows it already; may be repeated",
+    )
 
 
 async def run_list(_: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
@@ -153,6 +173,7 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
         "connected_at": moment(history.connected_at),
         "last_contact_at": moment(history.last_contact_at),
         "invitation_expires_at": moment(history.invitation_expires_at),
+        "allowed_parties": [str(party) for party in history.permitted],
         "resumes_as": history.resume_state.value if history.resume_state else None,
     }
 
@@ -173,7 +194,7 @@ async def run_resume(args: argparse.Namespace, settings: Settings) -> dict[str, 
 
 async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform with its new settings."""
-    if not args.quirk and args.page_limit is None and args.catch_up is None:
+    if not (args.quirk or args.party) and args.page_limit is None and args.catch_up is None:
         raise OperatorError("nothing to set: see `platform set --help`")
     wanted: dict[Quirk, bool] = dict(args.quirk)
     async with operator_access(settings) as access:
@@ -183,6 +204,7 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
             remove_quirks=[quirk for quirk, on in wanted.items() if not on],
             page_limit=args.page_limit,
             catch_up=args.catch_up,
+            permit=args.party,
         )
         return await changed_platform(access, args.id)
 

@@ -35,6 +35,7 @@ from ocpi_hub.registration.claims import claimed_roles, new_token
 from ocpi_hub.registration.partner import Access, PartnerCalls
 from ocpi_hub.registration.protocols import (
     CredentialsGone,
+    PartyReserved,
     PartyTaken,
     Registration,
     RegistrationStore,
@@ -141,7 +142,7 @@ class Handshake:
             Unauthenticated: the credentials were withdrawn meanwhile.
         """
         _require_registered(platform, issued)
-        _require_stored(await self._store.disconnect(issued))
+        _require_stored(await self._store.disconnect(issued), platform)
         log.warning("platform_disconnected", platform=platform.platform_id)
         await self._tell_changed()
 
@@ -164,7 +165,8 @@ class Handshake:
             offer_digest=self.offer.digest,
         )
         new = new_token()
-        _require_stored(await self._store.complete_answered(issued, registration, new.sha256))
+        stored = await self._store.complete_answered(issued, registration, new.sha256)
+        _require_stored(stored, platform)
         log.info(
             "platform_registered",
             platform=platform.platform_id,
@@ -187,7 +189,7 @@ def _require_registered(platform: Platform, issued: IssuedCredentials) -> None:
         raise MethodNotAllowed("This platform is not registered: use POST")
 
 
-def _require_stored(result: StoreResult) -> None:
+def _require_stored(result: StoreResult, platform: Platform) -> None:
     """Turn what kept a handshake from being stored into the answer to it."""
     match result:
         case Stored():
@@ -197,6 +199,17 @@ def _require_stored(result: StoreResult) -> None:
             raise InvalidRequest(
                 f"roles: {party} belongs to another platform of this hub;"
                 " ask the hub's operator if it has moved"
+            )
+        case PartyReserved(party):
+            log.warning(
+                "party_needs_permission",
+                party=str(party),
+                platform=platform.platform_id,
+                remedy=f"ocpi-hub platform set {platform.platform_id} --allow-party {party}",
+            )
+            raise InvalidRequest(
+                f"roles: {party} is known to this hub from before; ask the hub's operator to"
+                " allow it to this platform"
             )
         case CredentialsGone():
             raise Unauthenticated("These credentials were used or replaced meanwhile")

@@ -10,7 +10,7 @@ Spec: 2.2.1 credentials_registration, credentials_updating_the_credentials_and_r
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
@@ -20,6 +20,7 @@ from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.party import (
     CredentialsToken,
     InterfaceRole,
+    PartyId,
     Platform,
     PlatformId,
     PlatformState,
@@ -46,6 +47,7 @@ from ocpi_hub.registration.partner import (
 from ocpi_hub.registration.protocols import (
     CredentialsGone,
     KnownAlready,
+    PartyReserved,
     PartyTaken,
     Registration,
     RegistrationStore,
@@ -81,6 +83,9 @@ class Invitation:
 class Onboarding:
     """Starts registrations. Every method raises OperatorError with what to do next.
 
+    `permit` names parties that a platform may claim although the hub knows them already: another
+    platform had them, or they are named in a relation.
+
     Args:
         public_url: base of every URL the hub hands out.
         offered: functional modules by interface.
@@ -112,16 +117,20 @@ class Onboarding:
         """Of the hub's endpoints, as partners are told them now."""
         return self._offer.digest
 
-    async def invite(self, name: str) -> Invitation:
+    async def invite(self, name: str, *, permit: Collection[PartyId] = ()) -> Invitation:
         """A new platform that may register once."""
         token = new_token()
         while True:
             platform_id = _new_id()
-            expires_at = await self._store.invite(platform_id, name, token.sha256, days=self._days)
+            expires_at = await self._store.invite(
+                platform_id, name, token.sha256, days=self._days, permit=permit
+            )
             if expires_at is not None:
                 return Invitation(platform_id, self._offer.versions_url, token, expires_at)
 
-    async def renew_invitation(self, platform_id: PlatformId) -> Invitation:
+    async def renew_invitation(
+        self, platform_id: PlatformId, *, permit: Collection[PartyId] = ()
+    ) -> Invitation:
         """A new invitation for a platform: the first one expired or was lost, the answer to a
         handshake was lost, or it had disconnected. What works at present goes on working.
 
@@ -129,13 +138,20 @@ class Onboarding:
             OperatorError: there is no such platform.
         """
         token = new_token()
-        expires_at = await self._store.renew_invitation(platform_id, token.sha256, days=self._days)
+        expires_at = await self._store.renew_invitation(
+            platform_id, token.sha256, days=self._days, permit=permit
+        )
         if expires_at is None:
             raise OperatorError(f"there is no platform {platform_id}; see platform list")
         return Invitation(platform_id, self._offer.versions_url, token, expires_at)
 
     async def connect(
-        self, versions_url: str, token_a: CredentialsToken, name: str | None = None
+        self,
+        versions_url: str,
+        token_a: CredentialsToken,
+        name: str | None = None,
+        *,
+        permit: Collection[PartyId] = (),
     ) -> PlatformId:
         """Register with a partner that gave us its versions URL and CREDENTIALS_TOKEN_A.
 
@@ -151,6 +167,7 @@ class Onboarding:
             versions_url,
             our_token.sha256,
             valid_s=self._partner.credentials_s + _PROVISIONAL_MARGIN_S,
+            permit=permit,
         )
         if isinstance(started, KnownAlready):
             raise OperatorError(
@@ -293,6 +310,12 @@ def _require_stored(result: StoreResult) -> None:
         case PartyTaken(party):
             raise OperatorError(
                 f"the partner claims {party}, which belongs to another platform; see platform list"
+            )
+        case PartyReserved(party):
+            raise OperatorError(
+                f"the partner claims {party}, which the hub knows from before: another platform"
+                f" had it, or a relation names it. If it is this partner's, allow it: `platform"
+                f" connect` with --party {party}, or `platform set ID --allow-party {party}`"
             )
         case CredentialsGone() | WrongState():
             raise OperatorError("the platform was changed meanwhile; see platform list")

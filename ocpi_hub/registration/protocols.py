@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -74,6 +74,13 @@ class PartyTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class PartyReserved:
+    """Another platform had this party, or an operator expects it; nothing is changed."""
+
+    party: PartyId
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialsGone:
     """The credentials that opened the handshake are void by now; nothing is changed."""
 
@@ -85,7 +92,7 @@ class WrongState:
     state: PlatformState
 
 
-StoreResult = Stored | PartyTaken | CredentialsGone | WrongState
+StoreResult = Stored | PartyTaken | PartyReserved | CredentialsGone | WrongState
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +113,29 @@ class RegistrationStore(Protocol):
     """Changes of platforms, each in one transaction. All raise StoreUnavailable.
 
     Tokens the hub issues are stored as digests. A provisional one expires by itself, so that a
-    handshake that was killed leaves nothing open.
+    handshake that was killed leaves nothing open. `permit` names parties that the platform may
+    claim although the hub knows them already.
     """
 
     async def invite(
-        self, platform_id: PlatformId, name: str, token_sha256: bytes, *, days: int
+        self,
+        platform_id: PlatformId,
+        name: str,
+        token_sha256: bytes,
+        *,
+        days: int,
+        permit: Collection[PartyId] = (),
     ) -> datetime | None:
         """A new platform with an invitation; None when the id is taken, else the expiry."""
         ...
 
     async def renew_invitation(
-        self, platform_id: PlatformId, token_sha256: bytes, *, days: int
+        self,
+        platform_id: PlatformId,
+        token_sha256: bytes,
+        *,
+        days: int,
+        permit: Collection[PartyId] = (),
     ) -> datetime | None:
         """A new invitation in place of older ones; None when there is no such platform."""
         ...
@@ -143,6 +162,7 @@ class RegistrationStore(Protocol):
         token_sha256: bytes,
         *,
         valid_s: float,
+        permit: Collection[PartyId] = (),
     ) -> Connecting | KnownAlready:
         """Prepare a handshake of the hub's own: a platform (one with that URL that never got
         further, or withdrew, is taken up again) and a provisional token."""

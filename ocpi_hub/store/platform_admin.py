@@ -22,7 +22,7 @@ from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.feed import request_backfills
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.registration import remember_absence, wake_deliveries
+from ocpi_hub.store.registration import permit_parties, remember_absence, wake_deliveries
 
 SQL = Queries("platform_admin")
 
@@ -33,6 +33,7 @@ class PlatformHistory:
 
     Attributes:
         resume_state: the state it had before it was suspended.
+        permitted: parties that it may claim although the hub knows them already.
     """
 
     created_at: datetime
@@ -40,6 +41,7 @@ class PlatformHistory:
     last_contact_at: datetime | None
     invitation_expires_at: datetime | None
     resume_state: PlatformState | None
+    permitted: Sequence[PartyId] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,14 @@ class PlatformAdmin:
         remove_quirks: Collection[Quirk] = (),
         page_limit: int | None = None,
         catch_up: str | None = None,
+        permit: Collection[PartyId] = (),
     ) -> None:
         """Change what the hub calls a platform and how it treats it.
 
         Args:
             page_limit: 0 for the hub's own.
             catch_up: push, pull or none.
+            permit: parties that it may claim although the hub knows them already.
         """
         async with self._locked(platform_id) as (connection, _):
             if name is not None:
@@ -124,9 +128,11 @@ class PlatformAdmin:
                 await connection.execute(SQL.set_page_limit, platform_id, page_limit or None)
             if catch_up is not None:
                 await connection.execute(SQL.set_catch_up, platform_id, catch_up)
+            await permit_parties(connection, platform_id, permit)
 
     async def remove(self, platform_id: PlatformId, *, force: bool) -> None:
-        """Delete a platform; its parties are free for another one.
+        """Delete a platform and the relations of its parties. The parties themselves stay, with
+        their objects: only whom an operator permits gets them.
 
         Raises:
             OperatorError: objects in custody concern it, and `force` is not set.
@@ -139,6 +145,9 @@ class PlatformAdmin:
                     " neither delivered nor refused (see `cdr list`): settle them first, or"
                     " use --force"
                 )
+            await connection.execute(SQL.revoke_permissions, platform_id)
+            await connection.execute(SQL.remove_relations, platform_id)
+            await connection.execute(SQL.remove_roles, platform_id)
             await connection.execute(SQL.remove, platform_id)
 
     async def history(self, platform_id: PlatformId) -> PlatformHistory:
@@ -153,6 +162,7 @@ class PlatformAdmin:
             last_contact_at=row["last_contact_at"],
             invitation_expires_at=row["invitation_expires_at"],
             resume_state=PlatformState(row["resume_state"]) if row["resume_state"] else None,
+            permitted=tuple(map(PartyId.parse, row["permitted"])),
         )
 
     async def business_details(self, platform_id: PlatformId) -> Sequence[RoleDetails]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from ocpi_hub.delivery.inbound_catch_up import MODULES
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
-from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState
+from ocpi_hub.domain.party import Module, PartyId, PlatformId, PlatformState
 from ocpi_hub.registration.protocols import (
     Connecting,
     CredentialsGone,
     KnownAlready,
+    PartyReserved,
     PartyTaken,
     Registration,
     Stored,
@@ -51,7 +52,13 @@ class PostgresRegistrationStore:
         self._overlap = overlap
 
     async def invite(
-        self, platform_id: PlatformId, name: str, token_sha256: bytes, *, days: int
+        self,
+        platform_id: PlatformId,
+        name: str,
+        token_sha256: bytes,
+        *,
+        days: int,
+        permit: Collection[PartyId] = (),
     ) -> datetime | None:
         async with self._database.transaction() as connection:
             new = await connection.fetchval(
@@ -59,6 +66,7 @@ class PostgresRegistrationStore:
             )
             if new is None:
                 return None
+            await permit_parties(connection, platform_id, permit)
             return await _insert_token(
                 connection,
                 platform_id,
@@ -68,12 +76,18 @@ class PostgresRegistrationStore:
             )
 
     async def renew_invitation(
-        self, platform_id: PlatformId, token_sha256: bytes, *, days: int
+        self,
+        platform_id: PlatformId,
+        token_sha256: bytes,
+        *,
+        days: int,
+        permit: Collection[PartyId] = (),
     ) -> datetime | None:
         async with self._database.transaction() as connection:
             if await connection.fetchrow(SQL.lock_platform, platform_id) is None:
                 return None
             await connection.execute(SQL.delete_invitations, platform_id)
+            await permit_parties(connection, platform_id, permit)
             return await _insert_token(
                 connection,
                 platform_id,
@@ -116,6 +130,7 @@ class PostgresRegistrationStore:
         token_sha256: bytes,
         *,
         valid_s: float,
+        permit: Collection[PartyId] = (),
     ) -> Connecting | KnownAlready:
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(SQL.lock_platform_by_url, versions_url)
@@ -128,6 +143,7 @@ class PostgresRegistrationStore:
                 if row["state"] not in (PlatformState.CONNECTING, PlatformState.DISCONNECTED):
                     return KnownAlready(platform_id)
                 await connection.execute(SQL.delete_tokens, platform_id)
+            await permit_parties(connection, platform_id, permit)
             await _insert_token(
                 connection,
                 platform_id,
@@ -211,14 +227,10 @@ class PostgresRegistrationStore:
         """Store all that a handshake brought. The platform's row is locked.
 
         Raises:
-            _Refused: a party belongs to another platform.
+            _Refused: a party belongs to another platform, or must not be claimed by just anybody.
         """
         parties = sorted({held.party for held in registration.roles})
-        countries, ids = columns(map(party_columns, parties), 2)
-        await connection.execute(SQL.claim_parties, platform_id, countries, ids)
-        taken = await connection.fetchrow(SQL.first_taken_party, platform_id, countries, ids)
-        if taken is not None:
-            raise _Refused(PartyTaken(PartyId(taken["country_code"], taken["party_id"])))
+        await _claim(connection, platform_id, parties)
         rows = (
             (*party_columns(held.party), held.role, held.name, held.business_details)
             for held in registration.roles
@@ -242,6 +254,37 @@ class PostgresRegistrationStore:
         )
         await connection.execute(SQL.delete_expired_tokens, platform_id)
         await wake_deliveries(connection, platform_id)
+
+
+async def permit_parties(
+    connection: Connection, platform_id: str, parties: Collection[PartyId]
+) -> None:
+    """Let a platform claim parties that the hub knows already."""
+    if parties:
+        rows = columns(map(party_columns, sorted(set(parties))), 2)
+        await connection.execute(SQL.permit_parties, platform_id, *rows)
+
+
+async def _claim(
+    connection: Connection, platform_id: PlatformId, parties: Collection[PartyId]
+) -> None:
+    """Make parties a platform's own.
+
+    Raises:
+        _Refused: one belongs to another platform, or is reserved and not permitted.
+    """
+    claimed = columns(map(party_columns, parties), 2)
+    new = await connection.fetch(SQL.claim_parties, platform_id, *claimed)
+    taken = await connection.fetchrow(SQL.first_taken_party, platform_id, *claimed)
+    if taken is not None:
+        raise _Refused(PartyTaken(PartyId(taken["country_code"], taken["party_id"])))
+    unheard_of = columns(map(tuple, new), 2)
+    reserved = await connection.fetchrow(
+        SQL.first_reserved_party, platform_id, *claimed, *unheard_of, list(Module)
+    )
+    if reserved is not None:
+        raise _Refused(PartyReserved(PartyId(reserved["country_code"], reserved["party_id"])))
+    await connection.execute(SQL.take_over_parties, platform_id, *claimed)
 
 
 async def wake_deliveries(connection: Connection, platform_id: str) -> None:

@@ -144,6 +144,21 @@ async def test_after_delete_only_a_new_invitation_leads_back(hub: HubProcess) ->
         assert (await platform_of(hub, platform))["parties"][0]["status"] == "CONNECTED"
 
 
+@pytest.mark.req("CR-20")
+async def test_the_party_of_a_removed_platform_is_not_for_everybody(hub: HubProcess) -> None:
+    async with (
+        PartyProcess.of([("EMSP", "DE*OLD")]) as old,
+        PartyProcess.of([("EMSP", "DE*OLD")]) as new,
+    ):
+        await hub.run("platform", "remove", await hub.onboard(old, "Old"))
+        with pytest.raises(AssertionError, match=r"DE\*OLD .* ask the hub's operator"):
+            await hub.onboard(new, "New")
+        invited = await hub.run("platform", "invite", "--name", "New", "--party", "de*old")
+        await new.register(invited["versions_url"], invited["token"])
+    shown = await platform_of(hub, invited["platform"])
+    assert [held["party"] for held in shown["parties"]] == ["DE*OLD"]
+
+
 @pytest.mark.req("CR-02", "CR-16")
 async def test_the_hub_registers_with_a_party_that_invited_it(hub: HubProcess) -> None:
     async with PartyProcess.of([("EMSP", "DE*EEE")], "--token-a", "their-invitation") as party:

@@ -261,7 +261,7 @@ async def test_set_changes_quirks_page_limit_and_catch_up(run: Run, database: Da
         await run("platform", "set", "p-1")
 
 
-async def test_remove_frees_the_parties_but_not_while_objects_are_in_custody(
+async def test_remove_leaves_the_parties_to_nobody_but_not_while_objects_are_in_custody(
     run: Run, database: Database
 ) -> None:
     await insert_platform(database)
@@ -279,7 +279,35 @@ async def test_remove_frees_the_parties_but_not_while_objects_are_in_custody(
         "removed": True,
     }
     assert (await make_directory_store(database).load()).platform_of(PartyId("NL", "CPO")) is None
-    await insert_platform(database, "p-2")
+
+
+async def test_connect_may_name_a_party_that_the_hub_knows_already(run: Run) -> None:
+    await run("relation", "set", "NL*CPO", "DE*MSP", "--mode", "realtime")
+    async with ScriptedPartner(role_of("NL*CPO")) as partner:
+        connect = (
+            "platform", "connect", "--versions-url", partner.versions_url, "--token", "token-a",
+        )  # fmt: skip
+        with pytest.raises(OperatorError, match=r"--party NL\*CPO"):
+            await run(*connect)
+        connected = await run(*connect, "--party", "NL*CPO")
+    assert connected["parties"][0]["party"] == "NL*CPO"
+
+
+async def test_remove_ends_the_relations_of_the_parties(run: Run, database: Database) -> None:
+    await insert_platform(database)
+    await insert_platform(database, "p-2", roles=(("CPO", "NL*TWO"),))
+    for cpo in ("NL*CPO", "NL*TWO"):
+        await run("relation", "set", cpo, "DE*MSP", "--mode", "realtime")
+    await run("platform", "remove", "p-1")
+    assert [relation["cpo"] for relation in await run("relation", "list")] == ["NL*TWO"]
+
+
+async def test_parties_that_a_platform_may_claim_are_shown(run: Run, database: Database) -> None:
+    invited = await run("platform", "invite", "--name", "A", "--party", "NL*CPO")
+    await run("platform", "set", invited["platform"], "--allow-party", "de*msp")
+    await run("platform", "invite", "--renew", invited["platform"], "--party", "NL*TWO")
+    shown = await run("platform", "show", invited["platform"])
+    assert shown["allowed_parties"] == ["DE*MSP", "NL*CPO", "NL*TWO"]
 
 
 async def test_relation_set_returns_when_every_process_has_it(run: Run, database: Database) -> None:

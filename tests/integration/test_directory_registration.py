@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.domain.party import (
@@ -34,6 +36,7 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.platform_admin import PlatformAdmin
 from tests.support.directory import catch_ups, insert_platform
 from tests.support.registration import PUBLIC_URL, RegisteringHub, registering_hub
 from tests.support.scripted_partner import ScriptedPartner, envelope, role_of
@@ -219,6 +222,105 @@ async def test_a_party_of_another_platform_cannot_be_taken(
     assert after.version == before.version
     assert after.platform_of(PartyId("DE", "NEW")) is None
     assert await hub.knows(invitation.token)
+
+
+async def remove(hub: RegisteringHub, platform_id: PlatformId) -> None:
+    await PlatformAdmin(hub.database, overlap=timedelta()).remove(platform_id, force=False)
+
+
+async def permit(hub: RegisteringHub, platform_id: PlatformId, party: PartyId) -> None:
+    admin = PlatformAdmin(hub.database, overlap=timedelta())
+    await admin.configure(platform_id, permit=[party])
+
+
+@pytest.mark.req("CR-20")
+async def test_a_party_of_a_removed_platform_goes_to_whom_an_operator_permits(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    first, _ = await hub.registered(partner)
+    async with ScriptedPartner(role_of("DE*NEW")) as other:
+        platform_id, token = await hub.registered(other)
+        await remove(hub, first)
+        other.roles = [role_of("DE*NEW"), role_of("NL*CPO")]
+        with pytest.raises(InvalidRequest, match=r"NL\*CPO .* ask the hub's operator"):
+            await hub.put(token, other.body())
+        late = await hub.onboarding.invite("Late")
+        with pytest.raises(InvalidRequest, match=r"NL\*CPO .* ask the hub's operator"):
+            await hub.post(late.token, other.body(roles=[role_of("NL*CPO")]))
+        assert (await hub.load()).platform_of(PartyId("NL", "CPO")) is None
+
+        await permit(hub, platform_id, PartyId("NL", "CPO"))
+        await hub.put(token, other.body())
+        holder = (await hub.load()).platform_of(PartyId("NL", "CPO"))
+    assert holder is not None
+    assert holder.platform_id == platform_id
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+async def test_an_invitation_may_name_the_parties_of_a_removed_platform(
+    hub: RegisteringHub, partner: ScriptedPartner, renewed: bool
+) -> None:
+    first, _ = await hub.registered(partner)
+    await remove(hub, first)
+    party = PartyId("NL", "CPO")
+    if renewed:
+        again = await hub.onboarding.invite("Again")
+        invitation = await hub.onboarding.renew_invitation(again.platform_id, permit=[party])
+    else:
+        invitation = await hub.onboarding.invite("Again", permit=[party])
+    await hub.post(invitation.token, partner.body())
+    holder = (await hub.load()).platform_of(party)
+    assert holder is not None
+    assert holder.platform_id == invitation.platform_id
+    # An old permission ends with the platform that had the party in between.
+    await permit(hub, (await hub.onboarding.invite("Third")).platform_id, party)
+    await remove(hub, invitation.platform_id)
+    third = await hub.onboarding.invite("Fourth")
+    with pytest.raises(InvalidRequest, match="operator"):
+        await hub.post(third.token, partner.body())
+
+
+KNOWN = (
+    "insert into relation values ('NL', 'CPO', 'DE', 'MSP', 'realtime')",
+    "insert into relation values ('FR', 'ANY', 'NL', 'CPO', 'none')",
+    "insert into shared_object (module, country_code, party_id, object_id, position, body,"
+    " last_updated, origin, correlation_id) values ('tokens', 'NL', 'CPO', 'T', 1, '{}', now(),"
+    " 'broadcast', 'c')",
+    "insert into directed_object (module, country_code, party_id, object_id,"
+    " receiver_country_code, receiver_party_id, body, fingerprint, last_updated, correlation_id,"
+    " state) values ('cdrs', 'FR', 'ANY', 'C', 'NL', 'CPO', '{}', '', now(), 'c', 'refused')",
+    "insert into directed_object (module, country_code, party_id, object_id,"
+    " receiver_country_code, receiver_party_id, body, fingerprint, last_updated, correlation_id,"
+    " state) values ('cdrs', 'NL', 'CPO', 'C', 'FR', 'ANY', '{}', '', now(), 'c', 'refused')",
+)
+
+
+@pytest.mark.req("CR-20")
+@pytest.mark.parametrize("known", KNOWN)
+async def test_a_party_that_is_expected_or_has_objects_is_not_for_the_first_to_claim_it(
+    hub: RegisteringHub, partner: ScriptedPartner, known: str
+) -> None:
+    async with hub.database.connection() as connection:
+        await connection.execute(known)
+    invitation = await hub.onboarding.invite("A partner")
+    with capture_logs() as logged, pytest.raises(InvalidRequest, match=r"NL\*CPO .* operator"):
+        await hub.post(invitation.token, partner.body())
+    assert logged[-1]["remedy"] == (
+        f"ocpi-hub platform set {invitation.platform_id} --allow-party NL*CPO"
+    )
+    await permit(hub, invitation.platform_id, PartyId("NL", "CPO"))
+    await hub.post(invitation.token, partner.body())
+
+
+async def test_its_own_parties_a_platform_may_always_claim_again(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.roles = [role_of("NL*CPO"), role_of("NL*TWO")]
+    _, token = await hub.registered(partner)
+    async with hub.database.connection() as connection:
+        await connection.execute(KNOWN[0])
+    answer = await hub.put(token, partner.body(roles=[role_of("NL*TWO")]))
+    await hub.put(answer["token"], partner.body())
 
 
 @pytest.mark.req("CR-20")

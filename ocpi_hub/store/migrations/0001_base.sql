@@ -64,13 +64,22 @@ create table endpoint (
 );
 
 -- A party belongs to one platform until an operator moves it: the primary key refuses a takeover.
+-- Parties of a platform that was removed belong to nobody, and their objects are still here.
 create table party (
     country_code text not null check (country_code = upper(country_code) and length(country_code) = 2),
     party_id     text not null check (party_id = upper(party_id) and length(party_id) = 3),
-    platform_id  text not null references platform on delete cascade,
+    platform_id  text references platform on delete set null,
     primary key (country_code, party_id)
 );
 create index party_platform on party (platform_id);
+
+-- Parties that a platform may claim although the hub knows them already: an operator's word.
+create table party_permission (
+    platform_id  text not null references platform on delete cascade,
+    country_code text not null,
+    party_id     text not null,
+    primary key (platform_id, country_code, party_id)
+);
 
 create table party_role (
     country_code     text not null,

@@ -41,13 +41,37 @@ where d.state not in ('delivered', 'refused')
             and ((p.country_code, p.party_id) = (d.country_code, d.party_id)
                 or (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)));
 
+-- name: revoke_permissions
+-- For parties that a platform has: whoever was to get one has to be named again.
+delete from party_permission a
+using party p
+where p.platform_id = $1 and (p.country_code, p.party_id) = (a.country_code, a.party_id);
+
+-- name: remove_relations
+delete from relation r
+using party p
+where p.platform_id = $1
+    and (p.country_code, p.party_id) in (
+        (r.cpo_country_code, r.cpo_party_id), (r.emsp_country_code, r.emsp_party_id));
+
+-- name: remove_roles
+delete from party_role r
+using party p
+where p.platform_id = $1 and (p.country_code, p.party_id) = (r.country_code, r.party_id);
+
 -- name: remove
+-- Its parties stay, and belong to nobody: see first_reserved_party in registration.sql.
 delete from platform where platform_id = $1;
 
 -- name: history
 select p.created_at, p.connected_at, p.resume_state, c.last_contact_at,
     (select max(t.expires_at) from credentials_token t
-        where t.platform_id = p.platform_id and t.kind = 'registration') as invitation_expires_at
+        where t.platform_id = p.platform_id and t.kind = 'registration') as invitation_expires_at,
+    array(
+        select a.country_code || '*' || a.party_id
+        from party_permission a
+        where a.platform_id = p.platform_id
+        order by 1) as permitted
 from platform p
 left join platform_contact c using (platform_id)
 where p.platform_id = $1;

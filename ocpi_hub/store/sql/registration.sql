@@ -52,12 +52,62 @@ delete from credentials_token where platform_id = $1 and kind = 'registration';
 -- name: delete_expired_tokens
 delete from credentials_token where platform_id = $1 and expires_at <= now();
 
+-- name: permit_parties
+insert into party_permission (platform_id, country_code, party_id)
+select $1, country_code, party_id
+from unnest($2::text[], $3::text[]) as permitted (country_code, party_id)
+on conflict do nothing;
+
 -- name: claim_parties
+-- Those that nobody has, or had before.
 insert into party (country_code, party_id, platform_id)
 select country_code, party_id, $1
 from unnest($2::text[], $3::text[]) as claimed (country_code, party_id)
 order by country_code, party_id
-on conflict do nothing;
+on conflict do nothing
+returning country_code, party_id;
+
+-- name: first_reserved_party
+-- One that somebody had before, or one of those that are new to the hub ($4, $5) that an operator
+-- named in a relation or that objects belong to or wait for, unless it is permitted.
+select c.country_code, c.party_id
+from unnest($2::text[], $3::text[]) as c (country_code, party_id)
+where (c.country_code, c.party_id) not in (
+        select country_code, party_id from party_permission where platform_id = $1)
+    and (
+        exists (
+            select from party p
+            where (p.country_code, p.party_id) = (c.country_code, c.party_id)
+                and p.platform_id is null)
+        or (c.country_code, c.party_id) in (select * from unnest($4::text[], $5::text[]))
+            and (
+                exists (
+                    select from relation r
+                    where (c.country_code, c.party_id) in (
+                        (r.cpo_country_code, r.cpo_party_id),
+                        (r.emsp_country_code, r.emsp_party_id)))
+                or exists (
+                    select from shared_object s
+                    where s.module = any ($6::text[])
+                        and (s.country_code, s.party_id) = (c.country_code, c.party_id))
+                or exists (
+                    select from directed_object d
+                    where d.module = any ($6::text[])
+                        and (d.country_code, d.party_id) = (c.country_code, c.party_id))
+                or exists (
+                    select from directed_object d
+                    where d.module = any ($6::text[])
+                        and (d.receiver_country_code, d.receiver_party_id)
+                            = (c.country_code, c.party_id))))
+order by c.country_code, c.party_id
+limit 1;
+
+-- name: take_over_parties
+update party p
+set platform_id = $1
+from unnest($2::text[], $3::text[]) as claimed (country_code, party_id)
+where (p.country_code, p.party_id) = (claimed.country_code, claimed.party_id)
+    and p.platform_id is null;
 
 -- name: first_taken_party
 select p.country_code, p.party_id

@@ -164,7 +164,8 @@ class CustodyStore(Protocol):
         ...
 
     async def pulled(self, module: str, receiver: PartyId, serials: Sequence[int]) -> None:
-        """The receiver fetched these: what waited to be pulled is delivered."""
+        """The receiver fetched these: what waited is delivered. What is on its way to it just now
+        gets its verdict."""
         ...
 
 
@@ -236,13 +237,13 @@ def _settle_current(
                 )
             due = now + _pause(row, verdict, patience, jitter)
             return replace(ended, state=DirectedState.PENDING, next_attempt_at=due)
-        case NotSent():
+        case NotSent(to_pull=to_pull):
             return replace(
                 row,
                 state=DirectedState.PENDING,
                 lease_until=None,
                 attempts=max(0, row.attempts - 1),
-                next_attempt_at=now + patience.delay(1, jitter),
+                next_attempt_at=None if to_pull else now + patience.delay(1, jitter),
             )
         case _:
             assert_never(verdict)

@@ -209,6 +209,9 @@ class DirectedDelivery:
         return exchange, verdict
 
     async def _send(self, attempt: Attempt, platform: Platform) -> tuple[Exchange | None, Verdict]:
+        if (attempt.key.module, InterfaceRole.RECEIVER) not in platform.endpoints:
+            nowhere = f"{attempt.receiver} announces no {attempt.key.module} RECEIVER any more"
+            return None, NotSent(LastAnswer(None, None, nowhere), to_pull=True)
         try:
             request = outbound_request(
                 self._leg(attempt, platform, "POST", attempt.body), deadline_s=self._attempt_s

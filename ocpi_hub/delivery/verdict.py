@@ -59,9 +59,14 @@ class Unknown:
 @dataclass(frozen=True, slots=True)
 class NotSent:
     """Nothing was tried: the hub's own limit for this receiver was used up. No attempt, and no
-    reason to try the receiver less often."""
+    reason to try the receiver less often.
+
+    Attributes:
+        to_pull: the receiver announces no interface (any more) to send it to.
+    """
 
     answer: LastAnswer
+    to_pull: bool = False
 
 
 Verdict = Delivered | Refused | Failed | Unknown | NotSent

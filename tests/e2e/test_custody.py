@@ -250,6 +250,28 @@ async def test_without_a_receiver_interface_a_cdr_waits_to_be_pulled(
         await roam.cdr_in(cdr["id"], "delivered")
 
 
+async def test_what_is_fetched_is_settled_without_any_attempt_to_push_it(
+    hub: Callable[..., HubProcess],
+) -> None:
+    async with roaming(hub(hold_energy_kwh="100"), "--no-module", "cdrs:RECEIVER") as roam:
+        released, waiting = new_cdr(total_energy=900), new_cdr()
+        await roam.cpo.push_cdr(released)
+        await roam.cpo.push_cdr(waiting)
+        await roam.hub.run("cdr", "release", "NL*CPO", released["id"], "--reason", "a truck")
+        await roam.hub.run("cdr", "redrive", "NL*CPO", waiting["id"])
+        await roam.hub.run("platform", "suspend", roam.emsp_platform)
+        await roam.hub.run("platform", "resume", roam.emsp_platform)
+        for cdr in (released, waiting):
+            shown = await roam.cdr_in(cdr["id"], "pending")
+            assert (shown["next_attempt_at"], shown["attempts"]) == (None, 0)
+        # Later than any last_updated: it asks for news only.
+        news = {"date_from": "2026-06-01T00:00:00Z"}
+        listed = await roam.emsp.pull("cdrs", query=news, to="EU*HUB")
+        assert [cdr["id"] for cdr in listed["objects"]] == [released["id"], waiting["id"]]
+        for cdr in (released, waiting):
+            assert (await roam.cdr_in(cdr["id"], "delivered"))["attempts"] == 0
+
+
 async def test_without_a_relation_nothing_is_stored(hub: Callable[..., HubProcess]) -> None:
     async with roaming(hub(default_relation="none")) as roam:
         answer = await roam.cpo.push_cdr(new_cdr())

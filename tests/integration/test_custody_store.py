@@ -17,6 +17,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import StoreError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
+from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from tests.support.factories import EMSP
 from tests.support.postgres import make_settings
@@ -28,6 +29,7 @@ from tests.support.stores import (
     custody_store,
     ended,
     execute,
+    insert_platform,
     make_intake,
     state_of,
     taken,
@@ -496,19 +498,42 @@ async def test_the_verdict_of_a_receiver_that_was_away_makes_its_objects_due(
 # Lists -------------------------------------------------------------------------------------------
 
 
-async def test_pulled_objects_are_delivered_and_only_those_that_waited_for_it(
+async def test_what_a_receiver_fetched_is_delivered(
     store: PostgresCustodyStore, database: Database
 ) -> None:
-    for cdr_id, start in (("PULL", Start.PULL), ("LATER", Start.PULL), ("WAIT", Start.WAIT)):
+    for cdr_id, start in {
+        "PULL": Start.PULL,
+        "LATER": Start.PULL,
+        "WAIT": Start.WAIT,
+        "SENT": Start.SEND,
+    }.items():
         await store.take_in(make_intake(cdr_id, start=start))
     async with database.connection() as connection:
         rows = await connection.fetch("select object_id, serial from directed_object")
     serials = {row["object_id"]: row["serial"] for row in rows}
     await store.pulled("cdrs", OTHER, [serials["LATER"]])
-    await store.pulled("cdrs", EMSP, [serials["PULL"], serials["WAIT"], 999])
+    served = [serials[name] for name in ("PULL", "WAIT", "SENT")]
+    await store.pulled("cdrs", EMSP, [*served, 999])
     assert await state_of(store, "PULL") is DirectedState.DELIVERED
     assert await state_of(store, "LATER") is DirectedState.PENDING
-    assert await state_of(store, "WAIT") is DirectedState.PENDING
+    # It has it, whether it was to fetch it or not; what is on its way right now gets its verdict.
+    assert await state_of(store, "WAIT") is DirectedState.DELIVERED
+    assert await state_of(store, "SENT") is DirectedState.IN_FLIGHT
+    assert await store.due_receivers([EMSP]) == []
+
+
+@pytest.mark.parametrize(("announces", "due"), [("RECEIVER", [EMSP]), ("SENDER", [])])
+async def test_what_an_operator_sends_again_is_due_only_where_it_can_be_pushed(
+    store: PostgresCustodyStore, database: Database, announces: str, due: list[PartyId]
+) -> None:
+    await insert_platform(database, "p-1", parties=[EMSP])
+    await execute(database, "update endpoint set interface_role = $1", announces)
+    await store.take_in(make_intake(start=Start.HOLD))
+    await store.take_in(make_intake("OTHERS", start=Start.HOLD, receiver=OTHER))
+    released = await CustodyAdmin(database, "cdrs").send_again([DirectedState.HELD])
+    assert len(released) == 2
+    assert await state_of(store) is DirectedState.PENDING
+    assert await store.due_receivers([EMSP, OTHER]) == due
 
 
 @pytest.mark.parametrize(

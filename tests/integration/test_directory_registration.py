@@ -616,10 +616,42 @@ async def test_registration_makes_waiting_objects_due(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
     platform_id, token = await hub.registered(partner)
-    async with hub.database.transaction() as connection:
+    await _wait_for_the_partner(hub.database)
+    partner.endpoints = [("cdrs", "RECEIVER", f"{partner.base_url}/cdrs")]
+    await hub.put(token, partner.body())
+    async with hub.database.connection() as connection:
+        due_now = await connection.fetch(
+            "select object_id from directed_object where next_attempt_at <= now() order by 1"
+        )
+        backoff = await connection.fetchval("select count(*) from receiver_backoff")
+    assert [row["object_id"] for row in due_now] == ["due", "later", "never"]
+    assert backoff == 0
+    assert platform_id
+
+
+@pytest.mark.parametrize("role", ["SENDER", None])
+async def test_without_a_receiver_interface_objects_wait_to_be_pulled(
+    hub: RegisteringHub, partner: ScriptedPartner, role: str | None
+) -> None:
+    partner.endpoints = [("cdrs", "RECEIVER", f"{partner.base_url}/cdrs")]
+    _, token = await hub.registered(partner)
+    await _wait_for_the_partner(hub.database)
+    partner.endpoints = [("cdrs", role, f"{partner.base_url}/cdrs")] if role else []
+    await hub.put(token, partner.body())
+    async with hub.database.connection() as connection:
+        due = await connection.fetchval(
+            "select count(*) from directed_object where next_attempt_at is not null"
+        )
+    assert due == 0
+
+
+async def _wait_for_the_partner(database: Database) -> None:
+    """Objects that wait for the partner, which is in backoff."""
+    async with database.transaction() as connection:
         for object_id, state, due in (
             ("never", "pending", None),
             ("later", "pending", 3600.0),
+            ("due", "pending", -5.0),
             ("refused", "refused", None),
         ):
             await connection.execute(
@@ -635,15 +667,6 @@ async def test_registration_makes_waiting_objects_due(
             "insert into receiver_backoff (country_code, party_id, failures, next_attempt_at,"
             " reason) values ('NL', 'CPO', 5, now() + interval '1 hour', 'x')"
         )
-    await hub.put(token, partner.body())
-    async with hub.database.connection() as connection:
-        due_now = await connection.fetch(
-            "select object_id from directed_object where next_attempt_at <= now() order by 1"
-        )
-        backoff = await connection.fetchval("select count(*) from receiver_backoff")
-    assert [row["object_id"] for row in due_now] == ["later", "never"]
-    assert backoff == 0
-    assert platform_id
 
 
 @pytest.mark.parametrize("path", ["/ocpi/versions", "/OCPI/2.2.1"])

@@ -227,6 +227,7 @@ select * from directed_object
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4);
 
 -- name: pulled
+-- The receiver has them, whatever else was planned for them.
 with fetched as (
     select d.module, d.country_code, d.party_id, d.object_id
     from directed_object d
@@ -234,11 +235,11 @@ with fetched as (
         and (d.receiver_country_code, d.receiver_party_id) = ($2, $3)
         and d.serial = any ($4::bigint[])
         and d.state = 'pending'
-        and d.next_attempt_at is null
     order by d.module, d.country_code, d.party_id, d.object_id
     for update of d)
 update directed_object d
-set state = 'delivered', sent_version = d.version, delivered_at = now(), changed_at = now(),
+set state = 'delivered', sent_version = d.version, next_attempt_at = null,
+    delivered_at = now(), changed_at = now(), reason = null,
     last_message = 'fetched by the receiver'
 from fetched f
 where (d.module, d.country_code, d.party_id, d.object_id)

@@ -23,9 +23,15 @@ where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
 order by id;
 
 -- name: send_again
--- Puts objects back in the queue. $5 limits the states this is meant for.
-update directed_object
-set state = 'pending', next_attempt_at = now(), reason = $6, changed_at = now(),
+-- Puts objects back in the queue, or lets them wait to be pulled where they cannot be pushed. $5
+-- limits the states this is meant for.
+update directed_object d
+set state = 'pending', reason = $6, changed_at = now(),
+    next_attempt_at = case when exists (
+        select from party p
+        join endpoint e using (platform_id)
+        where (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)
+            and (e.module, e.interface_role) = (d.module, 'RECEIVER')) then now() end,
     visible_at = case when state = 'held' then visible_from() else visible_at end,
     received_at = case when state = 'dead' then now() else received_at end
 where module = $1

@@ -165,18 +165,23 @@ select from directed_object d
 join party p on p.platform_id = $1
     and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
 where d.state = 'pending'
-    and coalesce(d.next_attempt_at, 'infinity') > now()
 order by d.module, d.country_code, d.party_id, d.object_id
 for update of d;
 
 -- name: make_waiting_objects_due
+-- Where the platform takes pushes of them; what it does not take (any more) waits to be pulled.
 update directed_object d
-set next_attempt_at = now()
+set next_attempt_at = case when e.module is not null then now() end
 from party p
+cross join (values ('cdrs'), ('sessions')) as directed (module)
+left join endpoint e
+    on (e.platform_id, e.module, e.interface_role) = (p.platform_id, directed.module, 'RECEIVER')
 where p.platform_id = $1
     and (d.receiver_country_code, d.receiver_party_id) = (p.country_code, p.party_id)
+    and d.module = directed.module
     and d.state = 'pending'
-    and coalesce(d.next_attempt_at, 'infinity') > now();
+    and case when e.module is not null
+        then coalesce(d.next_attempt_at, 'infinity') > now() else d.next_attempt_at is not null end;
 
 -- name: parties
 select country_code, party_id from party where platform_id = $1;

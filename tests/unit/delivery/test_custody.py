@@ -82,6 +82,14 @@ def test_what_was_not_sent_is_due_soon_and_counts_as_no_attempt() -> None:
     )
 
 
+@pytest.mark.parametrize("age", [timedelta(), timedelta(days=91)])
+def test_without_an_interface_to_push_to_an_object_waits_to_be_pulled(age: timedelta) -> None:
+    before = row(attempts=8, received_at=NOW - age)
+    nowhere = NotSent(LastAnswer(None, None, "no cdrs RECEIVER"), to_pull=True)
+    after = settled(before, report(nowhere))
+    assert (after.state, after.next_attempt_at, after.attempts) == (DirectedState.PENDING, None, 7)
+
+
 def intake(fingerprint: bytes = b"same", *, resend: bool = True) -> Intake:
     return Intake(KEY, EMSP, "{}", fingerprint, NOW, "c", Start.SEND, uuid.uuid4(), resend=resend)
 

@@ -96,6 +96,20 @@ async def hasty() -> AsyncIterator[Scene]:
     await made.end()
 
 
+async def test_a_withdrawn_interface_is_no_failure_of_the_receiver() -> None:
+    silent = make_directory(make_platform((EMSP, Role.EMSP), endpoints={}))
+    scene = await make_scene(directory=silent)
+    await scene.store.take_in(make_intake(start=Start.WAIT))
+    scene.work()
+    async with asyncio.timeout(10):
+        while (row := scene.store.rows[cdr_key()]).next_attempt_at is not None or row.lease_until:
+            await asyncio.sleep(0)
+    assert (row.state, scene.client.requests) == (DirectedState.PENDING, [])
+    start = scene.delivery.start_for(scene.platform, EMSP, "cdrs", online=True)
+    assert start is Start.SEND
+    await scene.end()
+
+
 # Within the request ------------------------------------------------------------------------------
 
 

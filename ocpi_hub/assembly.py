@@ -27,6 +27,7 @@ from ocpi_hub.delivery.feed.worker import FeedLimits, FeedWorker
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.listed_cdrs import ListedCdrs
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.url_safety import UrlPolicy
@@ -66,7 +67,6 @@ OFFERED = tuple(
 FEED_MODULES = (Module.TOKENS.value,)
 """Modules whose objects are pushed to everybody related."""
 
-CATCH_UP_LEASE = timedelta(minutes=10)
 CHECK_AGAIN_S = 60.0
 """Seconds between checks of a platform that stays silent, at most."""
 
@@ -172,7 +172,7 @@ class _Stores:
             check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),
             overlap=timedelta(seconds=settings.catch_up_overlap_s),
         )
-        self.catch_up = PostgresCatchUpStore(database, lease=CATCH_UP_LEASE)
+        self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))
 
 
 class _Delivery:
@@ -208,15 +208,19 @@ class _Delivery:
             poll_s=settings.delivery_poll_s,
             per_receiver=settings.max_in_flight_per_receiver,
         )
-        self.catch_up = InboundCatchUp(
-            stores.catch_up,
+        listed = ListedCdrs(
             self.custody,
-            self.client,
-            directory,
-            timeout_s=settings.relay_timeout_s,
             max_depth=settings.max_json_depth,
             holds=self.holds,
             found=self.directed.wake,
+        )
+        self.catch_up = InboundCatchUp(
+            stores.catch_up,
+            listed,
+            self.client,
+            directory,
+            clock,
+            timeout_s=settings.relay_timeout_s,
         )
         self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
         self.links = PageLinks(

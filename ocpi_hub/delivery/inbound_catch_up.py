@@ -4,6 +4,10 @@ Owners do not retry. When the hub was down, or a platform was away, the hub read
 from the last contact on, with some overlap. What is known already changes nothing; CDRs found
 enter custody like any other and are delivered by the worker.
 
+Lists are read in turns of `TURN_S`: after its turn a platform goes on behind the others, so that
+one with a long or slow list holds up nobody else's. Where to go on is stored page by page, together
+with the lease.
+
 Spec: 2.2.1 transport_and_format_offline_behaviour, mod_cdrs_pull_model.
 """
 
@@ -11,26 +15,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from urllib.parse import urlsplit
 
-from ocpi_hub.clearing.holds import HoldLimits, hold_reason
-from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
 from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
+from ocpi_hub.delivery.listed_cdrs import Listed, ListedCdrs, data_elements
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, OutboundClient, OutboundRequest
-from ocpi_hub.domain.objects import ObjectKey
-from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform, PlatformId, Role
-from ocpi_hub.errors import HubError, InvalidRequest, OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform, Role
+from ocpi_hub.errors import HubError, OcpiError, StoreError
 from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
 from ocpi_hub.ocpi.headers import next_link
-from ocpi_hub.ocpi.json_text import elements, fingerprint, members
-from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.status_codes import is_success
-from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
-from ocpi_hub.routing.route import to_party
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -39,46 +39,42 @@ MODULES = (Module.CDRS.value,)
 """Modules that are fetched."""
 
 MAX_PAGES = 10_000
+"""Of one platform in one catch-up: a list that goes on after that has no end."""
+TURN_S = 15.0
+KEEP_S = 10.0
+"""Seconds after which the lease is renewed in the middle of a page."""
 RETRY = timedelta(seconds=30)
 POLL_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One list to read.
+class Unreadable(HubError):
+    """A list could not be read; the text says where and why.
 
     Attributes:
-        attempts: how often it was begun, this time included.
+        answered: there was an answer, so that the same request would get it again.
     """
 
-    platform_id: PlatformId
-    module: str
-    date_from: datetime
-    requested_at: datetime
-    attempts: int
-
-
-class CatchUpStore(Protocol):
-    """Where requested catch-ups are kept. All methods raise StoreUnavailable."""
-
-    async def claim(self) -> Job | None: ...
-
-    async def end(self, job: Job) -> None: ...
-
-    async def release(self, job: Job, pause: timedelta, error: str) -> None: ...
-
-
-class Unreadable(HubError):
-    """A list could not be read; the text says where and why."""
+    def __init__(self, reason: str, *, answered: bool = True) -> None:
+        super().__init__(reason)
+        self.answered = answered
 
 
 @dataclass(slots=True)
-class Tally:
-    """What a catch-up found."""
+class _Turn:
+    """What one turn works on; `ends_at` and `keep_at` on the monotonic clock."""
 
-    seen: int = 0
-    taken: int = 0
-    broken: int = 0
+    job: Job
+    platform: Platform
+    directory: Directory
+    stop: asyncio.Event
+    progress: Progress
+    ends_at: float
+    keep_at: float
+    visited: set[str] = field(default_factory=set)
+
+    def owner_after(self, owner: PartyId | None) -> PartyId | None:
+        owners = {held.party for held in self.platform.roles if held.role is Role.CPO}
+        return min((each for each in owners if owner is None or owner < each), default=None)
 
 
 class InboundCatchUp:
@@ -87,52 +83,52 @@ class InboundCatchUp:
     def __init__(
         self,
         store: CatchUpStore,
-        custody: CustodyStore,
+        cdrs: ListedCdrs,
         client: OutboundClient,
         directory: Callable[[], Directory],
+        clock: Clock,
         *,
         timeout_s: float,
-        max_depth: int,
-        holds: HoldLimits,
-        found: Callable[[], None],
     ) -> None:
         self._store = store
-        self._custody = custody
+        self._cdrs = cdrs
         self._client = client
         self._directory = directory
+        self._clock = clock
         self._timeout_s = timeout_s
-        self._max_depth = max_depth
-        self._holds = holds
-        self._found = found
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 job = await self._store.claim()
                 if job is not None:
-                    await self._work(job)
+                    await self._work(job, stop)
                     continue
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("catch_up_waits_for_database", error=str(error))
             try:
                 await asyncio.wait_for(stop.wait(), POLL_S)
             except TimeoutError:
                 continue
 
-    async def _work(self, job: Job) -> None:
-        directory = self._directory()
+    async def _work(self, job: Job, stop: asyncio.Event) -> None:
+        directory, now = self._directory(), self._clock.monotonic()
         platform = directory.platforms.get(job.platform_id)
         if platform is None:
             await self._store.end(job)
             return
-        owners = sorted({held.party for held in platform.roles if held.role is Role.CPO})
-        tally = Tally()
+        turn = _Turn(job, platform, directory, stop, job.progress, now + TURN_S, now + KEEP_S)
         try:
-            for owner in owners:
-                await self._read_all(job, platform, owner, directory, tally)
+            finished = await self._read(turn)
         except (Unreadable, OcpiError) as error:
             log.warning("catch_up_failed", platform=job.platform_id, reason=str(error))
-            await self._store.release(job, RETRY * min(job.attempts, 20), str(error)[:500])
+            # The stored URL may have expired: where it is answered like that, begin anew.
+            expired = isinstance(error, Unreadable) and error.answered and not turn.visited
+            pause = RETRY * min(job.attempts, 20)
+            await self._store.release(job, pause, str(error)[:500], restart=expired)
+            return
+        if not finished:
+            await self._store.requeue(job)
             return
         await self._store.end(job)
         log.info(
@@ -140,108 +136,128 @@ class InboundCatchUp:
             platform=job.platform_id,
             module=job.module,
             date_from=job.date_from.isoformat(),
-            seen=tally.seen,
-            taken=tally.taken,
-            broken=tally.broken,
+            seen=turn.progress.seen,
+            taken=turn.progress.taken,
+            broken=turn.progress.broken,
         )
 
-    async def _read_all(
-        self, job: Job, platform: Platform, owner: PartyId, directory: Directory, tally: Tally
-    ) -> None:
-        request = outbound_request(
-            self._leg(job, platform, owner, directory.hub), deadline_s=self._timeout_s
-        )
-        for _ in range(MAX_PAGES):
-            answer = await self._page(request)
-            for text in _data_elements(answer.body):
-                tally.seen += 1
-                await self._take(text, platform, directory, tally)
-            following = next_link(answer.headers.get("link"))
-            if following is None:
-                return
-            url = absolute_url(request.url, following)
-            if url is None:
-                raise Unreadable("`Link` is no URL")
-            request = outbound_request(
-                self._leg(job, platform, owner, directory.hub), deadline_s=self._timeout_s, url=url
-            )
-        raise Unreadable(f"the list of {owner} has more than {MAX_PAGES} pages")
+    async def _read(self, turn: _Turn) -> bool:
+        """Read on; true when all is read, false when the turn is over."""
+        owner = turn.progress.owner or turn.owner_after(None)
+        while owner is not None:
+            if turn.progress.pages >= MAX_PAGES:
+                log.error("catch_up_given_up", platform=turn.job.platform_id, pages=MAX_PAGES)
+                return True
+            if turn.stop.is_set() or (turn.visited and self._clock.monotonic() >= turn.ends_at):
+                return False
+            if not await self._read_page(turn, owner):
+                return False
+            owner = turn.progress.owner
+        return True
 
-    def _leg(self, job: Job, platform: Platform, owner: PartyId, hub: PartyId) -> Leg:
-        endpoint_url(platform, job.module, InterfaceRole.SENDER)
-        return Leg(
+    async def _read_page(self, turn: _Turn, owner: PartyId) -> bool:
+        """Read one page and store where to go on; false when that is not for us any more."""
+        request = self._request(turn, owner)
+        answer = await self._answer(request, turn.stop)
+        if answer is None or not await self._take_all(answer, turn):
+            return False
+        turn.visited.add(request.url)
+        following = _next_url(answer, request, turn)
+        if following is None:
+            owner_next = turn.owner_after(owner)
+            turn.progress = replace(turn.progress, owner=owner_next, url=None)
+            if owner_next is None:
+                return True
+        else:
+            turn.progress = replace(turn.progress, owner=owner, url=following)
+        return await self._store.keep(turn.job, turn.progress)
+
+    def _request(self, turn: _Turn, owner: PartyId) -> OutboundRequest:
+        job, url = turn.job, turn.progress.url
+        endpoint = endpoint_url(turn.platform, job.module, InterfaceRole.SENDER)
+        leg = Leg(
             receiver=owner,
-            platform=platform,
-            sender=hub,
+            platform=turn.platform,
+            sender=turn.directory.hub,
             module=job.module,
             interface_role=InterfaceRole.SENDER,
             method="GET",
             correlation_id=str(uuid.uuid4()),
             query=(("date_from", timestamp(job.date_from)),),
         )
+        # A stored URL is good as long as the platform's endpoint has not moved since.
+        known = url is not None and _origin(url) == _origin(endpoint)
+        return outbound_request(leg, deadline_s=self._timeout_s, url=url if known else None)
 
-    async def _page(self, request: OutboundRequest) -> Answer:
-        exchange = await self._client.send(request)
+    async def _answer(self, request: OutboundRequest, stop: asyncio.Event) -> Answer | None:
+        """A page; None when the service stops meanwhile."""
+        sending = asyncio.ensure_future(self._client.send(request))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                return None
+            exchange = sending.result()
+        finally:
+            stopping.cancel()
+            sending.cancel()
         if not isinstance(exchange, Answer):
-            raise Unreadable(exchange.reason)
+            raise Unreadable(exchange.reason, answered=False)
         envelope = parse_envelope(exchange.body)
         if exchange.http_status != 200 or envelope is None or not is_success(envelope.status_code):
             code = envelope.status_code if envelope else "no envelope"
             raise Unreadable(f"HTTP {exchange.http_status}, {code}")
         return exchange
 
-    async def _take(
-        self, text: str, platform: Platform, directory: Directory, tally: Tally
-    ) -> None:
-        """One object of a list: into custody, or skipped with a word in the log (TF-19)."""
+    async def _take_all(self, answer: Answer, turn: _Turn) -> bool:
+        """Take a page's objects; false when the rest has to wait for the next turn."""
+        counts = dict.fromkeys(Listed, 0)
         try:
-            intake = self._intake(text, platform, directory)
-        except OcpiError as error:
-            tally.broken += 1
-            log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
-            return
-        try:
-            taken = await self._custody.take_in(intake)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            tally.broken += 1
-            log.error("listed_object_not_stored", platform=platform.platform_id, error=str(error))
-            return
-        if taken.repeat in (None, Repeat.REPLACE):
-            tally.taken += 1
-            self._found()
-
-    def _intake(self, text: str, platform: Platform, directory: Directory) -> Intake:
-        """Raises OcpiError for what cannot be taken."""
-        body = text.encode()
-        cdr = parse_object(body, CDR, max_depth=self._max_depth).value
-        owner = PartyId(cdr.country_code, cdr.party_id)
-        if all(held.party != owner for held in platform.roles if held.active):
-            raise InvalidRequest(f"{owner} is not a party of this platform")
-        payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
-        target = to_party(owner, payer, directory)
-        reason = hold_reason(cdr, self._holds)
-        pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in target.platform.endpoints
-        start = Start.WAIT if pushable else Start.PULL
-        return Intake(
-            key=ObjectKey(Module.CDRS.value, owner, cdr.id),
-            receiver=payer,
-            body=text,
-            fingerprint=fingerprint(body),
-            last_updated=cdr.last_updated,
-            correlation_id=str(uuid.uuid4()),
-            start=Start.HOLD if reason else start,
-            attempt_id=uuid.uuid4(),
-            reason=reason,
-            resend=False,
+            for text in data_elements(answer.body):
+                if turn.stop.is_set() or not await self._keeps(turn):
+                    return False
+                counts[await self._cdrs.take(text, turn.platform, turn.directory)] += 1
+        except ValueError:
+            raise Unreadable("`data` is not a list") from None
+        turn.progress = replace(
+            turn.progress,
+            pages=turn.progress.pages + 1,
+            seen=turn.progress.seen + sum(counts.values()),
+            taken=turn.progress.taken + counts[Listed.TAKEN],
+            broken=turn.progress.broken + counts[Listed.BROKEN],
         )
+        return True
+
+    async def _keeps(self, turn: _Turn) -> bool:
+        """Renew the lease in time; false when it is lost."""
+        now = self._clock.monotonic()
+        if now < turn.keep_at:
+            return True
+        turn.keep_at = now + KEEP_S
+        return await self._store.keep(turn.job, turn.progress)
 
 
-def _data_elements(body: bytes) -> Iterator[str]:
-    """The texts of the objects in an envelope's `data`, untouched."""
+def _next_url(answer: Answer, request: OutboundRequest, turn: _Turn) -> str | None:
+    """The page after this one, which the hub's credentials may be sent to."""
+    link = next_link(answer.headers.get("link"))
+    if link is None:
+        return None
+    url = absolute_url(request.url, link)
+    endpoint = endpoint_url(turn.platform, turn.job.module, InterfaceRole.SENDER)
+    if url is None or _origin(url) is None or _origin(url) != _origin(endpoint):
+        raise Unreadable("`Link` does not lead to the announced endpoint's server")
+    if url in turn.visited:
+        raise Unreadable("`Link` leads back to a page that was read")
+    return url
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
     try:
-        data = dict(members(body.decode())).get("data", "[]")
-        yield from elements(data)
+        parts = urlsplit(url)
+        return (
+            parts.scheme,
+            parts.hostname,
+            parts.port or {"http": 80, "https": 443}.get(parts.scheme),
+        )
     except ValueError:
-        raise Unreadable("`data` is not a list") from None
+        return None

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from ocpi_hub.delivery.inbound_catch_up import MODULES, Job
+from ocpi_hub.delivery.catch_up_jobs import Job, Progress
+from ocpi_hub.delivery.inbound_catch_up import MODULES
 from ocpi_hub.domain.party import PartyId, PlatformId
+from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
@@ -89,27 +91,48 @@ class PostgresCatchUpStore:
             row = await connection.fetchrow(SQL.claim_catch_up, self._lease)
         if row is None:
             return None
+        owner = PartyId(row["country_code"], row["party_id"]) if row["party_id"] else None
         return Job(
             PlatformId(row["platform_id"]),
             row["module"],
             row["date_from"],
-            row["requested_at"],
+            row["lease_id"],
             row["attempts"],
+            Progress(
+                owner, row["next_url"], row["pages"], row["seen"], row["taken"], row["broken"]
+            ),
         )
+
+    async def keep(self, job: Job, progress: Progress) -> bool:
+        owner = party_columns(progress.owner) if progress.owner else (None, None)
+        async with self._database.connection() as connection:
+            done = await connection.execute(
+                SQL.keep_catch_up,
+                *_key(job),
+                self._lease,
+                *owner,
+                progress.url,
+                progress.pages,
+                progress.seen,
+                progress.taken,
+                progress.broken,
+            )
+        return str(done) == "UPDATE 1"
+
+    async def requeue(self, job: Job) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.requeue_catch_up, *_key(job))
 
     async def end(self, job: Job) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(
-                SQL.end_catch_up, job.platform_id, job.module, job.requested_at
-            )
+            await connection.execute(SQL.end_catch_up, *_key(job))
 
-    async def release(self, job: Job, pause: timedelta, error: str) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                SQL.release_catch_up,
-                job.platform_id,
-                job.module,
-                job.requested_at,
-                pause,
-                error,
-            )
+    async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:
+        async with self._database.transaction() as connection:
+            done = await connection.execute(SQL.release_catch_up, *_key(job), pause, error)
+            if restart and done == "UPDATE 1":
+                await connection.execute(SQL.restart_catch_up, job.platform_id, job.module)
+
+
+def _key(job: Job) -> tuple[str, str, UUID]:
+    return job.platform_id, job.module, job.lease_id

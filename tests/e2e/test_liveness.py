@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from tests.support.hub import HubProcess, Roaming, roaming
+from tests.support.joining import Joined, joined
 from tests.support.party import make_cdr
 from tests.support.postgres import PostgresServer
+from tests.support.scripted_partner import envelope
 from tests.support.waiting import eventually
 
 
@@ -91,3 +95,37 @@ async def test_cdrs_made_while_the_hub_was_down_are_fetched_after_its_start(
     await alert.hub.start()
     await eventually(lambda: alert.received("CDR-DURING"), "the CDR is fetched")
     assert await alert.received("CDR-BEFORE") == 1
+
+
+@pytest.mark.req("TF-37")
+async def test_an_endless_list_holds_up_nobody_elses(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.1)
+        following = int(request.query.get("offset", "0")) + 1
+        link = f'<{request.url.with_query(offset=following)}>; rel="next"'
+        return web.Response(body=envelope([]), headers={"Link": link})
+
+    async def one(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=envelope([]))
+
+    async def read(cpo: Joined) -> bool:
+        return cpo.lists_read > 0
+
+    address = await postgres_server.create_database()
+    hub = HubProcess(address, tmp_path / "hub.log")
+    await hub.start()
+    async with joined(hub, "NL*BAD", lists=endless) as bad, joined(hub, lists=one) as good:
+        await hub.stop()
+        await hub.start()
+        await eventually(lambda: read(bad), "the endless list is begun")
+        await eventually(lambda: read(good), "the other list is read", within_s=30)
+        before = bad.lists_read
+        await eventually(lambda: more(bad, before), "the endless list goes on")
+        await hub.stop()
+    await postgres_server.drop_database(address)
+
+
+async def more(cpo: Joined, than: int) -> bool:
+    return cpo.lists_read > than

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.custody import Start
-from ocpi_hub.delivery.inbound_catch_up import Job
 from ocpi_hub.delivery.verdict import Failed
 from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.domain.party import PlatformId
@@ -32,6 +32,7 @@ from tests.support.stores import (
 HERE = PlatformId("p-here")
 THERE = PlatformId("p-there")
 OVERLAP = timedelta(minutes=5)
+FAR = Progress(CPO, "https://partner.example/cdrs?offset=9", pages=9, seen=90, taken=8, broken=1)
 
 
 def liveness_on(database: Database) -> PostgresLivenessStore:
@@ -156,6 +157,7 @@ async def test_return_is_noticed_once_and_catches_up_from_the_last_contact(
     job = await catch_up.claim()
     assert job is not None
     assert (job.platform_id, job.module, job.attempts) == (HERE, "cdrs", 1)
+    assert job.progress == Progress()
     assert job.date_from == before - OVERLAP
     assert await catch_up.claim() is None
     await store.note_contacts({HERE: 0.0})
@@ -242,7 +244,7 @@ async def test_a_failed_catch_up_waits_and_begins_where_it_did(
     await insert_platform(database, HERE)
     await _requested(store, database)
     job = await _claimed(catch_up)
-    await catch_up.release(job, timedelta(minutes=1), "HTTP 500")
+    await catch_up.release(job, timedelta(minutes=1), "HTTP 500", restart=False)
     assert await catch_up.claim() is None
     assert await value(database, "select last_error from inbound_catch_up") == "HTTP 500"
     await execute(database, "update inbound_catch_up set next_attempt_at = now()")
@@ -259,10 +261,10 @@ async def test_a_request_that_comes_while_one_runs_is_worked_off_next(
     await store.note_contacts({HERE: 0.0})
     await _requested(store, database)
     assert await catch_up.claim() is None
+    await catch_up.keep(job, FAR)
     await catch_up.end(job)
     again = await _claimed(catch_up)
-    assert again.requested_at > job.requested_at
-    assert again.date_from == job.date_from
+    assert (again.date_from, again.progress) == (job.date_from, Progress())
 
 
 async def test_a_request_that_comes_while_one_fails_does_not_wait_for_its_pause(
@@ -272,8 +274,8 @@ async def test_a_request_that_comes_while_one_fails_does_not_wait_for_its_pause(
     await _requested(store, database)
     job = await _claimed(catch_up)
     await _requested(store, database)
-    await catch_up.release(job, timedelta(hours=1), "HTTP 500")
-    assert (await _claimed(catch_up)).requested_at > job.requested_at
+    await catch_up.release(job, timedelta(hours=1), "HTTP 500", restart=False)
+    await _claimed(catch_up)
 
 
 async def test_a_catch_up_whose_process_fell_silent_is_begun_again(
@@ -285,6 +287,65 @@ async def test_a_catch_up_whose_process_fell_silent_is_begun_again(
     assert await catch_up.claim() is None
     await execute(database, "update inbound_catch_up set lease_until = now() - interval '1 s'")
     assert (await _claimed(catch_up)).attempts == 2
+
+
+async def test_a_turn_goes_on_where_the_last_one_ended_and_behind_who_waits(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await insert_platform(database, THERE)
+    for platform in (HERE, THERE):
+        await execute(database, "update platform set online = false")
+        assert await store.mark_online(platform) is True
+    await execute(database, "update platform set online = true")
+    for expected in (HERE, THERE, HERE, THERE):
+        job = await _claimed(catch_up)
+        assert (job.platform_id, job.attempts) == (expected, 1)
+        assert await catch_up.keep(job, FAR) is True
+        await catch_up.requeue(job)
+    assert (await _claimed(catch_up)).progress == FAR
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_failure_keeps_what_was_read_unless_it_is_of_no_use(
+    store: PostgresLivenessStore,
+    catch_up: PostgresCatchUpStore,
+    database: Database,
+    restart: bool,
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    job = await _claimed(catch_up)
+    await catch_up.keep(job, FAR)
+    await catch_up.release(job, timedelta(), "HTTP 500", restart=restart)
+    assert (await _claimed(catch_up)).progress == (Progress() if restart else FAR)
+
+
+async def test_who_lost_the_lease_changes_nothing(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    late = await _claimed(catch_up)
+    await execute(database, "update inbound_catch_up set lease_until = now() - interval '1 s'")
+    job = await _claimed(catch_up)
+    assert await catch_up.keep(late, FAR) is False
+    await catch_up.requeue(late)
+    await catch_up.end(late)
+    await catch_up.release(late, timedelta(), "late", restart=True)
+    assert await catch_up.claim() is None
+    assert await catch_up.keep(job, FAR) is True
+
+
+async def test_progress_renews_the_lease(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await _requested(store, database)
+    job = await _claimed(catch_up)
+    await execute(database, "update inbound_catch_up set lease_until = now() - interval '1 s'")
+    assert await catch_up.keep(job, FAR) is True
+    assert await catch_up.claim() is None
 
 
 async def test_a_platform_that_is_offline_is_not_asked(

@@ -54,7 +54,7 @@ where p.state = 'connected'
     and e.module = any ($2::text[])
     and e.interface_role = 'SENDER'
 on conflict (platform_id, module) do update
-set date_from = least(job.date_from, excluded.date_from), requested_at = now(),
+set date_from = least(job.date_from, excluded.date_from), requested_at = clock_timestamp(),
     next_attempt_at = now(), attempts = 0;
 
 -- name: parties
@@ -89,7 +89,8 @@ where process_id <> $1 and heartbeat_at > now() - $2::interval;
 
 -- name: claim_catch_up
 update inbound_catch_up job
-set lease_until = now() + $1::interval, attempts = attempts + 1
+set lease_id = gen_random_uuid(), lease_until = now() + $1::interval, attempts = attempts + 1,
+    began_at = coalesce(began_at, clock_timestamp())
 where (platform_id, module) = (
     select j.platform_id, j.module
     from inbound_catch_up j
@@ -100,18 +101,40 @@ where (platform_id, module) = (
     order by j.next_attempt_at
     limit 1
     for update of j skip locked)
-returning platform_id, module, date_from, attempts, requested_at;
+returning platform_id, module, date_from, lease_id, attempts, country_code, party_id, next_url,
+    pages, seen, taken, broken;
+
+-- name: keep_catch_up
+update inbound_catch_up
+set lease_until = now() + $4::interval, country_code = $5, party_id = $6, next_url = $7,
+    pages = $8, seen = $9, taken = $10, broken = $11
+where (platform_id, module, lease_id) = ($1, $2, $3);
+
+-- name: requeue_catch_up
+update inbound_catch_up
+set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = clock_timestamp()
+where (platform_id, module, lease_id) = ($1, $2, $3);
 
 -- name: end_catch_up
--- A request that came while this one ran stays, and can be claimed at once.
+-- A request that came while this one was read stays, and is read from its beginning.
 with ended as (
     delete from inbound_catch_up
-    where (platform_id, module) = ($1, $2) and requested_at = $3)
-update inbound_catch_up set lease_until = null
-where (platform_id, module) = ($1, $2) and requested_at <> $3;
+    where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at <= began_at)
+update inbound_catch_up
+set lease_id = null, lease_until = null, began_at = null, country_code = null, party_id = null,
+    next_url = null, pages = 0, seen = 0, taken = 0, broken = 0
+where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at > began_at;
 
 -- name: release_catch_up
+-- A request that came while this one failed does not wait for the pause.
 update inbound_catch_up
-set lease_until = null, last_error = $5,
-    next_attempt_at = case when requested_at = $3 then now() + $4::interval else next_attempt_at end
+set lease_id = null, lease_until = null, last_error = $5,
+    next_attempt_at = case when requested_at > began_at then next_attempt_at
+        else now() + $4::interval end
+where (platform_id, module, lease_id) = ($1, $2, $3);
+
+-- name: restart_catch_up
+update inbound_catch_up
+set began_at = null, country_code = null, party_id = null, next_url = null,
+    pages = 0, seen = 0, taken = 0, broken = 0
 where (platform_id, module) = ($1, $2);

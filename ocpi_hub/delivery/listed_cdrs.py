@@ -1,0 +1,116 @@
+"""What an owner's list holds: each CDR into custody, once.
+
+A CDR whose receiver is known and related, but not connected now (PLANNED, SUSPENDED), enters
+custody and waits: nobody would bring it again. A push of the same CDR is refused instead (4003):
+its sender hears of it.
+
+Spec: 2.2.1 mod_cdrs_pull_model.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+
+from ocpi_hub.clearing.holds import HoldLimits, hold_reason
+from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
+from ocpi_hub.errors import InvalidRequest, OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.ocpi.json_text import elements, fingerprint, members
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.routing.route import to_party
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+class Listed(Enum):
+    """What became of an object of a list."""
+
+    TAKEN = auto()
+    KNOWN = auto()
+    BROKEN = auto()
+
+
+class ListedCdrs:
+    """Takes listed CDRs into custody.
+
+    Args:
+        found: called for each one that is new.
+    """
+
+    def __init__(
+        self,
+        custody: CustodyStore,
+        *,
+        max_depth: int,
+        holds: HoldLimits,
+        found: Callable[[], None],
+    ) -> None:
+        self._custody = custody
+        self._max_depth = max_depth
+        self._holds = holds
+        self._found = found
+
+    async def take(self, text: str, platform: Platform, directory: Directory) -> Listed:
+        """One object of a list: into custody, or skipped with a word in the log (TF-19).
+
+        Raises:
+            StoreUnavailable: nothing is known to be stored.
+            Overloaded: likewise.
+        """
+        try:
+            intake = self._intake(text, platform, directory)
+        except OcpiError as error:
+            log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
+            return Listed.BROKEN
+        try:
+            taken = await self._custody.take_in(intake)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            log.error("listed_object_not_stored", platform=platform.platform_id, error=str(error))
+            return Listed.BROKEN
+        if taken.repeat not in (None, Repeat.REPLACE):
+            return Listed.KNOWN
+        self._found()
+        return Listed.TAKEN
+
+    def _intake(self, text: str, platform: Platform, directory: Directory) -> Intake:
+        """Raises OcpiError for what cannot be taken."""
+        body = text.encode()
+        cdr = parse_object(body, CDR, max_depth=self._max_depth).value
+        owner = PartyId(cdr.country_code, cdr.party_id)
+        if all(held.party != owner for held in platform.roles if held.active):
+            raise InvalidRequest(f"{owner} is not a party of this platform")
+        payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
+        receiving = to_party(owner, payer, directory).platform
+        reason = hold_reason(cdr, self._holds)
+        pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
+        start = Start.WAIT if pushable else Start.PULL
+        return Intake(
+            key=ObjectKey(Module.CDRS.value, owner, cdr.id),
+            receiver=payer,
+            body=text,
+            fingerprint=fingerprint(body),
+            last_updated=cdr.last_updated,
+            correlation_id=str(uuid.uuid4()),
+            start=Start.HOLD if reason else start,
+            attempt_id=uuid.uuid4(),
+            reason=reason,
+            resend=False,
+        )
+
+
+def data_elements(body: bytes) -> Iterator[str]:
+    """The texts of the objects in an envelope's `data`, untouched.
+
+    Raises:
+        ValueError: `data` is not a list.
+    """
+    data = dict(members(body.decode())).get("data", "[]")
+    yield from elements(data)

@@ -66,6 +66,7 @@ class Failure(StrEnum):
     OFFLINE = "offline"
     NO_INTERFACE = "no_interface"
     UNUSABLE = "unusable"
+    NOT_ASKED = "not_asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def owners(
     ]
     if not found:
         return Refuse(ReceiverNotConnected("The token's eMSP is not connected"), "not_connected")
-    return tuple(sorted(found, key=lambda each: each.emsp)[: settings.unknown_token_fanout])
+    return tuple(sorted(found, key=lambda each: each.emsp))
 
 
 def strangers(
@@ -164,7 +164,7 @@ def strangers(
     ]
     found = sorted((each for each in related if each.online), key=lambda each: each.emsp)
     if found:
-        return tuple(found[: settings.unknown_token_fanout])
+        return tuple(found)
     if related:
         error: OcpiError = ReceiverNotConnected("No eMSP that may know this token is connected")
         return Refuse(error, "offline:unknown_token")

@@ -114,10 +114,15 @@ Final = AnswerFromStore | PassOn | Refuse
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """eMSPs to ask, and what the others came to."""
+    """eMSPs to ask, and what the others came to.
+
+    Attributes:
+        left_out: those that are not asked because too many would be.
+    """
 
     ask: tuple[ToAsk, ...]
     settled: tuple[AnswerFromStore | Silent, ...]
+    left_out: int = 0
 
     @property
     def may_end_in_store(self) -> bool:
@@ -125,13 +130,22 @@ class Plan:
         return any(each.fallback for each in self.ask) or any(map(says_yes, self.settled))
 
 
-def plan(candidates: Sequence[Candidate]) -> Plan:
-    """Whom to ask. An ALLOWED that is known already saves asking anybody."""
+def plan(candidates: Sequence[Candidate], *, most: int) -> Plan:
+    """Whom to ask. An ALLOWED that is known already saves asking anybody.
+
+    Args:
+        most: how many are asked. The others count as silent: any of them may be the one that knows.
+    """
     steps = [first_step(candidate) for candidate in candidates]
     settled = tuple(step for step in steps if not isinstance(step, ToAsk))
     if any(is_final(step) for step in settled):
         return Plan((), settled)
-    return Plan(tuple(step for step in steps if isinstance(step, ToAsk)), settled)
+    ask = [step for step in steps if isinstance(step, ToAsk)]
+    detail = f"More than {most} parties may know this token, and not all were asked"
+    left_out = tuple(
+        _without(each.candidate, Failed(Failure.NOT_ASKED, detail)) for each in ask[most:]
+    )
+    return Plan(tuple(ask[:most]), settled + left_out, len(left_out))
 
 
 def first_step(candidate: Candidate) -> ToAsk | AnswerFromStore | Silent:
@@ -244,16 +258,17 @@ def _silence(silent: Sequence[Silent], emsp: PartyId | None, *, searching: bool)
 
 _SILENCE_RANK = {
     Failure.TIMEOUT: 0,
-    Failure.UNREACHABLE: 1,
-    Failure.OFFLINE: 2,
-    Failure.UNUSABLE: 3,
-    Failure.NO_INTERFACE: 4,
+    Failure.NOT_ASKED: 1,
+    Failure.UNREACHABLE: 2,
+    Failure.OFFLINE: 3,
+    Failure.UNUSABLE: 4,
+    Failure.NO_INTERFACE: 5,
 }
 
 
 def _error(failed: Failed) -> OcpiError:
     match failed.failure:
-        case Failure.TIMEOUT:
+        case Failure.TIMEOUT | Failure.NOT_ASKED:
             return ReceiverTimeout(failed.detail)
         case Failure.UNREACHABLE | Failure.OFFLINE:
             return ReceiverNotConnected(failed.detail)

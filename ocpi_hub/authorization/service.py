@@ -86,7 +86,9 @@ class Authorizer:
         if isinstance(candidates, Refuse):
             final: Final = candidates
         else:
-            planned = plan(candidates)
+            planned = plan(candidates, most=self._settings.unknown_token_fanout)
+            if planned.left_out:
+                log.warning("authorization_fanout_cut", left_out=planned.left_out)
             settled, legs = await self._ask_all(planned, request, received_at)
             final = conclude([*settled, *planned.settled], searching=searching)
         reference = new_reference(final)

@@ -79,7 +79,7 @@ def make_candidate(
 
 def decide(candidate: Candidate, outcome: str) -> tuple[bool, Final]:
     """Whether the eMSP is asked, and the decision."""
-    planned = plan([candidate])
+    planned = plan([candidate], most=20)
     asked = [settle(each.candidate, OUTCOMES[outcome]) for each in planned.ask]
     return bool(planned.ask), conclude([*asked, *planned.settled])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.domain.exchange import Unreachable
@@ -155,15 +156,32 @@ def test_the_requesters_own_platform_is_not_asked() -> None:
     assert scene.emsps.parties == [EMSP]
 
 
-def test_no_more_than_the_fanout_are_asked() -> None:
+@pytest.mark.parametrize("stored", [False, True])
+def test_no_more_than_the_fanout_are_asked_and_the_others_may_know_the_token(stored: bool) -> None:
     parties = [PartyId("SE", f"E{number:02}") for number in range(5)]
     scene = make_scene(
         *map(make_platform, parties),
         scripts=dict.fromkeys(parties, answers(UNKNOWN)),
+        tokens=[make_token(party, whitelist="NEVER") for party in parties] if stored else [],
         unknown_token_fanout=3,
     )
-    assert code(scene.authorize(OPEN)) == (404, 2004)
+    with capture_logs() as logs:
+        assert code(scene.authorize(OPEN)) == (200, 4002)
     assert sorted(scene.emsps.parties) == parties[:3]
+    [cut] = [line for line in logs if line["event"] == "authorization_fanout_cut"]
+    assert cut["left_out"] == 2
+    assert scene.record.reason.startswith("not_asked:")
+
+
+def test_an_allowed_within_the_fanout_is_the_answer() -> None:
+    parties = [PartyId("SE", f"E{number:02}") for number in range(5)]
+    scene = make_scene(
+        *map(make_platform, parties),
+        scripts=dict.fromkeys(parties, answers(UNKNOWN))
+        | {parties[2]: answers(info_answer(token=token_value(parties[2])))},
+        unknown_token_fanout=3,
+    )
+    assert scene.authorize(OPEN).data["allowed"] == "ALLOWED"
 
 
 def test_each_emsp_has_the_budget_of_its_relation() -> None:

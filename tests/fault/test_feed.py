@@ -20,7 +20,8 @@ import pytest
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.errands import Errands
-from ocpi_hub.delivery.feed.worker import FeedLimits, FeedWorker
+from ocpi_hub.delivery.feed.sender import FeedLimits
+from ocpi_hub.delivery.feed.worker import FeedWorker
 from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable

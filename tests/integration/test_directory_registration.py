@@ -280,9 +280,11 @@ async def test_an_invitation_may_name_the_parties_of_a_removed_platform(
         await hub.post(third.token, partner.body())
 
 
-KNOWN = (
+EXPECTED = (
     "insert into relation values ('NL', 'CPO', 'DE', 'MSP', 'realtime')",
     "insert into relation values ('FR', 'ANY', 'NL', 'CPO', 'none')",
+)
+KNOWN = (
     "insert into shared_object (module, country_code, party_id, object_id, position, body,"
     " last_updated, origin, correlation_id) values ('tokens', 'NL', 'CPO', 'T', 1, '{}', now(),"
     " 'broadcast', 'c')",
@@ -297,7 +299,7 @@ KNOWN = (
 
 @pytest.mark.req("CR-20")
 @pytest.mark.parametrize("known", KNOWN)
-async def test_a_party_that_is_expected_or_has_objects_is_not_for_the_first_to_claim_it(
+async def test_a_party_that_has_objects_is_not_for_the_first_to_claim_it(
     hub: RegisteringHub, partner: ScriptedPartner, known: str
 ) -> None:
     async with hub.database.connection() as connection:
@@ -312,13 +314,28 @@ async def test_a_party_that_is_expected_or_has_objects_is_not_for_the_first_to_c
     await hub.post(invitation.token, partner.body())
 
 
+@pytest.mark.req("CR-20")
+@pytest.mark.parametrize("expected", EXPECTED)
+async def test_a_party_that_an_operator_expects_comes_by_invitation_only(
+    hub: RegisteringHub, partner: ScriptedPartner, expected: str
+) -> None:
+    async with hub.database.connection() as connection:
+        await connection.execute(expected)
+    async with ScriptedPartner(role_of("BE*BAD")) as squatter:
+        _, token = await hub.registered(squatter)
+        with pytest.raises(InvalidRequest, match=r"NL\*CPO .* operator"):
+            await hub.put(token, squatter.body(roles=[role_of("BE*BAD"), role_of("NL*CPO")]))
+    invitation = await hub.onboarding.invite("The one that was meant")
+    await hub.post(invitation.token, partner.body())
+
+
 async def test_its_own_parties_a_platform_may_always_claim_again(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
     partner.roles = [role_of("NL*CPO"), role_of("NL*TWO")]
     _, token = await hub.registered(partner)
     async with hub.database.connection() as connection:
-        await connection.execute(KNOWN[0])
+        await connection.execute(EXPECTED[0])
     answer = await hub.put(token, partner.body(roles=[role_of("NL*TWO")]))
     await hub.put(answer["token"], partner.body())
 

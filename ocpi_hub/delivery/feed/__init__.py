@@ -1,7 +1,9 @@
 """The state feed: bringing every receiver up to date with shared objects (design: Lanes).
 
-reader.py   one per process: tails the feed, hands changes to the lanes this process leases
-lane.py     one receiver and module: what is to be sent, and how far it has come; pure
-pusher.py   sends what lanes have to send, and settles it
+worker.py     one per process: leases lanes, tails the feed, hands them what concerns them
+lane.py       one receiver and module: what is to be sent, and how far it has come; pure
+sender.py     sends what lanes owe, and what the verdict means for them
+push.py       one object as a request
+addressed.py  pushes that are relayed at once
 protocols.py  what all this asks of the database
 """

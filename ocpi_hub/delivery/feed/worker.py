@@ -9,33 +9,19 @@ costs nothing but the time until its leases run out.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from uuid import UUID
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
-from ocpi_hub.delivery.feed.lane import Lane, Owed
-from ocpi_hub.delivery.feed.protocols import Current, Entry, FeedStore, Gap, LaneId
-from ocpi_hub.delivery.feed.push import push_leg
-from ocpi_hub.delivery.leg import outbound_request
-from ocpi_hub.delivery.verdict import (
-    Delivered,
-    Failed,
-    NotSent,
-    Refused,
-    Unknown,
-    Verdict,
-    judge,
-)
+from ocpi_hub.delivery.feed.lane import Lane
+from ocpi_hub.delivery.feed.protocols import Entry, FeedStore, LaneId
+from ocpi_hub.delivery.feed.sender import FeedLimits, Sender, sees
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
-from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.exchange import OutboundClient
-from ocpi_hub.domain.objects import LastAnswer, ObjectKey
-from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
-from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError
+from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.errors import StoreError
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.telemetry import get_logger
 
@@ -47,35 +33,6 @@ LOADS = 20
 """Lanes that load a page of what they missed in one round."""
 GAPS = 200
 GAP_ROUND_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class FeedLimits:
-    """Times and numbers of the feed.
-
-    Attributes:
-        catch_up_rps: late objects per second and receiver.
-        first_s, longest_s: pauses of a receiver that does not answer, and of gaps.
-    """
-
-    lease: timedelta
-    attempt_s: float
-    poll_s: float
-    per_receiver: int
-    catch_up_rps: float
-    first_s: float
-    longest_s: float
-    alive: timedelta
-
-
-@dataclass(slots=True)
-class _Receiver:
-    """What all lanes of one receiver share in this process."""
-
-    late: TokenBucket
-    in_flight: int = 0
-    failures: int = 0
-    rests_until: float = 0.0
 
 
 class FeedWorker:
@@ -93,8 +50,6 @@ class FeedWorker:
         limits: FeedLimits,
     ) -> None:
         self._store = store
-        self._client = client
-        self._errands = errands
         self._directory = directory
         self._clock = clock
         self._process_id = process_id
@@ -102,7 +57,9 @@ class FeedWorker:
         self._limits = limits
         self._lanes: dict[LaneId, Lane] = {}
         self._tails: dict[str, int] = {}
-        self._receivers: dict[PartyId, _Receiver] = {}
+        self._sender = Sender(
+            store, client, errands, directory, clock, limits, self._holds_long_enough
+        )
         self._interested: dict[tuple[str, PartyId], tuple[Lane, ...]] = {}
         self._interested_in: Directory | None = None
         self._leased_until = 0.0
@@ -149,7 +106,7 @@ class FeedWorker:
             self._gaps_at = now + GAP_ROUND_S
             await self._take_up_gaps()
         for lane in self._lanes.values():
-            self._dispatch(lane)
+            self._sender.dispatch(lane)
 
     # Leases --------------------------------------------------------------------------------------
 
@@ -225,6 +182,10 @@ class FeedWorker:
             if lane is not None and all(b.owner != backfill.owner for b in lane.backfills):
                 lane.backfills.append(backfill)
 
+    def _holds_long_enough(self, lane: Lane) -> bool:
+        held = self._lanes.get(lane.lane_id) is lane
+        return held and self._clock.monotonic() < self._leased_until
+
     # Reading -------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
@@ -253,7 +214,7 @@ class FeedWorker:
             found = tuple(
                 lane
                 for lane in self._lanes.values()
-                if lane.lane_id.module == module and _sees(directory, lane.lane_id.receiver, owner)
+                if lane.lane_id.module == module and sees(directory, lane.lane_id.receiver, owner)
             )
             self._interested[module, owner] = found
         return found
@@ -276,7 +237,7 @@ class FeedWorker:
             return
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
         entries = await self._store.after(module, scan.done, PAGE, until=scan.until)
-        lane.load((e for e in entries if _sees(directory, receiver, e.key.owner)), counted=True)
+        lane.load((e for e in entries if sees(directory, receiver, e.key.owner)), counted=True)
         if len(entries) < PAGE:
             lane.scan = None
         else:
@@ -286,7 +247,7 @@ class FeedWorker:
         backfill = lane.backfills[0]
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
         entries: Sequence[Entry] = ()
-        if _sees(directory, receiver, backfill.owner):
+        if sees(directory, receiver, backfill.owner):
             entries = await self._store.of_owner(
                 module, backfill.owner, backfill.after_serial, PAGE
             )
@@ -306,142 +267,6 @@ class FeedWorker:
                 lane.gaps.add(due.entry.key)
                 lane.load([due.entry], counted=False)
 
-    # Sending -------------------------------------------------------------------------------------
-
-    def _dispatch(self, lane: Lane) -> None:
-        """Start what this lane may send now."""
-        receiver = self._receivers.get(lane.lane_id.receiver)
-        if receiver is None:
-            rate = self._limits.catch_up_rps
-            bucket = TokenBucket(rate, self._clock, burst=rate * self._limits.poll_s)
-            receiver = self._receivers[lane.lane_id.receiver] = _Receiver(bucket)
-        platform = self._ready(lane, receiver)
-        if platform is None:
-            return
-        room = 1 if receiver.failures else self._limits.per_receiver
-        while receiver.in_flight < room:
-            owed = lane.take(late=False)
-            if owed is None and lane.waiting and receiver.late.take():
-                owed = lane.take(late=True)
-            if owed is None:
-                return
-            try:
-                self._errands.start(self._send(lane, owed, platform, receiver))
-            except Overloaded:
-                lane.put_back(owed)
-                return
-            receiver.in_flight += 1
-
-    def _ready(self, lane: Lane, receiver: _Receiver) -> Platform | None:
-        """The platform to send to; None while it is away, rests, or the lease is in doubt."""
-        now = self._clock.monotonic()
-        directory = self._directory()
-        platform = directory.platform_of(lane.lane_id.receiver)
-        if platform is None or not lane.waiting or now >= self._leased_until:
-            return None
-        if directory.status(lane.lane_id.receiver) is not PartyStatus.CONNECTED:
-            if platform.catch_up != "push":
-                lane.skip_to_tail()
-            return None
-        return platform if now >= receiver.rests_until else None
-
-    async def _send(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
-        try:
-            await self._push(lane, owed, platform, receiver)
-        except (StoreError, Overloaded) as error:
-            log.warning("push_waits_for_database", error=str(error))
-            lane.put_back(owed)
-            receiver.rests_until = self._clock.monotonic() + self._limits.first_s
-        except Exception as error:
-            log.error("push_failed", exc_info=error)
-            lane.put_back(owed)
-            receiver.failures += 1
-            receiver.rests_until = self._clock.monotonic() + self._pause(receiver.failures)
-        except BaseException:
-            lane.put_back(owed)
-            raise
-        finally:
-            receiver.in_flight -= 1
-        self._dispatch(lane)
-
-    async def _push(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
-        directory = self._directory()
-        name = lane.lane_id
-        current = await self._store.current(owed.entry.key)
-        if current is None or not _sees(directory, name.receiver, owed.entry.key.owner):
-            lane.settle(owed, None)
-            await self._close(lane, owed.entry.key, owed.entry.position)
-            return
-        verdict = await self._attempt(current, name, platform, directory)
-        match verdict:
-            case Delivered():
-                receiver.failures = 0
-                await self._close(lane, current.key, current.position)
-                lane.settle(owed, current.position)
-            case Refused(answer=answer):
-                receiver.failures = 0
-                await self._gap(lane, current, answer, again=None)
-                lane.settle(owed, current.position)
-            case Failed(answer=answer) | Unknown(answer=answer):
-                await self._failed(lane, owed, current, receiver, answer, platform)
-            case NotSent():
-                lane.put_back(owed)
-
-    async def _attempt(
-        self, current: Current, name: LaneId, platform: Platform, directory: Directory
-    ) -> Verdict:
-        leg = push_leg(current, name.receiver, platform, directory.hub)
-        try:
-            request = outbound_request(leg, deadline_s=self._limits.attempt_s)
-        except HubRoutingError as error:
-            return Failed(LastAnswer(None, None, error.message))
-        return judge(await self._client.send(request))
-
-    async def _failed(
-        self,
-        lane: Lane,
-        owed: Owed,
-        current: Current,
-        receiver: _Receiver,
-        answer: LastAnswer,
-        platform: Platform,
-    ) -> None:
-        """No answer: the receiver rests and keeps what it is owed. An answer that is none: this
-        object becomes a gap, and a receiver that gives nothing else rests as well."""
-        receiver.failures += 1
-        pause = self._pause(receiver.failures)
-        if answer.http is None or receiver.failures > 1:
-            receiver.rests_until = self._clock.monotonic() + pause
-        if answer.http is not None:
-            await self._gap(lane, current, answer, again=timedelta(seconds=pause))
-            lane.settle(owed, current.position)
-        elif platform.catch_up == "push":
-            lane.put_back(owed)
-        else:
-            lane.settle(owed, None)
-
-    def _pause(self, failures: int) -> float:
-        whole = min(self._limits.longest_s, self._limits.first_s * 2.0 ** min(failures - 1, 40))
-        return whole * (0.5 + random.random() / 2)  # noqa: S311 - jitter is no secret
-
-    async def _gap(
-        self, lane: Lane, current: Current, answer: LastAnswer, *, again: timedelta | None
-    ) -> None:
-        lane.gaps.add(current.key)
-        await self._store.open_gap(Gap(lane.lane_id, current.key, current.position, answer, again))
-        log.info(
-            "object_not_taken",
-            receiver=str(lane.lane_id.receiver),
-            module=lane.lane_id.module,
-            http_status=answer.http,
-            status_code=answer.ocpi,
-        )
-
-    async def _close(self, lane: Lane, key: ObjectKey, position: int) -> None:
-        if key in lane.gaps:
-            lane.gaps.discard(key)
-            await self._store.close_gap(lane.lane_id, key, position)
-
 
 def _receives(directory: Directory, party: PartyId, module: str) -> bool:
     """Whether a party gets broadcasts of a module pushed."""
@@ -453,9 +278,3 @@ def _receives(directory: Directory, party: PartyId, module: str) -> bool:
         and not directory.roles_of(party).isdisjoint(RULES[module].broadcast_to)
         and (module, InterfaceRole.RECEIVER) in platform.endpoints
     )
-
-
-def _sees(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
-    """Whether an owner's broadcast objects are for a receiver (RT-25, RT-27, D-5)."""
-    mine, theirs = directory.platform_of(receiver), directory.platform_of(owner)
-    return mine is not theirs and theirs is not None and directory.related(receiver, owner)

@@ -81,8 +81,10 @@ where (c.country_code, c.party_id) not in (
                 and p.platform_id is null)
         or (c.country_code, c.party_id) in (select * from unnest($4::text[], $5::text[]))
             and (
+                -- Whoever comes by an invitation may be the one the operator had in mind.
                 exists (
                     select from relation r
+                    join platform p on p.platform_id = $1 and p.state = 'connected'
                     where (c.country_code, c.party_id) in (
                         (r.cpo_country_code, r.cpo_party_id),
                         (r.emsp_country_code, r.emsp_party_id)))

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     page_bytes: int = Field(8 * 1024 * 1024, ge=1024)
     request_read_timeout_s: float = Field(30.0, gt=0)
     max_requests_in_flight: int = Field(2000, ge=1)
+    rate_limit_rps: float = Field(200.0, ge=0)
     max_in_flight_per_receiver: int = Field(16, ge=1)
 
     default_relation: Literal["none", "realtime", "whitelist"] = "none"

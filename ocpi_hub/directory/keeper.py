@@ -47,6 +47,7 @@ class DirectoryKeeper:
 
     Attributes:
         process: this process, as `everyone_has` sees it.
+        processes: how many are alive, this one included.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class DirectoryKeeper:
         self._first_uses: set[bytes] = set()
         self._look_ups: dict[bytes, asyncio.Future[None]] = {}
         self._budget = TokenBucket(settings.unknown_credentials_per_s, clock)
+        self.processes = 1
         self.process = ProcessRow(uuid.uuid4(), socket.gethostname(), os.getpid(), public_url)
 
     @property
@@ -111,6 +113,9 @@ class DirectoryKeeper:
             began = self._clock.monotonic()
             try:
                 await self._beat()
+                self.processes = await self._store.live_processes(
+                    max_age_s=self._settings.directory_max_age_s
+                )
                 version = await self._store.version()
                 if self._current is None or self._doubtful or version != self._current.version:
                     self._current = await self._store.load()

@@ -61,6 +61,10 @@ class DirectoryStore(Protocol):
         """Forget a process that stops in order."""
         ...
 
+    async def live_processes(self, *, max_age_s: float) -> int:
+        """How many processes have a heartbeat younger than `max_age_s`."""
+        ...
+
     async def laggards(self, version: int, *, max_age_s: float) -> Sequence[ProcessRow]:
         """Processes with a heartbeat younger than `max_age_s` that run an older version."""
         ...

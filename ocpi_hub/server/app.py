@@ -1,6 +1,6 @@
 """The OCPI-facing application: one pipeline for every request.
 
-    request ─► gate, ids ─► credentials ─► body ─► configuration module, or
+    request ─► gate, ids ─► credentials, rate limit ─► body ─► configuration module, or
                Message ─► module's handler ─► Reply ─► response with ids and routing headers
 
 Whatever fails on the way becomes an envelope in one place (`server/replies.py`), is logged once
@@ -33,6 +33,7 @@ from ocpi_hub.server.inbound import (
     read_message,
     read_target,
 )
+from ocpi_hub.server.limits import RateLimit
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
@@ -43,6 +44,7 @@ Handler = Callable[[Inbound], Awaitable[Reply]]
 
 _CONFIGURATION = frozenset({"versions", "credentials", "hubclientinfo"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_CDR_INTAKE = "receiver/cdrs"
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ class OcpiServer:
         self._handlers = handlers
         self._seen = seen
         self._gate = Gate(settings.max_requests_in_flight)
+        self._rate = RateLimit(settings.rate_limit_rps, clock, lambda: keeper.processes)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Serve one request. Never raises but for cancellation."""
@@ -115,6 +118,7 @@ class OcpiServer:
         structlog.contextvars.bind_contextvars(platform=caller.platform.platform_id)
         self._seen(caller.platform)
         self._keeper.note_use(caller.issued)
+        await self._limit_rate(request.method, exchange, caller.platform)
         body = b""
         if request.method in _WITH_BODY:
             body = await read_body(
@@ -125,6 +129,13 @@ class OcpiServer:
         if not exchange.functional:
             return await self._configuration.handle(request.method, target, caller, body)
         return await self._functional(request, exchange, caller, body, started)
+
+    async def _limit_rate(self, method: str, exchange: _Exchange, platform: Platform) -> None:
+        interface = self._interface(exchange)
+        _, _, module = interface.rpartition("/")
+        # Nobody but its owner ever sends a CDR again: those are slowed first.
+        patient = method == "POST" and interface == _CDR_INTAKE
+        await self._rate.admit(platform.platform_id, module, patient=patient)
 
     async def _functional(
         self,

@@ -130,6 +130,11 @@ class PostgresDirectoryStore:
             )
         return url
 
+    async def live_processes(self, *, max_age_s: float) -> int:
+        async with self._database.connection() as connection:
+            count: int = await connection.fetchval(SQL.live_processes, timedelta(seconds=max_age_s))
+        return count
+
     async def laggards(self, version: int, *, max_age_s: float) -> Sequence[ProcessRow]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.laggards, version, timedelta(seconds=max_age_s))

@@ -70,6 +70,16 @@ async def running(keeper: DirectoryKeeper) -> AsyncIterator[DirectoryKeeper]:
             stop.set()
 
 
+async def test_processes_know_how_many_they_are(database: Database) -> None:
+    first, second = make_keeper(database), make_keeper(database)
+    async with running(first):
+        assert first.processes == 1
+        async with running(second):
+            assert second.processes == 2
+            await until(lambda: first.processes == 2)
+        await until(lambda: first.processes == 1)
+
+
 async def change_name(database: Database, name: str) -> int:
     async with database.transaction() as connection:
         await connection.execute("update platform set name = $1", name)

@@ -46,6 +46,7 @@ QUICK = {
     "allow_http": "true",
     "allow_networks": '["127.0.0.0/8", "::1/128"]',
     "default_relation": "realtime",
+    "rate_limit_rps": "0",
     "relay_timeout_s": "2",
     "lease_margin_s": "1",
     "custody_wait_s": "1",

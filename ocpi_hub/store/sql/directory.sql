@@ -81,6 +81,9 @@ where public_url is not null
 order by heartbeat_at desc
 limit 1;
 
+-- name: live_processes
+select count(*) from process where heartbeat_at > now() - $1::interval;
+
 -- name: laggards
 select process_id, host, pid
 from process

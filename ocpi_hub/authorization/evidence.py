@@ -65,6 +65,7 @@ class Recorder:
         except Overloaded:
             self._log("authorization_evidence_lost", record)
             return
+        committed.add_done_callback(lambda ended: self._ended(ended, record))
         if isinstance(final, AnswerFromStore):
             budget_s = final.candidate.terms.budget_ms / 1000
             left_s = received_at + budget_s - self._clock.monotonic()
@@ -76,7 +77,9 @@ class Recorder:
         await asyncio.wait({committed}, timeout=limit_s)
         if not committed.done():
             self._log("authorization_evidence_late", record)
-        elif committed.cancelled() or committed.exception() is not None:
+
+    def _ended(self, committed: asyncio.Future[None], record: DecisionRecord) -> None:
+        if committed.cancelled() or committed.exception() is not None:
             self._log("authorization_evidence_lost", record)
 
     def _record(

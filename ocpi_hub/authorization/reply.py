@@ -13,9 +13,14 @@ from ocpi_hub.authorization.answer import Asked
 from ocpi_hub.authorization.candidates import Refuse
 from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
 from ocpi_hub.domain.message import Message, Reply
+from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump, envelope
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, LocationReferences, TokenType
+
+MAX_UID = 100
+"""Characters of a uid that is asked about; the specification allows 36. The evidence of a decision
+is found by it, and an index does not take any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,14 @@ class Request:
 def read_request(message: Message, *, max_depth: int) -> Request:
     """Read `{uid}/authorize?type=`.
 
-    Any uid, any type and any location are taken as they are: the hub refuses none of them.
+    Any type and any location are taken as they are, and any uid up to `MAX_UID` characters.
 
     Raises:
         MalformedJson: the body is not JSON.
-        InvalidRequest: the body is no LocationReferences.
+        InvalidRequest: the body is no LocationReferences, or the uid is too long.
     """
+    if len(message.path[0]) > MAX_UID:
+        raise InvalidRequest(f"token_uid: {len(message.path[0])} characters, at most {MAX_UID}")
     asked = Asked(message.path[0], message.parameter("type") or TokenType.RFID)
     if not message.body.strip():
         return Request(message, asked, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -260,9 +261,12 @@ async def test_decisions_are_read_as_they_were_recorded(database: Database) -> N
         status_code=2004,
         legs=(),
     )
+    # Random enough for no index to compress it.
+    long = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(200))
+    lavish = make_decision(at=AT - timedelta(seconds=2), reference=long)
     async with running_store(database) as store:
-        await asyncio.gather(store.record(full), store.record(sparse))
-        assert await store.list_decisions(10) == [full, sparse]
+        await asyncio.gather(*map(store.record, (full, sparse, lavish)))
+        assert await store.list_decisions(10) == [full, sparse, lavish]
 
 
 async def test_decisions_are_listed_newest_first_and_limited(database: Database) -> None:

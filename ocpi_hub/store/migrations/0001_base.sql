@@ -322,6 +322,7 @@ create table authorization_decision (
     legs              json not null,
     correlation_id    text not null
 );
-create index authorization_decision_reference on authorization_decision (reference) where reference is not null;
+-- An eMSP's reference has any length.
+create index authorization_decision_reference on authorization_decision using hash (reference) where reference is not null;
 create index authorization_decision_uid on authorization_decision (upper(uid), at);
 create index authorization_decision_at on authorization_decision (at, id);

@@ -275,7 +275,7 @@ class StoredTokens:
 
 @dataclass
 class Evidence:
-    """Implements EvidenceSink; commits after a while, or never, or not at all."""
+    """Implements EvidenceSink; commits after a while, at once, never, or not at all."""
 
     commits_after_s: float | None = 0.002
     fails: Exception | None = None
@@ -288,7 +288,9 @@ class Evidence:
         self.records.append(decision)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        if self.commits_after_s is not None:
+        if self.commits_after_s == 0:
+            self._end(done)
+        elif self.commits_after_s is not None:
             loop.call_later(self.commits_after_s, self._end, done)
         return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.domain.exchange import NoAnswer, Unreachable
@@ -306,7 +307,28 @@ def test_waiting_for_the_record_ends_with_the_budget() -> None:
 def test_a_decision_stands_although_its_record_is_lost(fault: str) -> None:
     scene = make_scene(tokens=[make_token()], mode=RelationMode.WHITELIST)
     setattr(scene.evidence, fault, Overloaded())
-    assert scene.authorize().data["allowed"] == "ALLOWED"
+    with capture_logs() as logs:
+        assert scene.authorize().data["allowed"] == "ALLOWED"
+    assert [line["event"] for line in logs].count("authorization_evidence_lost") == 1
+
+
+def test_a_lost_record_of_an_emsps_decision_is_logged_without_the_uid() -> None:
+    scene = make_scene(scripts={EMSP: answers(info_answer())})
+    scene.evidence.commits_after_s = 0
+    scene.evidence.fails = StoreUnavailable("away")
+    with capture_logs() as logs:
+        assert scene.authorize().data["allowed"] == "ALLOWED"
+    [lost] = [line for line in logs if line["event"] == "authorization_evidence_lost"]
+    assert lost["uid_hmac"] == f"masked-{len(UID)}"
+    assert UID not in str(logs)
+
+
+def test_a_uid_whose_evidence_could_not_be_found_again_is_asked_about_nowhere() -> None:
+    scene = make_scene(scripts={EMSP: answers(info_answer())})
+    for length, known in ((100, True), (101, False)):
+        outcome = scene.authorize(make_message(uid="A" * length))
+        assert isinstance(outcome.reply, InvalidRequest) is not known
+    assert (len(scene.emsps.asked), len(scene.evidence.records)) == (1, 1)
 
 
 # Whom it concerns ---------------------------------------------------------------------------------
@@ -413,7 +435,7 @@ def test_type_defaults_to_rfid_and_may_be_anything() -> None:
         assert scene.tokens.looked_up[-1] == (UID, looked_up, CPO)
 
 
-@pytest.mark.parametrize("uid", ["a/b c", "{}", "Ünïcode", "x" * 500, "%2F", "🔌"])
+@pytest.mark.parametrize("uid", ["a/b c", "{}", "Ünïcode", "x" * 100, "%2F", "🔌"])
 def test_any_uid_is_asked_about(uid: str) -> None:
     scene = make_scene(scripts={EMSP: answers(UNKNOWN)})
     assert code(scene.authorize(make_message(uid=uid))) == (404, 2004)

@@ -69,13 +69,16 @@ def _as_ocpi(error: Exception, *, functional: bool) -> OcpiError:
         level = log.warning if error.http_status >= 500 else log.info
         level("request_refused", status_code=error.status_code, reason=error.message)
         return error
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreUnavailable):
         log.error("request_without_database", reason=str(error))
-        gone = isinstance(error, StoreUnavailable)
         return Overloaded(
-            f"The hub's database {'cannot be reached' if gone else 'refused this'};"
-            " nothing was accepted, try again shortly",
+            "The hub's database cannot be reached; nothing was accepted, try again shortly",
             headers={"Retry-After": "2"},
         )
+    if isinstance(error, StoreError):
+        # Sent again, it would fail again.
+        log.error("request_cannot_be_stored", reason=str(error))
+        text = "The hub could not store this; nothing was accepted"
+        return HubRoutingError(text) if functional else ServerFault(text)
     log.error("request_failed", exc_info=error)
     return HubRoutingError("Generic hub error") if functional else ServerFault()

@@ -54,10 +54,8 @@ def test_an_error_of_the_protocol_carries_its_pair_text_and_headers(
 
 
 @pytest.mark.req("ER-13")
-@pytest.mark.parametrize("error", [StoreUnavailable("gone"), StoreError("broken")])
-def test_without_the_database_nothing_is_accepted_and_the_reason_stays_here(
-    error: StoreError,
-) -> None:
+def test_without_the_database_nothing_is_accepted_and_the_reason_stays_here() -> None:
+    error = StoreUnavailable("gone")
     with capture_logs() as logs:
         reply = error_reply(error, functional=True)
     assert (reply.http_status, envelope(reply)["status_code"]) == (503, 3000)
@@ -66,6 +64,19 @@ def test_without_the_database_nothing_is_accepted_and_the_reason_stays_here(
     assert reply.headers["Retry-After"]
     assert [(line["event"], line["reason"]) for line in logs] == [
         ("request_without_database", str(error))
+    ]
+
+
+@pytest.mark.parametrize(("functional", "code"), [(True, 4000), (False, 3000)])
+def test_what_cannot_be_stored_is_not_asked_for_again(functional: bool, code: int) -> None:
+    with capture_logs() as logs:
+        reply = error_reply(StoreError("row is too big"), functional=functional)
+    assert (reply.http_status, envelope(reply)["status_code"]) == (200, code)
+    assert "could not store" in envelope(reply)["status_message"]
+    assert "too big" not in reply.body.decode()
+    assert "Retry-After" not in reply.headers
+    assert [(line["event"], line["reason"], line["log_level"]) for line in logs] == [
+        ("request_cannot_be_stored", "row is too big", "error")
     ]
 
 

@@ -279,6 +279,32 @@ async def test_without_a_relation_nothing_is_stored(hub: Callable[..., HubProces
         assert await roam.hub.run("cdr", "list") == []
 
 
+@pytest.mark.req("CD-07")
+async def test_a_cdr_is_its_payers_whichever_party_of_the_platform_it_is_addressed_to(
+    hub: Callable[..., HubProcess],
+) -> None:
+    both = [("EMSP", "DE*MSP"), ("EMSP", "DE*SIB")]
+    async with (
+        hub(default_relation="none") as running,
+        PartyProcess.of([("CPO", "NL*CPO")]) as cpo,
+        PartyProcess.of(both) as emsp,
+    ):
+        await running.onboard(cpo, "Charge Co")
+        await running.onboard(emsp, "Mobility Group")
+        await running.run("relation", "set", "NL*CPO", "DE*SIB", "--mode", "realtime")
+        cdr = new_cdr()
+        for to in ("DE*MSP", "DE*SIB"):
+            assert (await cpo.push_cdr(cdr, to=to))["ocpi"] == 4003
+        assert await running.run("cdr", "list") == []
+        await running.run("relation", "set", "NL*CPO", "DE*MSP", "--mode", "realtime")
+        assert (await cpo.push_cdr(cdr, to="DE*SIB"))["ocpi"] == 1000
+        assert (await running.run("cdr", "show", "NL*CPO", cdr["id"]))["receiver"] == "DE*MSP"
+        assert len(await emsp.received_cdrs()) == 1
+        for reader, shown in (("DE*MSP", [cdr]), ("DE*SIB", [])):
+            listed = await emsp.pull("cdrs", to="EU*HUB", **{"from": reader})
+            assert listed["objects"] == shown
+
+
 async def test_a_suspended_or_planned_receiver_is_4003(hub: Callable[..., HubProcess]) -> None:
     async with roaming(hub()) as roam:
         await roam.hub.run("platform", "suspend", roam.emsp_platform)

@@ -28,7 +28,7 @@ from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
-from ocpi_hub.routing.route import ToParty, check_caller, route
+from ocpi_hub.routing.route import ToParty, check_caller, route, to_party
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.handlers.common import (
     Limits,
@@ -119,14 +119,14 @@ class CdrsHandler:
         report_findings(parsed, message)
         if _is_copy_for_scsp(target, payer, directory):
             return await self._relay.pass_on(message, target)
-        _check_receiver(target, payer, directory)
+        paying = _payer(message.sender, payer, target, directory)
         reason = hold_reason(cdr, self._holds)
         start = self._delivery.start_for(
-            target.platform, target.receiver, RULE.module, online=target.online
+            paying.platform, paying.receiver, RULE.module, online=paying.online
         )
         intake = Intake(
             key=ObjectKey(RULE.module, owner, cdr.id),
-            receiver=target.receiver,
+            receiver=paying.receiver,
             body=require_object_text(message.body),
             fingerprint=fingerprint(message.body),
             last_updated=cdr.last_updated,
@@ -135,7 +135,7 @@ class CdrsHandler:
             attempt_id=uuid.uuid4(),
             reason=reason,
         )
-        acceptance = await self._delivery.accept(intake, target.platform)
+        acceptance = await self._delivery.accept(intake, paying.platform)
         return self._reply(acceptance, message, target.receiver, cdr)
 
     def _reply(
@@ -171,15 +171,18 @@ def _is_copy_for_scsp(target: ToParty, payer: PartyId, directory: Directory) -> 
     return target.receiver != payer and Role.SCSP in directory.roles_of(target.receiver)
 
 
-def _check_receiver(target: ToParty, payer: PartyId, directory: Directory) -> None:
+def _payer(sender: PartyId, payer: PartyId, target: ToParty, directory: Directory) -> ToParty:
     """A CDR is the business of the eMSP in its token, and of nobody else (CD-07).
+
+    It may be addressed to another party of the payer's platform, which may share one inbox. It is
+    the payer's all the same: the payer's relation counts, and the payer has it in its list.
 
     Raises:
         InvalidRequest: it is addressed to a party on another platform.
         ReceiverNotConnected: the paying party cannot be reached through this hub.
     """
     if target.receiver == payer:
-        return
+        return target
     platform = directory.platform_of(payer)
     if platform is None:
         raise ReceiverNotConnected(f"{payer}, which cdr_token names, is not on this hub")
@@ -187,6 +190,7 @@ def _check_receiver(target: ToParty, payer: PartyId, directory: Directory) -> No
         raise InvalidRequest(
             f"cdr_token names {payer}, but the CDR is addressed to {target.receiver}"
         )
+    return to_party(sender, payer, directory)
 
 
 def _refused_before(answer: LastAnswer | None, receiver: PartyId) -> Reply:

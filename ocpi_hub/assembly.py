@@ -12,7 +12,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 from aiohttp import web
 
 from ocpi_hub.authorization.service import Authorizer
@@ -396,6 +395,6 @@ async def _not_ready(database: Database, keeper: DirectoryKeeper) -> str | None:
     try:
         async with database.connection() as connection:
             missing = await pending(connection)
-    except (StoreError, asyncpg.PostgresError) as error:
+    except StoreError as error:
         return f"the database cannot be used: {error}"
     return f"migrations are missing: {', '.join(missing)}" if missing else None

@@ -33,7 +33,7 @@ from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
-from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError, StoreUnavailable
+from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError
 from ocpi_hub.ocpi.envelope import parse_envelope
 from ocpi_hub.ocpi.json_text import fingerprint, members
 from ocpi_hub.ocpi.status_codes import is_success
@@ -299,7 +299,7 @@ class DirectedDelivery:
             self._wake.clear()
             try:
                 claimed = await self._claim_round()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("delivery_waits_for_database", error=str(error))
                 claimed = 0
             if not claimed:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
-from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.errors import StoreError
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ class WaitingStore(Protocol):
         """Make due what these receivers, given with a module, were to pull; returns how much.
 
         Raises:
-            StoreUnavailable: nothing is changed.
+            StoreError: nothing is changed.
         """
         ...
 
@@ -63,7 +63,7 @@ class LateEndpoints:
         while not stop.is_set():
             try:
                 await self.look()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("late_endpoints_wait_for_database", error=str(error))
             try:
                 await asyncio.wait_for(stop.wait(), self._look_s)
@@ -74,7 +74,7 @@ class LateEndpoints:
         """Compare once.
 
         Raises:
-            StoreUnavailable: the database cannot be reached.
+            StoreError: the database cannot be reached.
         """
         directory = self._directory()
         announced = [

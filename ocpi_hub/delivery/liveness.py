@@ -17,7 +17,7 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient, OutboundRequest
 from ocpi_hub.domain.party import Platform, PlatformId, PlatformState, Quirk
-from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import parse_envelope
 from ocpi_hub.ocpi.status_codes import is_success
@@ -98,7 +98,7 @@ class Liveness:
                 await self._flush()
                 if not stop.is_set():
                     await self._check_silent()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("liveness_waits_for_database", error=str(error))
 
     async def _rest(self, stop: asyncio.Event) -> None:
@@ -116,7 +116,7 @@ class Liveness:
             await self._bring_back(seen)
             now = self._clock.monotonic()
             await self._store.note_contacts({who: now - at for who, at in seen.items()})
-        except StoreUnavailable:
+        except StoreError:
             self._seen = seen | self._seen
             raise
 

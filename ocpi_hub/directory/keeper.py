@@ -25,7 +25,7 @@ from ocpi_hub.directory.protocols import DirectoryStore, ProcessRow
 from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
 from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.party import CredentialsToken
-from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.errors import StoreError
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -99,7 +99,7 @@ class DirectoryKeeper:
             group.create_task(self._poll(stop))
         try:
             await self._store.leave(self.process)
-        except StoreUnavailable as error:
+        except StoreError as error:
             # The row ages out by itself.
             log.warning("directory_heartbeat_left_behind", reason=str(error))
 
@@ -121,7 +121,7 @@ class DirectoryKeeper:
                     self._current = await self._store.load()
                     log.info("directory_loaded", version=self._current.version)
                     await self._beat()
-            except StoreUnavailable:
+            except StoreError:
                 # The database that answers next may be another one, after a failover, with other
                 # content under an equal version.
                 self._doubtful = True
@@ -203,7 +203,7 @@ class DirectoryKeeper:
             try:
                 await self._store_first_uses()
                 await self.refresh()
-            except StoreUnavailable as error:
+            except StoreError as error:
                 if reachable:
                     log.error("directory_not_verified", reason=str(error))
                 reachable = False
@@ -218,7 +218,7 @@ class DirectoryKeeper:
         while not stop.is_set():
             try:
                 await self._store.listen(self._wake.set, stop)
-            except StoreUnavailable as error:
+            except StoreError as error:
                 log.warning("directory_notifications_lost", reason=str(error))
                 await self._pause(_LISTEN_RETRY_S, stop)
 

@@ -26,7 +26,7 @@ from ocpi_hub.errors import (
     MethodNotAllowed,
     NotFound,
     NotPermitted,
-    StoreUnavailable,
+    StoreError,
     Unauthenticated,
 )
 from ocpi_hub.ocpi.parse import parse_object
@@ -179,7 +179,7 @@ class Handshake:
     async def _tell_changed(self) -> None:
         try:
             await self._changed()
-        except StoreUnavailable as error:
+        except StoreError as error:
             # It is committed, and the partner must learn its new token.
             log.warning("directory_not_refreshed", reason=str(error))
 

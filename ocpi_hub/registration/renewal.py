@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import Platform, PlatformId
-from ocpi_hub.errors import OperatorError, RefusedByPartner, StoreUnavailable
+from ocpi_hub.errors import OperatorError, RefusedByPartner, StoreError
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -123,7 +123,7 @@ class Renewal:
             if not stopping.done():
                 raise
             return False
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning("renewal_waits_for_database", error=str(error))
             return False
 

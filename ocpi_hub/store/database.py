@@ -1,7 +1,8 @@
 """The pool of connections to PostgreSQL, and what it means when the database does not answer.
 
 Whatever leaves the question open whether something was stored becomes StoreUnavailable; errors
-that say something about the statement itself (a violated constraint, a deadlock) pass unchanged.
+that say something about the statement itself (a violated constraint, a deadlock) become StoreError
+with asyncpg's error as the cause: then nothing was stored.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from ocpi_hub.errors import ConfigError, StoreUnavailable
+from ocpi_hub.errors import ConfigError, StoreError, StoreUnavailable
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 
@@ -116,6 +117,7 @@ class Database:
 
         Raises:
             StoreUnavailable: none is free in time, or it broke while in use.
+            StoreError: PostgreSQL refused a statement.
         """
         connection = await self._acquire()
         try:
@@ -128,6 +130,8 @@ class Database:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
                 connection.terminate()  # or the pool would go on using the old primary
             raise StoreUnavailable(_describe(error)) from error
+        except asyncpg.PostgresError as error:
+            raise StoreError(f"the database refused a statement: {error}") from error
         finally:
             # A connection that breaks on its way back changes nothing about what was done with it.
             with suppress(*_CLOSING):

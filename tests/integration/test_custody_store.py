@@ -553,8 +553,9 @@ async def test_impossible_states_are_refused(
     store: PostgresCustodyStore, database: Database, change: str
 ) -> None:
     await store.take_in(make_intake())
-    with pytest.raises(asyncpg.CheckViolationError):
+    with pytest.raises(StoreError) as caught:
         await execute(database, f"update directed_object set {change}")  # noqa: S608 - test's own
+    assert isinstance(caught.value.__cause__, asyncpg.CheckViolationError)
 
 
 # Several processes -------------------------------------------------------------------------------

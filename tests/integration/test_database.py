@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ocpi_hub.errors import ConfigError, StoreUnavailable
+from ocpi_hub.errors import ConfigError, StoreError, StoreUnavailable
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.embedded import EmbeddedServer
@@ -66,7 +66,7 @@ async def test_transaction_commits_at_the_end_and_not_after_an_error(database: D
         assert await connection.fetchval("select array_agg(number) from kept") == [1]
 
 
-async def test_errors_of_a_statement_pass_unchanged(database: Database) -> None:
+async def test_errors_of_a_statement_are_told_from_an_outage(database: Database) -> None:
     async with database.connection() as connection:
         await connection.execute("create table kept (number integer primary key)")
     for statement, expected in (
@@ -74,15 +74,19 @@ async def test_errors_of_a_statement_pass_unchanged(database: Database) -> None:
         ("select nonsense", asyncpg.UndefinedColumnError),
         ("select 1 / 0", asyncpg.DivisionByZeroError),
     ):
-        with pytest.raises(expected):
+        with pytest.raises(StoreError) as caught:
             async with database.transaction() as connection:
                 await connection.execute(statement)
+        assert type(caught.value) is StoreError
+        assert isinstance(caught.value.__cause__, expected)
 
 
 async def test_wrong_use_of_a_connection_is_not_called_unavailable(database: Database) -> None:
-    with pytest.raises(asyncpg.DataError):
+    with pytest.raises(StoreError) as caught:
         async with database.connection() as connection:
             await connection.fetchval("select $1::integer", "not a number")
+    assert isinstance(caught.value.__cause__, asyncpg.DataError)
+    assert not isinstance(caught.value, StoreUnavailable)
     with pytest.raises(asyncpg.InterfaceError):
         async with database.connection() as connection:
             await connection.fetchval("select $1::integer", 1, 2)

@@ -18,11 +18,17 @@ from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
-from ocpi_hub.errors import InvalidRequest, OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.errors import (
+    InvalidRequest,
+    OcpiError,
+    ReceiverNotConnected,
+    StoreError,
+    StoreUnavailable,
+    UnknownReceiver,
+)
 from ocpi_hub.ocpi.json_text import elements, fingerprint, members
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
-from ocpi_hub.routing.route import to_party
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -88,7 +94,7 @@ class ListedCdrs:
         if all(held.party != owner for held in platform.roles if held.active):
             raise InvalidRequest(f"{owner} is not a party of this platform")
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
-        receiving = to_party(owner, payer, directory).platform
+        receiving = _platform_of(payer, owner, directory)
         reason = hold_reason(cdr, self._holds)
         pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         start = Start.WAIT if pushable else Start.PULL
@@ -104,6 +110,21 @@ class ListedCdrs:
             reason=reason,
             resend=False,
         )
+
+
+def _platform_of(receiver: PartyId, owner: PartyId, directory: Directory) -> Platform:
+    """The receiver's platform, whatever state it is in.
+
+    Raises:
+        UnknownReceiver: nobody has this party id.
+        ReceiverNotConnected: owner and receiver have no relation.
+    """
+    platform = directory.platform_of(receiver)
+    if platform is None:
+        raise UnknownReceiver(f"this hub does not know {receiver}")
+    if not directory.related(owner, receiver):
+        raise ReceiverNotConnected(f"{owner} and {receiver} have no relation")
+    return platform
 
 
 def data_elements(body: bytes) -> Iterator[str]:

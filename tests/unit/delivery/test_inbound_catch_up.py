@@ -18,7 +18,7 @@ from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
 from ocpi_hub.domain.objects import DirectedState
-from ocpi_hub.domain.party import PartyId, PlatformId, Role
+from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState, Role
 from ocpi_hub.errors import StoreError
 from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
@@ -27,7 +27,13 @@ from tests.support.stores import cdr_key
 FROM = datetime(2026, 10, 1, 8, tzinfo=UTC)
 PLATFORM = make_platform((CPO, Role.CPO))
 RECEIVER = make_platform((EMSP, Role.EMSP))
-DIRECTORY = make_directory(PLATFORM, RECEIVER)
+SUSPENDED, PLANNED = PartyId("BE", "SUS"), PartyId("BE", "PLA")
+DIRECTORY = make_directory(
+    PLATFORM,
+    RECEIVER,
+    make_platform((SUSPENDED, Role.EMSP), state=PlatformState.SUSPENDED),
+    make_platform((PLANNED, Role.EMSP), state=PlatformState.INVITED, endpoints={}),
+)
 
 
 class OneJob:
@@ -139,6 +145,16 @@ async def test_objects_that_cannot_be_taken_are_skipped() -> None:
     assert [key.object_id for key in custody.rows] == ["GOOD"]
 
 
+@pytest.mark.req("TF-37")
+async def test_a_cdr_for_a_receiver_that_is_not_connected_now_waits_for_it() -> None:
+    jobs, custody, _ = await run(page(cdr("S", payer=SUSPENDED), cdr("P", payer=PLANNED)))
+    assert (len(jobs.ended), jobs.progress.broken) == (1, 0)
+    assert {(row.key.object_id, row.receiver, row.state) for row in custody.rows.values()} == {
+        ("S", SUSPENDED, DirectedState.PENDING),
+        ("P", PLANNED, DirectedState.PENDING),
+    }
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -245,3 +261,15 @@ async def test_a_stop_does_not_wait_for_a_page() -> None:
         await loop
     assert (jobs.ended, jobs.released) == ([], [])
     assert await jobs.claim() is not None, "it was given back"
+
+
+async def test_a_database_that_refuses_something_does_not_end_the_loop() -> None:
+    class Refused(OneJob):
+        async def claim(self) -> Job | None:
+            if not self.turns:
+                self.turns = 1
+                raise StoreError("deadlock detected")
+            return await super().claim()
+
+    jobs, _, _ = await run(page(cdr("A")), store=Refused())
+    assert len(jobs.ended) == 1

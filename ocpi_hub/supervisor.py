@@ -144,11 +144,14 @@ class _Workers:
         try:
             while not stop.is_set():
                 worker = await self._start()
-                await self._until_ready(worker, started, stopping)
-                ending = asyncio.ensure_future(worker.wait())
-                await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if stop.is_set():
+                try:
+                    await self._until_ready(worker, started, stopping)
+                    ending = asyncio.ensure_future(worker.wait())
+                    await asyncio.wait({ending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    # Also when a sibling gave up: the database goes away after this.
                     await self._end(worker)
+                if stop.is_set():
                     return
                 self._count_death(worker)
                 await asyncio.wait({stopping}, timeout=RESTART_PAUSE_S)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from aiohttp import web
 from ocpi_hub.assembly import Loop, Parts, Roles, Surroundings, Wrappers, assemble
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.listening import BACKLOG, server_tls
 from ocpi_hub.server.http import HubRunner
 from ocpi_hub.settings import Settings
@@ -45,6 +47,7 @@ class Service:
     Args:
         listener: a bound socket; None for a process without the role `api`.
         public_url: base of every URL the hub hands out.
+        first: the hub is only just started on this machine: what ran here before does no more.
         wrappers: for tests.
     """
 
@@ -57,6 +60,7 @@ class Service:
         listener: socket.socket | None,
         public_url: str,
         roles: Roles,
+        first: bool = True,
         wrappers: Wrappers | None = None,
     ) -> None:
         self._settings = settings
@@ -65,6 +69,7 @@ class Service:
         self._listener = listener
         self._public_url = public_url
         self._roles = roles
+        self._first = first
         self._wrappers = wrappers or Wrappers()
 
     async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -101,10 +106,18 @@ class Service:
         log.info("service_stopped")
 
     async def _ask_for_what_was_missed(self, parts: Parts) -> None:
-        if self._roles.worker:
-            alive = timedelta(seconds=self._settings.directory_max_age_s)
-            process_id = parts.keeper.process.process_id
-            await parts.liveness_store.request_catch_up_after_downtime(process_id, alive)
+        """After the hub was down; in doubt too, because asking in vain costs little."""
+        mine, store = parts.keeper.process, parts.liveness_store
+        alive = timedelta(seconds=self._settings.directory_max_age_s)
+        earlier = await store.earlier_processes(mine.process_id, alive)
+        if not any(self._runs(other, mine) for other in earlier):
+            await store.request_catch_up()
+
+    def _runs(self, other: ProcessRow, mine: ProcessRow) -> bool:
+        """Whether a process with a young heartbeat runs, instead of having been killed just now."""
+        if other.host != mine.host:
+            return True
+        return not self._first and other.pid != mine.pid and _exists(other.pid)
 
     async def _run(
         self, parts: Parts, database: Database, stop: asyncio.Event, ready: Callable[[], None]
@@ -148,6 +161,16 @@ class Service:
         )
         await site.start()
         return runner
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def _ended(tasks: Collection[asyncio.Task[None]], within_s: float) -> bool:

@@ -112,15 +112,14 @@ class _Workers:
         self._settings = settings
         self._listener = listener
         self._public_url = public_url
-        self._arguments = json.dumps(
-            {
-                "listener": listener.fileno() if roles.api else None,
-                "public_url": public_url,
-                "api": roles.api,
-                "worker": roles.worker,
-                "supervisor": os.getpid(),
-            }
-        )
+        self._arguments = {
+            "listener": listener.fileno() if roles.api else None,
+            "public_url": public_url,
+            "api": roles.api,
+            "worker": roles.worker,
+            "supervisor": os.getpid(),
+        }
+        self._first = True
         self._environment = os.environ | {
             f"{ENV_PREFIX}DATABASE_URL": address.as_dsn(),
             f"{ENV_PREFIX}SECRET_KEY": key_for_workers(settings),
@@ -160,11 +159,12 @@ class _Workers:
             stopping.cancel()
 
     async def _start(self) -> asyncio.subprocess.Process:
+        first, self._first = self._first, False
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "ocpi_hub.supervisor",
-            self._arguments,
+            json.dumps(self._arguments | {"first": first}),
             env=self._environment,
             pass_fds=[self._listener.fileno()],
             stdin=asyncio.subprocess.DEVNULL,
@@ -221,6 +221,7 @@ async def _work(arguments: dict[str, object]) -> None:
         listener=listener,
         public_url=str(arguments["public_url"]),
         roles=Roles(api=bool(arguments["api"]), worker=bool(arguments["worker"])),
+        first=bool(arguments["first"]),
     )
 
     def ready() -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.inbound_catch_up import MODULES
+from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.custody import lock_backoff
@@ -66,13 +67,22 @@ class PostgresLivenessStore:
             await connection.execute(SQL.make_due, platform_id)
         return True
 
-    async def request_catch_up_after_downtime(self, process_id: UUID, alive: timedelta) -> bool:
-        """Ask for everything since the last contacts, unless another process was up meanwhile."""
-        async with self._database.transaction() as connection:
-            if await connection.fetchval(SQL.other_processes, process_id, alive):
-                return False
+    async def earlier_processes(self, process_id: UUID, alive: timedelta) -> Sequence[ProcessRow]:
+        """Processes that began before this one, with a heartbeat younger than `alive`."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.earlier_processes, process_id, alive)
+        return [ProcessRow(row["process_id"], row["host"], row["pid"]) for row in rows]
+
+    async def request_catch_up(self) -> None:
+        """Ask for everything since the last contact with each platform."""
+        async with self._database.connection() as connection:
             await connection.execute(SQL.request_catch_up, None, list(MODULES), self._overlap)
-        return True
+
+    async def request_catch_up_since(self, ago_s: float) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.request_catch_up_since, ago_s, list(MODULES), self._overlap
+            )
 
 
 class PostgresCatchUpStore:

@@ -12,6 +12,7 @@ import pytest
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.verdict import Failed
+from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.store.address import DatabaseAddress
@@ -213,20 +214,46 @@ async def _claimed(catch_up: PostgresCatchUpStore) -> Job:
     return job
 
 
-async def test_downtime_asks_everybody_unless_another_process_was_up(
+async def test_downtime_asks_everybody_from_the_last_contact_on(
     store: PostgresLivenessStore, database: Database
 ) -> None:
     await insert_platform(database, HERE)
     await insert_platform(database, THERE, contact_ago=None)
-    other, alive = uuid.uuid4(), timedelta(seconds=10)
-    jobs = "select count(*) from inbound_catch_up"
+    await store.request_catch_up()
+    assert await value(database, "select count(*) from inbound_catch_up") == 2
+
+
+async def test_of_processes_that_start_at_once_the_first_one_finds_nobody(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    alive = timedelta(seconds=10)
+    gone, first, second = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    for number, process in enumerate((gone, first, second)):
+        await execute(
+            database, "insert into process (process_id, host, pid) values ($1, 'h', $2)",
+            process, number,
+        )  # fmt: skip
     await execute(
-        database, "insert into process (process_id, host, pid) values ($1, 'h', 1)", other
+        database, "update process set heartbeat_at = now() - interval '1 min' where pid = 0"
     )
-    assert await store.request_catch_up_after_downtime(uuid.uuid4(), alive) is False
-    assert await value(database, jobs) == 0
-    assert await store.request_catch_up_after_downtime(other, alive) is True
-    assert await value(database, jobs) == 2
+    assert await store.earlier_processes(first, alive) == []
+    assert await store.earlier_processes(second, alive) == [ProcessRow(first, "h", 1)]
+
+
+async def test_an_outage_asks_everybody_from_its_beginning_on(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE)
+    await insert_platform(database, THERE, online=False)
+    await store.note_contacts({HERE: 0.0})
+    await store.request_catch_up_since(60.0)
+    job = await _claimed(catch_up)
+    assert job.platform_id == HERE
+    ago = await value(database, "select now() - $1::timestamptz", job.date_from)
+    assert timedelta(seconds=60) < ago - OVERLAP < timedelta(seconds=90)
+    await store.request_catch_up_since(10.0)
+    await catch_up.end(job)
+    assert (await _claimed(catch_up)).date_from == job.date_from
 
 
 async def test_a_catch_up_that_ended_is_gone(

@@ -83,9 +83,26 @@ from waiting w
 where (d.module, d.country_code, d.party_id, d.object_id)
     = (w.module, w.country_code, w.party_id, w.object_id);
 
--- name: other_processes
-select count(*) from process
-where process_id <> $1 and heartbeat_at > now() - $2::interval;
+-- name: request_catch_up_since
+-- Everybody's: an outage of ours that began so many seconds ago.
+insert into inbound_catch_up as job (platform_id, module, date_from)
+select e.platform_id, e.module, now() - make_interval(secs => $1::float8) - $3::interval
+from platform p
+join endpoint e using (platform_id, ocpi_version)
+where p.state = 'connected'
+    and e.module = any ($2::text[])
+    and e.interface_role = 'SENDER'
+on conflict (platform_id, module) do update
+set date_from = least(job.date_from, excluded.date_from), requested_at = clock_timestamp(),
+    next_attempt_at = now(), attempts = 0;
+
+-- name: earlier_processes
+-- Of several that start at once, the first one finds nobody.
+select o.process_id, o.host, o.pid
+from process o
+join process mine on mine.process_id = $1
+where o.heartbeat_at > now() - $2::interval
+    and (o.started_at, o.process_id) < (mine.started_at, mine.process_id);
 
 -- name: claim_catch_up
 update inbound_catch_up job

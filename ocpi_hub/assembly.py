@@ -206,6 +206,7 @@ class _Delivery:
             rest_s=settings.retry_min_s,
             poll_s=settings.delivery_poll_s,
             per_receiver=settings.max_in_flight_per_receiver,
+            refused=self.liveness.missed,
         )
         listed = ListedCdrs(
             self.custody,

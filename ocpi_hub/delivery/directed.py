@@ -33,7 +33,7 @@ from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
-from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError
+from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.envelope import parse_envelope
 from ocpi_hub.ocpi.json_text import fingerprint, members
 from ocpi_hub.ocpi.status_codes import is_success
@@ -92,6 +92,7 @@ class DirectedDelivery:
         attempt_s: seconds one attempt may take; shorter than the lease.
         rest_s: seconds in which this process does not try a silent receiver within requests.
         per_receiver: attempts under way at one receiver by this process's worker.
+        refused: called when an object could not be taken into custody now.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class DirectedDelivery:
         rest_s: float,
         poll_s: float,
         per_receiver: int,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._client = client
@@ -118,6 +120,7 @@ class DirectedDelivery:
         self._rest_s = rest_s
         self._poll_s = poll_s
         self._per_receiver = per_receiver
+        self._refused = refused
         self._resting: dict[PartyId, float] = {}
         self._busy: Counter[PartyId] = Counter()
         self._wake = asyncio.Event()
@@ -143,7 +146,11 @@ class DirectedDelivery:
             Overloaded: likewise.
         """
         deadline = self._clock.monotonic() + self._wait_s
-        taken = await self._store.take_in(intake)
+        try:
+            taken = await self._store.take_in(intake)
+        except (StoreUnavailable, Overloaded):
+            self._refused()
+            raise
         if taken.attempt is not None:
             return await self._attempt_now(taken.attempt, platform, deadline)
         match taken.repeat:

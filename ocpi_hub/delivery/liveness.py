@@ -2,7 +2,8 @@
 
 Any message of a platform and any answer of it is a contact. Contacts are remembered in memory and
 written in one statement a second; only a change between online and OFFLINE changes the directory.
-Whoever comes back gets what waits for it, and is asked for what it could not push meanwhile.
+Whoever comes back gets what waits for it, and is asked for what it could not push meanwhile. After
+an outage of the hub's own, when it could take nothing in, everybody is asked.
 
 Spec: 2.2.1 mod_hub_client_info (still alive check), transport_and_format_offline_behaviour.
 """
@@ -17,7 +18,7 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient, OutboundRequest
 from ocpi_hub.domain.party import Platform, PlatformId, PlatformState, Quirk
-from ocpi_hub.errors import StoreError
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import parse_envelope
 from ocpi_hub.ocpi.status_codes import is_success
@@ -27,10 +28,12 @@ log = get_logger(__name__)
 
 ROUND_S = 1.0
 """Seconds between writing contacts and looking for silent platforms."""
+SETTLE_S = 3.0
+"""Seconds without trouble after which an outage counts as over."""
 
 
 class LivenessStore(Protocol):
-    """Where contacts are kept. All methods raise StoreUnavailable."""
+    """Where contacts are kept. All methods raise StoreError."""
 
     async def note_contacts(self, ago_s: Mapping[PlatformId, float]) -> None: ...
 
@@ -40,6 +43,10 @@ class LivenessStore(Protocol):
 
     async def note_failed_check(self, platform_id: PlatformId, *, offline_after: int) -> bool:
         """Count a failed check; true when the platform has just become OFFLINE."""
+        ...
+
+    async def request_catch_up_since(self, ago_s: float) -> None:
+        """Have fetched what owners made since so many seconds ago, from all of them."""
         ...
 
     async def mark_online(self, platform_id: PlatformId) -> bool:
@@ -76,6 +83,14 @@ class Liveness:
         self._returned = returned
         self._seen: dict[PlatformId, float] = {}
         self._wake = asyncio.Event()
+        self._good_at = clock.monotonic()
+        self._missed: tuple[float, float] | None = None
+
+    def missed(self) -> None:
+        """An owner could not hand over an object: it will not try again."""
+        now = self._clock.monotonic()
+        since, _ = self._missed or (now, now)
+        self._missed = since, now
 
     def seen(self, platform: Platform) -> None:
         """A message or an answer of this platform arrived. Costs a dictionary entry."""
@@ -94,12 +109,21 @@ class Liveness:
         while not stop.is_set():
             await self._rest(stop)
             self._wake.clear()
+            began = self._clock.monotonic()
             try:
                 await self._flush()
                 if not stop.is_set():
                     await self._check_silent()
-            except StoreError as error:
+                    await self._fetch_missed()
+            except StoreUnavailable as error:
                 log.warning("liveness_waits_for_database", error=str(error))
+                # While the database is away nothing is taken in, whether or not it was noticed.
+                since, _ = self._missed or (self._good_at, began)
+                self._missed = min(since, self._good_at), self._clock.monotonic()
+            except StoreError as error:
+                log.error("liveness_round_failed", error=str(error))
+            else:
+                self._good_at = began
 
     async def _rest(self, stop: asyncio.Event) -> None:
         waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
@@ -119,6 +143,19 @@ class Liveness:
         except StoreError:
             self._seen = seen | self._seen
             raise
+
+    async def _fetch_missed(self) -> None:
+        """Once objects have been taken in again for a while, ask for those that were not."""
+        if self._missed is None:
+            return
+        since, until = self._missed
+        now = self._clock.monotonic()
+        if now - until < SETTLE_S:
+            return
+        await self._store.request_catch_up_since(now - since)
+        if self._missed == (since, until):
+            self._missed = None
+        log.warning("catch_up_after_outage", outage_s=round(until - since, 1))
 
     async def _bring_back(self, seen: Mapping[PlatformId, float]) -> None:
         platforms = self._directory().platforms

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.joining import Joined, joined
+from tests.support.outage import outage
 from tests.support.party import make_cdr
 from tests.support.postgres import PostgresServer
 from tests.support.scripted_partner import envelope
@@ -89,12 +90,55 @@ async def test_cdrs_made_while_the_hub_was_down_are_fetched_after_its_start(
     await alert.hub.kill()
     missed = make_cdr("CDR-DURING", last_updated="2099-01-01T00:00:00Z")
     await alert.cpo.load_cdrs(delivered, missed)
-    # The heartbeat of the killed process has to age: only then is it known to be gone.
-    async with alert.database.connection() as connection:
-        await connection.execute("update process set heartbeat_at = now() - interval '1 minute'")
     await alert.hub.start()
     await eventually(lambda: alert.received("CDR-DURING"), "the CDR is fetched")
     assert await alert.received("CDR-BEFORE") == 1
+
+
+@pytest.mark.req("TF-37")
+async def test_a_cdr_fetched_while_its_receiver_is_suspended_is_delivered_later(
+    alert: Roaming,
+) -> None:
+    await alert.hub.run("platform", "suspend", alert.emsp_platform)
+    await alert.hub.kill()
+    await alert.cpo.load_cdrs(make_cdr("CDR-KEPT", last_updated="2099-01-01T00:00:00Z"))
+    await alert.hub.start()
+
+    async def kept() -> bool:
+        async with alert.database.connection() as connection:
+            return bool(await connection.fetchval("select count(*) from directed_object"))
+
+    await eventually(kept, "the CDR is in custody")
+    assert await alert.received("CDR-KEPT") == 0
+    await alert.hub.run("platform", "resume", alert.emsp_platform)
+    await eventually(lambda: alert.received("CDR-KEPT"), "the CDR is delivered")
+
+
+@pytest.mark.req("TF-37")
+async def test_cdrs_refused_while_the_database_was_away_are_fetched_afterwards(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    missed = make_cdr("CDR-REFUSED", last_updated="2099-01-01T00:00:00Z")
+
+    async def lists(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=envelope([missed]))
+
+    async def takes(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=envelope(None))
+
+    async def arrived(emsp: Joined) -> bool:
+        return bool(emsp.partner.calls("POST", "/cdrs"))
+
+    address = await postgres_server.create_database()
+    async with (
+        HubProcess(address, tmp_path / "hub.log") as hub,
+        joined(hub, lists=lists) as cpo,
+        joined(hub, "DE*MSP", takes=takes) as emsp,
+    ):
+        async with outage(postgres_server, address):
+            assert await cpo.push_cdr(missed) == (503, 3000)
+        await eventually(lambda: arrived(emsp), "the CDR is fetched and delivered")
+    await postgres_server.drop_database(address)
 
 
 @pytest.mark.req("TF-37")

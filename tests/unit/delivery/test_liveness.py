@@ -13,12 +13,15 @@ from ocpi_hub.delivery import liveness as liveness_module
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.domain.exchange import Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.domain.party import Platform, PlatformId, PlatformState, Quirk, Role
-from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from tests.support.factories import CPO, EMSP, make_directory, make_platform
 from tests.support.scripted import ScriptedClient, answer
 
 HERE = make_platform((CPO, Role.CPO))
 AWAY = make_platform((EMSP, Role.EMSP), online=False)
+
+
+EVERYBODY = PlatformId("everybody")
 
 
 class Notes:
@@ -27,6 +30,7 @@ class Notes:
     def __init__(self, *silent: Platform) -> None:
         self.told: list[tuple[str, PlatformId]] = []
         self.away = False
+        self.refuses = False
         self._silent = [platform.platform_id for platform in silent]
         self._noted = asyncio.Condition()
 
@@ -42,6 +46,10 @@ class Notes:
         await self._note("failed", platform_id)
         return offline_after == 1
 
+    async def request_catch_up_since(self, ago_s: float) -> None:
+        assert 0 <= ago_s < 60
+        await self._note("missed", EVERYBODY)
+
     async def mark_online(self, platform_id: PlatformId) -> bool:
         await self._note("online", platform_id)
         return True
@@ -51,6 +59,9 @@ class Notes:
             await self._noted.wait_for(lambda: len(self.told) >= count)
 
     async def _note(self, what: str, *platforms: PlatformId) -> None:
+        if self.refuses:
+            self.refuses = False
+            raise StoreError("deadlock detected")
         if self.away:
             self.away = False
             raise StoreUnavailable("away for once")
@@ -62,11 +73,12 @@ class Notes:
 @pytest.fixture(autouse=True)
 def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness_module, "ROUND_S", 0.01)
+    monkeypatch.setattr(liveness_module, "SETTLE_S", 0.05)
 
 
 async def run(
     notes: Notes, client: ScriptedClient, *platforms: Platform, seen: Sequence[Platform] = (),
-    expect: int = 1,
+    expect: int = 1, missed: int = 0,
 ) -> int:  # fmt: skip
     """Run rounds until so much was noted; returns how often somebody came back."""
     returned: list[None] = []
@@ -83,6 +95,8 @@ async def run(
     )
     for platform in seen:
         liveness.seen(platform)
+    for _ in range(missed):
+        liveness.missed()
     stop = asyncio.Event()
     loop = asyncio.ensure_future(liveness.run(stop))
     await notes.reaches(expect)
@@ -102,6 +116,27 @@ async def test_who_returns_is_brought_back_before_the_contact_is_noted() -> None
 async def test_contacts_wait_for_the_database() -> None:
     notes = Notes()
     notes.away = True
+    await run(notes, ScriptedClient(), HERE, seen=[HERE])
+    assert notes.told[0] == ("contact", HERE.platform_id)
+
+
+@pytest.mark.req("TF-37")
+async def test_after_an_outage_what_could_not_be_taken_in_is_asked_for_once() -> None:
+    notes = Notes()
+    notes.away = True
+    await run(notes, ScriptedClient(), HERE, seen=[HERE], expect=2)
+    assert notes.told == [("contact", HERE.platform_id), ("missed", EVERYBODY)]
+
+
+async def test_an_object_that_was_refused_is_asked_for_when_the_trouble_is_over() -> None:
+    notes = Notes()
+    await run(notes, ScriptedClient(), HERE, missed=3)
+    assert notes.told == [("missed", EVERYBODY)]
+
+
+async def test_a_statement_that_is_refused_does_not_end_the_loop() -> None:
+    notes = Notes()
+    notes.refuses = True
     await run(notes, ScriptedClient(), HERE, seen=[HERE])
     assert notes.told == [("contact", HERE.platform_id)]
 

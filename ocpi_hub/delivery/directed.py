@@ -31,7 +31,7 @@ from ocpi_hub.delivery.verdict import (
 )
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
-from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
 from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.envelope import parse_envelope
@@ -83,6 +83,14 @@ class _Promise:
     acknowledged: bool
 
 
+@dataclass(slots=True)
+class _Watch:
+    """What those who wait for the same verdict share; `until` on the monotonic clock."""
+
+    until: float
+    found: asyncio.Future[Acceptance]
+
+
 class DirectedDelivery:
     """Takes directed objects into custody and delivers them.
 
@@ -123,6 +131,7 @@ class DirectedDelivery:
         self._refused = refused
         self._resting: dict[PartyId, float] = {}
         self._busy: Counter[PartyId] = Counter()
+        self._watches: dict[ObjectKey, _Watch] = {}
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -187,12 +196,35 @@ class DirectedDelivery:
 
     async def _watch(self, intake: Intake, deadline: float) -> Acceptance:
         """Wait for the verdict on an attempt that somebody else is making."""
-        while self._clock.monotonic() < deadline:
-            row = await self._store.find(intake.key)
-            if row is None or row.state is not DirectedState.IN_FLIGHT:
-                return _judged_before(row)
-            await self._clock.sleep(WATCH_INTERVAL_S)
+        watch = self._watches.get(intake.key)
+        if watch is None:
+            watch = _Watch(deadline, asyncio.get_running_loop().create_future())
+            try:
+                self._errands.start(self._look(intake.key, watch))
+            except Overloaded:
+                return Kept("The hub is restarting; it holds the object")
+            self._watches[intake.key] = watch
+        watch.until = max(watch.until, deadline)
+        await asyncio.wait({watch.found}, timeout=max(0.0, deadline - self._clock.monotonic()))
+        if watch.found.done():
+            return watch.found.result()
         return Kept(f"{intake.receiver} has not answered yet; the hub holds the object")
+
+    async def _look(self, key: ObjectKey, watch: _Watch) -> None:
+        """Look at an object for all who wait for its verdict in this process."""
+        found: Acceptance = Kept("The receiver has not answered yet; the hub holds the object")
+        try:
+            while self._clock.monotonic() < watch.until:
+                row = await self._store.find(key)
+                if row is None or row.state is not DirectedState.IN_FLIGHT:
+                    found = _judged_before(row)
+                    return
+                await self._clock.sleep(WATCH_INTERVAL_S)
+        except StoreError as error:
+            log.warning("verdict_not_watched", error=str(error))
+        finally:
+            del self._watches[key]
+            watch.found.set_result(found)
 
     # One attempt ---------------------------------------------------------------------------------
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
 from ocpi_hub.clock import SystemClock
-from ocpi_hub.delivery.custody import Intake, Start
+from ocpi_hub.delivery.custody import Intake, Start, TakenIn
 from ocpi_hub.delivery.directed import (
     Acceptance,
     Conflicting,
@@ -23,8 +23,9 @@ from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.verdict import Delivered, Refused, Unknown
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Busy, NoAnswer, Unreachable
-from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId, Platform, Role
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from tests.support.factories import EMSP, make_directory, make_platform
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import cdr_key, make_intake
@@ -43,6 +44,7 @@ class Scene:
     platform: Platform
     stop: asyncio.Event
     loops: list[asyncio.Future[None]]
+    refused: list[None]
 
     async def accept(self, intake: Intake | None = None) -> Acceptance:
         return await self.delivery.accept(intake or make_intake(), self.platform)
@@ -63,6 +65,7 @@ async def make_scene(
     client, store, errands = ScriptedClient(), MemoryCustody(), Errands(grace_s=grace_s)
     platform = make_platform((EMSP, Role.EMSP))
     snapshot = directory or make_directory(platform)
+    refused: list[None] = []
     delivery = DirectedDelivery(
         store,
         client,
@@ -74,11 +77,12 @@ async def make_scene(
         rest_s=60.0,
         poll_s=0.01,
         per_receiver=2,
+        refused=lambda: refused.append(None),
     )
     stop = asyncio.Event()
     loop = asyncio.ensure_future(errands.run(stop))
     await asyncio.sleep(0)
-    return Scene(delivery, client, store, platform, stop, [loop])
+    return Scene(delivery, client, store, platform, stop, [loop], refused)
 
 
 @pytest.fixture
@@ -108,6 +112,55 @@ async def test_a_withdrawn_interface_is_no_failure_of_the_receiver() -> None:
     start = scene.delivery.start_for(scene.platform, EMSP, "cdrs", online=True)
     assert start is Start.SEND
     await scene.end()
+
+
+async def test_many_who_wait_for_one_verdict_share_the_looks(scene: Scene) -> None:
+    looks: list[ObjectKey] = []
+    looked = asyncio.Event()
+    find = scene.store.find
+
+    async def counted(key: ObjectKey) -> DirectedObject | None:
+        looks.append(key)
+        looked.set()
+        return await find(key)
+
+    setattr(scene.store, "find", counted)  # noqa: B010 - an instance's method is replaced
+    answered = asyncio.Event()
+    scene.client.will(answered, answer())
+    first = asyncio.ensure_future(scene.accept())
+    await scene.client.called(1)
+    others = [asyncio.ensure_future(scene.accept()) for _ in range(50)]
+    await looked.wait()
+    answered.set()
+    assert isinstance(await first, Judged)
+    for acceptance in await asyncio.gather(*others):
+        assert isinstance(acceptance, JudgedBefore)
+    assert len(looks) < 10
+
+
+async def test_the_worker_goes_on_after_a_statement_was_refused(scene: Scene) -> None:
+    due, failures = scene.store.due_receivers, [StoreError("deadlock detected")]
+
+    async def refused_once(candidates: Sequence[PartyId]) -> Sequence[PartyId]:
+        if failures:
+            raise failures.pop()
+        return await due(candidates)
+
+    setattr(scene.store, "due_receivers", refused_once)  # noqa: B010 - likewise
+    await scene.accept(make_intake(start=Start.WAIT))
+    scene.client.will(answer())
+    scene.work()
+    await scene.store.reaches(make_intake().key, DirectedState.DELIVERED)
+
+
+async def test_what_cannot_be_taken_in_now_is_reported(scene: Scene) -> None:
+    async def away(_: Intake) -> TakenIn:
+        raise StoreUnavailable("away")
+
+    setattr(scene.store, "take_in", away)  # noqa: B010 - likewise
+    with pytest.raises(StoreUnavailable):
+        await scene.accept()
+    assert scene.refused == [None]
 
 
 # Within the request ------------------------------------------------------------------------------

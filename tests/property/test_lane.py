@@ -33,7 +33,12 @@ class LaneMachine(RuleBasedStateMachine):
         self.stored_cursor = 0
         self.tail = 0
         self.flying: list[Owed] = []
-        self.lane = Lane.leased(NAME, 0, 0, ())
+        self.lane = self.new_lane()
+
+    def new_lane(self) -> Lane:
+        lane = Lane.leased(NAME, self.stored_cursor, self.tail, ())
+        lane.max_waiting = 4
+        return lane
 
     def entries(self, after: int, until: int, limit: int) -> list[Entry]:
         found = sorted((at, key) for key, at in self.feed.items() if after < at <= until)
@@ -96,7 +101,7 @@ class LaneMachine(RuleBasedStateMachine):
         """The process is killed; another one leases the lane later."""
         self.flying.clear()
         self.tail = self.position
-        self.lane = Lane.leased(NAME, self.stored_cursor, self.tail, ())
+        self.lane = self.new_lane()
 
     @invariant()
     def one_at_a_time(self) -> None:

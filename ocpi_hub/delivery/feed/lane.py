@@ -11,6 +11,9 @@ number of changes it could not be given in time.
 The cursor is the highest position below which nothing waits or is in flight. The same change may
 come twice (after a crash; by a scan that met it in its newest state already): `_sent` remembers the
 positions of what was sent beyond what has been offered so far.
+
+A lane keeps at most `MAX_WAITING` changes in memory: beyond that, as with a receiver that is away
+for days, it forgets them and scans the feed from its cursor once the receiver is back.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from dataclasses import dataclass, field, replace
 from ocpi_hub.delivery.feed.protocols import Backfill, Entry, LaneId
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module
+
+MAX_WAITING = 5_000
+"""Live changes that wait in memory for one lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,15 @@ class Owed:
 
 @dataclass(slots=True)
 class Scan:
-    """Reading what the receiver missed: positions after `done` up to `until`."""
+    """Reading what the receiver missed: positions after `done` up to `until`.
+
+    Attributes:
+        growing: too much waited, so that what comes now is left to the scan as well.
+    """
 
     done: int
     until: int
+    growing: bool = False
 
 
 def order_key(key: ObjectKey) -> ObjectKey:
@@ -65,6 +76,7 @@ class Lane:
     scan: Scan | None = None
     gaps: set[ObjectKey] = field(default_factory=set)
     backfills: list[Backfill] = field(default_factory=list)
+    max_waiting: int = MAX_WAITING
     _live: dict[ObjectKey, Owed] = field(default_factory=dict)
     _late: dict[ObjectKey, Owed] = field(default_factory=dict)
     _in_flight: dict[ObjectKey, Owed] = field(default_factory=dict)
@@ -107,8 +119,19 @@ class Lane:
         self.tail = entry.position
         if self._sent.pop(entry.key, 0) >= entry.position:
             return
+        if entry.key not in self._live and len(self._live) >= self.max_waiting:
+            self._leave_to_scan()
+        if self.scan is not None and self.scan.growing:
+            self.scan.until = entry.position
+            return
         self._late.pop(entry.key, None)
         self._live[entry.key] = Owed(entry, late=False)
+
+    def _leave_to_scan(self) -> None:
+        self.scan = Scan(self.cursor, self.tail, growing=True)
+        self._live.clear()
+        # What is on record elsewhere would not be found by the scan.
+        self._late = {key: owed for key, owed in self._late.items() if not owed.counted}
 
     def passed(self, position: int) -> None:
         """Nothing up to this position concerns this receiver."""

@@ -140,3 +140,18 @@ def test_a_receiver_that_pulls_is_owed_nothing() -> None:
     lane.offer(entry("B", 11))
     lane.skip_to_tail()
     assert (lane.waiting, lane.cursor) == (0, 11)
+
+
+def test_too_much_to_wait_in_memory_is_left_to_a_scan() -> None:
+    lane = Lane.leased(NAME, 3, 3, ())
+    lane.max_waiting = 2
+    for position in range(4, 9):
+        lane.offer(entry(f"U{position}", position))
+    assert lane.waiting == 0
+    assert lane.scan is not None
+    assert (lane.scan.done, lane.scan.until, lane.cursor) == (3, 8, 3)
+    lane.load([entry(f"U{position}", position) for position in range(4, 9)], counted=True)
+    lane.scan = None
+    lane.offer(entry("NEW", 9))
+    assert taken(lane, late=True).entry.key.object_id == "NEW"
+    assert lane.waiting == 5

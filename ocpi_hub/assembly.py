@@ -18,11 +18,13 @@ from ocpi_hub.authorization.service import Authorizer
 from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.ask import AskByRelay
+from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
 from ocpi_hub.delivery.custody import CustodyStore, Patience
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.addressed import AddressedPushes
-from ocpi_hub.delivery.feed.worker import FeedLimits, FeedWorker
+from ocpi_hub.delivery.feed.sender import FeedLimits
+from ocpi_hub.delivery.feed.worker import FeedWorker
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
@@ -42,10 +44,12 @@ from ocpi_hub.server.app import Handler, OcpiServer, build_app
 from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.handlers.cdrs import CdrsHandler
 from ocpi_hub.server.handlers.common import Limits
+from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.handlers.tokens import TokensHandler
 from ocpi_hub.server.inbound import Authenticator
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
+from ocpi_hub.store.client_info import PostgresClientInfoStore
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
@@ -58,10 +62,11 @@ from ocpi_hub.store.secret_key import Keyring
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.writer import BatchWriter
 
-OFFERED = tuple(
-    (module.value, role) for module in (Module.TOKENS, Module.CDRS) for role in InterfaceRole
+OFFERED = (
+    *((module.value, role) for module in (Module.TOKENS, Module.CDRS) for role in InterfaceRole),
+    (Module.HUB_CLIENT_INFO.value, InterfaceRole.SENDER),
 )
-"""Functional modules of this hub, by interface."""
+"""Modules of this hub besides credentials, by interface."""
 
 FEED_MODULES = (Module.TOKENS.value,)
 """Modules whose objects are pushed to everybody related."""
@@ -164,6 +169,9 @@ class _Stores:
         self.feed = PostgresFeedStore(
             database, gap_lease=timedelta(seconds=settings.lease_s), **batches
         )
+        self.client_info = PostgresClientInfoStore(
+            database, lease=timedelta(seconds=settings.lease_s)
+        )
         self.decisions = PostgresDecisionStore(database, **batches)
         self.tokens = PostgresTokenLookup(database, **batches)
         self.liveness = PostgresLivenessStore(
@@ -230,6 +238,15 @@ class _Delivery:
             days=settings.page_link_days,
         )
         self.relay = Relay(self.client, self.links, timeout_s=settings.relay_timeout_s)
+        self.client_info = ClientInfoPusher(
+            stores.client_info,
+            self.client,
+            directory,
+            clock,
+            attempt_s=settings.relay_timeout_s,
+            first_s=settings.retry_min_s,
+            longest_s=settings.retry_max_s,
+        )
 
 
 def assemble(around: Surroundings) -> Parts:
@@ -259,6 +276,7 @@ def assemble(around: Surroundings) -> Parts:
             ("catch-up", delivery.catch_up.run),
             ("renewal", _renewal(around, stores, keeper).run),
             ("feed", feed.run),
+            ("client-info", delivery.client_info.run),
         ),
         writers=(
             stores.shared.changes,
@@ -337,7 +355,14 @@ def _server(
         around.clock,
         keeper,
         Authenticator(lambda: keeper.current, keeper.look_up_credentials, around.clock.now),
-        ConfigurationHandler(handshake),
+        ConfigurationHandler(
+            handshake,
+            HubClientInfoHandler(
+                stores.client_info,
+                page_limit=settings.page_limit,
+                public_url=around.public_url,
+            ),
+        ),
         _handlers(around, stores, delivery),
         delivery.liveness.seen,
     )

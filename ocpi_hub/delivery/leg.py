@@ -101,6 +101,51 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
     )
 
 
+def configuration_request(
+    platform: Platform,
+    module: str,
+    interface_role: InterfaceRole,
+    *,
+    method: str,
+    path: tuple[str, ...],
+    body: bytes,
+    deadline_s: float,
+) -> OutboundRequest:
+    """A request of the hub itself on a configuration module: without routing headers (RT-02).
+
+    Args:
+        path: party ids after the endpoint's URL.
+        deadline_s: seconds for all of it.
+
+    Raises:
+        HubRoutingError: the platform offers no such interface.
+        ReceiverNotConnected: the hub holds no credentials token for it.
+        InvalidRequest: see `join_url`.
+    """
+    if platform.our_token is None:
+        raise ReceiverNotConnected(f"{platform.platform_id} is not connected")
+    lower = Quirk.LOWERCASE_IDS in platform.quirks
+    return OutboundRequest(
+        method=method,
+        url=join_url(
+            endpoint_url(platform, module, interface_role),
+            tuple(segment.lower() if lower else segment for segment in path),
+            trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
+        ),
+        limit_key=platform.platform_id,
+        deadline_s=deadline_s,
+        headers={
+            headers.AUTHORIZATION: headers.authorization(
+                platform.our_token, raw=Quirk.RAW_TOKEN in platform.quirks
+            ),
+            **headers.id_headers(headers.message_ids({})),
+            "Content-Type": "application/json",
+        },
+        body=body,
+        sender_key=module,
+    )
+
+
 def join_url(
     base: str,
     path: tuple[str, ...],

@@ -9,8 +9,16 @@ from ocpi_hub.domain.party import InterfaceRole, Module, PartyRole, Role
 VERSION = "2.2.1"
 
 OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
-    Role.CPO: ((Module.TOKENS, InterfaceRole.RECEIVER), (Module.CDRS, InterfaceRole.SENDER)),
-    Role.EMSP: ((Module.TOKENS, InterfaceRole.SENDER), (Module.CDRS, InterfaceRole.RECEIVER)),
+    Role.CPO: (
+        (Module.TOKENS, InterfaceRole.RECEIVER),
+        (Module.CDRS, InterfaceRole.SENDER),
+        (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),
+    ),
+    Role.EMSP: (
+        (Module.TOKENS, InterfaceRole.SENDER),
+        (Module.CDRS, InterfaceRole.RECEIVER),
+        (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),
+    ),
 }
 """Interfaces by role; a platform offers those of all its roles."""
 

@@ -1,7 +1,7 @@
-"""The functional modules: tokens and cdrs, both interfaces.
+"""The modules tokens and cdrs, both interfaces, and hubclientinfo as its receiver.
 
 Which interface is answered follows from the URL alone: SENDER and RECEIVER have different ones.
-Spec: 2.2.1 mod_tokens_tokens_module, mod_cdrs_cdrs_module.
+Spec: 2.2.1 mod_tokens_tokens_module, mod_cdrs_cdrs_module, mod_hub_client_info_client_interface.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ocpi_hub.party.paging import Listed, list_page, parse_datetime
 from ocpi_hub.party.tables import (
     DEFAULT_TOKEN_TYPE,
     CdrTable,
+    ClientTable,
     TokenEntry,
     TokenTable,
     owner_of,
@@ -59,6 +60,7 @@ class Modules:
         self.issued = TokenTable()
         self.cached = TokenTable()
         self.cdrs = CdrTable()
+        self.clients = ClientTable()
 
     def decide(self, decision: Decision) -> None:
         """From now on answer this for that token."""
@@ -110,6 +112,8 @@ class Modules:
                 return self._receive_cdr(request)
             case (Module.CDRS, InterfaceRole.RECEIVER, "GET", (serial,)):
                 return self._received_cdr(serial)
+            case (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER, _, (country_code, party_id)):
+                return self._client_info(request, _owner(country_code, party_id))
             case (_, _, "GET", _):
                 raise NotFound
             case _:
@@ -161,6 +165,19 @@ class Modules:
                 _check_identity(token, owner, uid, token_type)
                 self.cached.put(token)
                 return success()
+            case _:
+                raise MethodNotAllowed
+
+    def _client_info(self, request: Inbound, party: PartyId) -> Answer:
+        match request.method:
+            case "GET":
+                text = self.clients.get(party)
+                if text is None:
+                    raise NotFound
+                return success(text.encode())
+            case "PUT":
+                new = self.clients.put(party, request.json_object(), request.text)
+                return success(http_status=201 if new else 200)
             case _:
                 raise MethodNotAllowed
 

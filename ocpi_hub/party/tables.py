@@ -163,3 +163,31 @@ class CdrTable:
     def _identity(value: Mapping[str, Any]) -> tuple[tuple[PartyId, str], str]:
         owner, cdr_id = owner_of(value), required_text(value, "id")
         return (owner, cdr_id.upper()), cdr_id
+
+
+class ClientTable:
+    """What the hub told about other parties, by party and role, as it came."""
+
+    def __init__(self) -> None:
+        self._held: dict[PartyId, dict[str, str]] = {}
+
+    def get(self, party: PartyId) -> str | None:
+        """What came last about a party; one URL stands for all its roles."""
+        held = self._held.get(party)
+        return next(reversed(held.values())) if held else None
+
+    def put(self, party: PartyId, value: Mapping[str, Any], text: str) -> bool:
+        """Store a ClientInfo; true when it was not known before.
+
+        Raises:
+            InvalidRequest: it lacks a field, or is about another party than the URL.
+        """
+        if owner_of(value) != party:
+            raise InvalidRequest("The body names another party than the URL")
+        role = required_text(value, "role")
+        required_text(value, "status")
+        parse_datetime(required_text(value, "last_updated"))
+        held = self._held.setdefault(party, {})
+        new = held.pop(role, None) is None
+        held[role] = text
+        return new

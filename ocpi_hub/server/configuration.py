@@ -1,6 +1,6 @@
-"""Configuration modules: versions and credentials, between a platform and the hub, never routed.
+"""Configuration modules: between a platform and the hub, never routed.
 
-Spec: 2.2.1 versions_module, credentials_credentials_endpoint.
+Spec: 2.2.1 versions_module, credentials_credentials_endpoint, mod_hub_client_info_hub_interface.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from ocpi_hub.domain.party import OcpiVersion
 from ocpi_hub.errors import MethodNotAllowed, NotFound
 from ocpi_hub.registration.handshake import Handshake
 from ocpi_hub.registration.versions import VERSION
+from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.inbound import Caller, Target
 from ocpi_hub.server.replies import ok
 
 
 class ConfigurationHandler:
-    """Serves `/ocpi/versions`, `/ocpi/{version}` and `/ocpi/{version}/credentials`."""
+    """Serves `/ocpi/versions`, `/ocpi/{version}`, and below that credentials and hubclientinfo."""
 
-    def __init__(self, handshake: Handshake) -> None:
+    def __init__(self, handshake: Handshake, client_info: HubClientInfoHandler) -> None:
         self._handshake = handshake
+        self._client_info = client_info
 
     @property
     def version(self) -> OcpiVersion:
@@ -31,7 +33,7 @@ class ConfigurationHandler:
         Raises:
             NotFound: no such path.
             MethodNotAllowed: only GET, or a method credentials do not have.
-            OcpiError: what the handshake refuses.
+            OcpiError: what the handshake or the list refuses.
         """
         match target.segments:
             case ("ocpi", "versions"):
@@ -43,6 +45,9 @@ class ConfigurationHandler:
                 return ok(data)
             case ("ocpi", version, "credentials") if version == VERSION:
                 return await self._credentials(method, caller, body)
+            case ("ocpi", version, "sender", "hubclientinfo") if version == VERSION:
+                _only(method, "GET")
+                return await self._client_info.list(target, caller)
             case _:
                 raise NotFound("There is no such path on this hub: see /ocpi/versions")
 

@@ -20,7 +20,7 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import envelope
-from ocpi_hub.ocpi.paging import Cursor, PageRequest, next_url
+from ocpi_hub.ocpi.paging import Cursor, PageRequest, Query, next_url
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -39,11 +39,17 @@ def ok(
 
 def page_reply(page: Page, request: PageRequest, message: Message, public_url: str) -> Reply:
     """A list page from stored texts, with total, limit and next link (TF-15, TF-16)."""
+    path = f"{message.version}/{message.interface_role.lower()}/{message.module}"
+    return page_at(f"{public_url}/ocpi/{path}", page, request, message.query)
+
+
+def page_at(list_url: str, page: Page, request: PageRequest, query: Query) -> Reply:
+    """The same for the list at this URL."""
     extra = {headers.TOTAL_COUNT: str(page.total), headers.LIMIT: str(request.limit)}
     if page.last_serial is not None:
         url = next_url(
-            f"{public_url}/ocpi/{message.version}/{message.interface_role.lower()}/{message.module}",
-            message.query,
+            list_url,
+            query,
             offset=request.offset + len(page.texts),
             limit=request.limit,
             cursor=Cursor(page.last_serial, page.total),

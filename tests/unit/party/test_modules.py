@@ -130,7 +130,12 @@ def test_what_is_not_there_is_refused(
 def test_left_out_interfaces_are_neither_listed_nor_answered() -> None:
     modules = make_modules(left_out=frozenset({("cdrs", InterfaceRole.RECEIVER)}))
     listed = {(entry["identifier"], entry["role"]) for entry in modules.endpoints()}
-    assert listed == {("tokens", "SENDER"), ("tokens", "RECEIVER"), ("cdrs", "SENDER")}
+    assert listed == {
+        ("tokens", "SENDER"),
+        ("tokens", "RECEIVER"),
+        ("cdrs", "SENDER"),
+        ("hubclientinfo", "RECEIVER"),
+    }
     with pytest.raises(NotFound):
         modules.answer(make_request("POST", "receiver/cdrs", make_cdr()))
 

@@ -1,0 +1,216 @@
+"""Tells platforms how the parties they work with stand.
+
+Rows follow the directory: whatever changes there changes them, in whichever process sees it first,
+and a look every minute is the guarantee. What is not told is pushed to platforms that can be
+reached, one object after the other, by one process for each platform at a time. A platform that
+comes back, registers again or announces another URL is told everything again.
+
+Spec: 2.2.1 mod_hub_client_info_push_model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.client_info import (
+    Claim,
+    ClientInfoRow,
+    ClientInfoStore,
+    Synced,
+    reached_at,
+    visible_parties,
+)
+from ocpi_hub.delivery.leg import configuration_request
+from ocpi_hub.delivery.verdict import Delivered, Refused, judge
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.exchange import OutboundClient, OutboundRequest
+from ocpi_hub.domain.party import InterfaceRole, Module, Platform, PlatformId
+from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+LOOK_S = 0.2
+"""Seconds between looks at this process's directory, which cost next to nothing."""
+
+GUARANTEE_S = 60.0
+"""Seconds after which everything is compared although nothing seems to have changed."""
+
+ANOTHER_PROCESS_S = 1.0
+"""Seconds until a look at a platform that another process is telling."""
+
+AT_ONCE = 200
+"""Rows read at a time."""
+
+
+class ClientInfoPusher:
+    """The loop that compares and tells.
+
+    Args:
+        attempt_s: seconds for one push.
+        first_s, longest_s: pauses after failed pushes to a platform, doubling.
+    """
+
+    def __init__(
+        self,
+        store: ClientInfoStore,
+        client: OutboundClient,
+        directory: Callable[[], Directory],
+        clock: Clock,
+        *,
+        attempt_s: float,
+        first_s: float,
+        longest_s: float,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._directory = directory
+        self._clock = clock
+        self._attempt_s = attempt_s
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._look_s = look_s
+        self._synced: Directory | None = None
+        self._guarantee_at = 0.0
+        self._due: dict[PlatformId, float] = {}
+        self._failures: dict[PlatformId, int] = {}
+        self._running: set[PlatformId] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Compare and tell until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                try:
+                    await self._compare(stop)
+                except StoreUnavailable as error:
+                    log.warning("client_info_waits_for_database", error=str(error))
+                for platform in self._take_due():
+                    group.create_task(self._tell(platform, stop))
+                try:
+                    await asyncio.wait_for(stop.wait(), self._look_s)
+                except TimeoutError:
+                    continue
+
+    async def _compare(self, stop: asyncio.Event) -> None:
+        """Bring all rows up to date if the directory has changed, or it is time.
+
+        Raises:
+            StoreUnavailable: it is begun again at the next look.
+        """
+        directory, now = self._directory(), self._clock.monotonic()
+        if self._synced and now < self._guarantee_at and _same(directory, self._synced):
+            return
+        for platform in directory.platforms.values():
+            if stop.is_set():
+                return
+            url = reached_at(platform)
+            visible = visible_parties(platform, directory)
+            synced = await self._store.sync(platform.platform_id, directory.version, url, visible)
+            self._note(platform, synced, reachable=url is not None)
+        self._synced = directory
+        self._guarantee_at = now + GUARANTEE_S
+
+    def _note(self, platform: Platform, synced: Synced, *, reachable: bool) -> None:
+        who = platform.platform_id
+        before = self._synced.platforms.get(who) if self._synced else None
+        if not reachable or not synced.untold:
+            self._due.pop(who, None)
+        elif synced.changed or before is None or reached_at(before) != reached_at(platform):
+            self._due[who] = self._clock.monotonic()
+        else:
+            self._due.setdefault(who, self._clock.monotonic())
+
+    def _take_due(self) -> list[Platform]:
+        now, platforms = self._clock.monotonic(), self._directory().platforms
+        taken = []
+        for who, due in tuple(self._due.items()):
+            if due > now or who in self._running:
+                continue
+            del self._due[who]
+            if who in platforms:
+                self._running.add(who)
+                taken.append(platforms[who])
+        return taken
+
+    async def _tell(self, platform: Platform, stop: asyncio.Event) -> None:
+        who, url = platform.platform_id, reached_at(platform)
+        try:
+            pause_s = await self._tell_at(who, url, stop) if url else None
+        except StoreUnavailable as error:
+            log.warning("client_info_waits_for_database", error=str(error))
+            pause_s = ANOTHER_PROCESS_S
+        finally:
+            self._running.discard(who)
+        if pause_s is not None:
+            self._due.setdefault(who, self._clock.monotonic() + pause_s)
+
+    async def _tell_at(self, who: PlatformId, url: str, stop: asyncio.Event) -> float | None:
+        """Seconds until the next try; None when there is nothing left to tell.
+
+        Raises:
+            StoreUnavailable: what was told may be told again.
+        """
+        claim = await self._store.claim(who, url, uuid.uuid4())
+        if claim is None:
+            return ANOTHER_PROCESS_S
+        try:
+            complete = await self._tell_all(claim, stop)
+        finally:
+            await self._store.release(claim)
+        if complete:
+            self._failures.pop(who, None)
+            # What changed while the claim was held, another process may have left to this one.
+            return ANOTHER_PROCESS_S if await self._store.untold(who, 0, 1) else None
+        failures = self._failures[who] = self._failures.get(who, 0) + 1
+        whole = min(self._longest_s, self._first_s * 2.0 ** min(failures - 1, 40))
+        return whole * (0.5 + random.random() / 2)  # noqa: S311 - scatters, hides nothing
+
+    async def _tell_all(self, claim: Claim, stop: asyncio.Event) -> bool:
+        """Whether everything was told. A refused object does not keep the others back."""
+        complete, serial = True, 0
+        while rows := await self._store.untold(claim.platform_id, serial, AT_ONCE):
+            for row in rows:
+                if stop.is_set():
+                    return complete
+                # It may have gone, or moved, since the row before.
+                platform = self._directory().platforms.get(claim.platform_id)
+                if platform is None or reached_at(platform) != claim.url:
+                    return False
+                verdict = judge(await self._client.send(self._request(platform, row)))
+                told = isinstance(verdict, Delivered)
+                if not told:
+                    complete = False
+                    log.warning(
+                        "client_info_not_told",
+                        platform=claim.platform_id,
+                        party=str(row.party),
+                        answer=verdict.answer.message,
+                    )
+                held = await self._store.report(claim, row, told=told)
+                if not held or not (told or isinstance(verdict, Refused)):
+                    return complete and held
+                serial = row.serial
+        return complete
+
+    def _request(self, platform: Platform, row: ClientInfoRow) -> OutboundRequest:
+        return configuration_request(
+            platform,
+            Module.HUB_CLIENT_INFO,
+            InterfaceRole.RECEIVER,
+            method="PUT",
+            path=(row.party.country_code, row.party.party_id),
+            body=row.text(),
+            deadline_s=self._attempt_s,
+        )
+
+
+def _same(one: Directory, other: Directory) -> bool:
+    """Whether two snapshots make no difference here; credentials change far more often."""
+    return one.version == other.version or (
+        one.platforms == other.platforms and one.relations == other.relations
+    )

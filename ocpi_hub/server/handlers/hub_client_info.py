@@ -1,0 +1,54 @@
+"""The list of HubClientInfo, for platforms that are not sure of what they were told.
+
+Spec: 2.2.1 mod_hub_client_info_hub_interface.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ocpi_hub.delivery.client_info import ClientInfoStore, reached_at, visible_parties
+from ocpi_hub.directory.snapshot import CredentialsKind
+from ocpi_hub.domain.message import Reply
+from ocpi_hub.errors import Unauthenticated
+from ocpi_hub.ocpi.paging import parse_page
+from ocpi_hub.registration.versions import VERSION
+from ocpi_hub.server.inbound import Caller, Target
+from ocpi_hub.server.replies import page_at
+
+PATH: Final = f"/ocpi/{VERSION}/sender/hubclientinfo"
+
+
+class HubClientInfoHandler:
+    """Answers the list.
+
+    Args:
+        page_limit: objects on a page at most.
+    """
+
+    def __init__(self, store: ClientInfoStore, *, page_limit: int, public_url: str) -> None:
+        self._store = store
+        self._page_limit = page_limit
+        self._url = f"{public_url}{PATH}"
+
+    async def list(self, target: Target, caller: Caller) -> Reply:
+        """A page of what the caller's platform is told, which is complete (HC-08).
+
+        Raises:
+            Unauthenticated: registration credentials open no list.
+            InvalidRequest: a bad paging parameter.
+            StoreUnavailable: the database cannot be reached.
+        """
+        if caller.issued.kind is not CredentialsKind.ACCESS:
+            raise Unauthenticated("A registration token opens credentials and versions only")
+        platform, directory = caller.platform, caller.directory
+        maximum = min(self._page_limit, platform.page_limit or self._page_limit)
+        request = parse_page(target.query, maximum=maximum)
+        if request.cursor is None:
+            # The loop that keeps the rows up to date may be a moment behind this directory.
+            visible = visible_parties(platform, directory)
+            await self._store.sync(
+                platform.platform_id, directory.version, reached_at(platform), visible
+            )
+        page = await self._store.page(platform.platform_id, request)
+        return page_at(self._url, page, request, target.query)

@@ -29,6 +29,7 @@ from ocpi_hub.errors import StoreError, StoreUnavailable
 from tests.support.factories import EMSP, make_directory, make_platform
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import cdr_key, make_intake
+from tests.support.waiting import eventually
 
 OTHER = PartyId("FR", "OTH")
 LONG = 30.0
@@ -105,9 +106,13 @@ async def test_a_withdrawn_interface_is_no_failure_of_the_receiver() -> None:
     scene = await make_scene(directory=silent)
     await scene.store.take_in(make_intake(start=Start.WAIT))
     scene.work()
-    async with asyncio.timeout(10):
-        while (row := scene.store.rows[cdr_key()]).next_attempt_at is not None or row.lease_until:
-            await asyncio.sleep(0)
+
+    async def waits_to_be_pulled() -> bool:
+        row = scene.store.rows[cdr_key()]
+        return row.next_attempt_at is None and row.lease_until is None
+
+    await eventually(waits_to_be_pulled, "it waits to be pulled")
+    row = scene.store.rows[cdr_key()]
     assert (row.state, scene.client.requests) == (DirectedState.PENDING, [])
     start = scene.delivery.start_for(scene.platform, EMSP, "cdrs", online=True)
     assert start is Start.SEND

@@ -30,8 +30,8 @@ INVITE_EXAMPLE = """\
 Prints the versions URL and CREDENTIALS_TOKEN_A; hand both to the partner over a secure channel.
 The token is shown once and opens one registration. --renew replaces an invitation that expired
 or was lost, lets a partner back that had withdrawn, and repairs a handshake whose answer was
-lost; what works at present goes on working. --party names parties that the hub knows already,
-because a platform that was removed had them or a relation names them: nobody else gets them.
+lost; what works at present goes on working. --party names parties whose objects the hub has, of a
+platform that was removed as a rule: nobody else gets them.
 """
 CONNECT_EXAMPLE = """\
   ocpi-hub platform connect --versions-url https://partner.example/ocpi/versions --token T

@@ -281,8 +281,9 @@ async def test_remove_leaves_the_parties_to_nobody_but_not_while_objects_are_in_
     assert (await make_directory_store(database).load()).platform_of(PartyId("NL", "CPO")) is None
 
 
-async def test_connect_may_name_a_party_that_the_hub_knows_already(run: Run) -> None:
-    await run("relation", "set", "NL*CPO", "DE*MSP", "--mode", "realtime")
+async def test_connect_may_name_a_party_of_a_removed_platform(run: Run, database: Database) -> None:
+    await insert_platform(database)
+    await run("platform", "remove", "p-1")
     async with ScriptedPartner(role_of("NL*CPO")) as partner:
         connect = (
             "platform", "connect", "--versions-url", partner.versions_url, "--token", "token-a",

@@ -231,12 +231,12 @@ def test_restart_waits_for_the_last_process_of_the_old_server(place: Place) -> N
     """Two servers on one directory would destroy it: a backend may outlive its postmaster."""
     first = place.service()
     first.ask("writers 1")
-    backend = rows(
-        first.ask(
-            "query select pid from pg_stat_activity where backend_type = 'client backend'"
-            " and pid <> pg_backend_pid() limit 1"
-        )
+    other_backend = (
+        "query select pid from pg_stat_activity where backend_type = 'client backend'"
+        " and pid <> pg_backend_pid() limit 1"
     )
+    wait_until(lambda: first.ask(other_backend) is not None)  # the writer has connected
+    backend = rows(first.ask(other_backend))
     os.kill(backend, signal.SIGSTOP)
     first.process.send_signal(signal.SIGSTOP)
     os.kill(first.server_pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ costs nothing but the time until its leases run out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -65,21 +66,10 @@ class FeedWorker:
         self._leased_until = 0.0
         self._renew_at = 0.0
         self._gaps_at = 0.0
-        self._wake = asyncio.Event()
-
-    @property
-    def lanes(self) -> Sequence[Lane]:
-        """The lanes of this process, for figures."""
-        return tuple(self._lanes.values())
-
-    def wake(self) -> None:
-        """Something changed."""
-        self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then give the lanes back."""
         while not stop.is_set():
-            self._wake.clear()
             try:
                 await self._round()
             except StoreError as error:
@@ -91,10 +81,8 @@ class FeedWorker:
             log.warning("lanes_left_to_their_leases", error=str(error))
 
     async def _rest(self, stop: asyncio.Event) -> None:
-        waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
-        await asyncio.wait(waits, timeout=self._limits.poll_s, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), self._limits.poll_s)
 
     async def _round(self) -> None:
         now = self._clock.monotonic()

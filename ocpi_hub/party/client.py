@@ -127,7 +127,9 @@ class PeerClient:
             result = SendResult(_ms(began), error=f"timeout after {request.timeout_s:g} s")
         except AnswerTooLarge:
             result = SendResult(_ms(began), error="the answer is too large")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # A connection that the peer resets right after connecting makes httpcore raise an
+        # AttributeError: it looks at a socket that is gone.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, AttributeError) as error:
             result = SendResult(_ms(began), error=f"{type(error).__name__}: {error}".rstrip(": "))
         else:
             parsed = parse_envelope(body)

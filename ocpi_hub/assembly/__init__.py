@@ -1,0 +1,74 @@
+"""Which part gets which: one process of the hub, put together.
+
+`surroundings` is given, `stores` keep, `delivery` sends, `serving` answers; `offer` says what the
+hub announces.
+"""
+
+from __future__ import annotations
+
+from ocpi_hub.assembly.delivery import Delivery, feed_worker
+from ocpi_hub.assembly.offer import OFFERED
+from ocpi_hub.assembly.serving import ocpi_server, renewal
+from ocpi_hub.assembly.stores import Stores
+from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers
+from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.errors import StoreError
+from ocpi_hub.server.app import build_app
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.migrate import pending
+
+__all__ = ["OFFERED", "Loop", "Parts", "Roles", "Surroundings", "Wrappers", "assemble"]
+
+
+def assemble(around: Surroundings) -> Parts:
+    """Put a process together; nothing runs yet."""
+    stores = Stores(around)
+    keeper = DirectoryKeeper(
+        stores.directory, around.settings, around.clock, public_url=around.known_url
+    )
+    delivery = Delivery(around, stores, lambda: keeper.current)
+    feed = feed_worker(around, stores, delivery, keeper)
+    server = ocpi_server(around, stores, delivery, keeper)
+
+    async def not_ready() -> str | None:
+        return await _not_ready(around.database, keeper)
+
+    return Parts(
+        keeper=keeper,
+        liveness_store=stores.liveness,
+        always=(
+            ("directory", keeper.run),
+            ("liveness", delivery.liveness.run),
+            ("errands", delivery.errands.run),
+        ),
+        background=(
+            ("delivery", delivery.directed.run),
+            ("late-endpoints", delivery.late_endpoints.run),
+            ("catch-up", delivery.catch_up.run),
+            ("renewal", renewal(around, stores, keeper).run),
+            ("feed", feed.run),
+            ("client-info", delivery.client_info.run),
+        ),
+        writers=(
+            stores.shared.changes,
+            stores.custody.intakes,
+            stores.custody.reports,
+            stores.decisions.decisions,
+            stores.tokens.questions,
+            stores.feed.questions,
+            stores.feed.gaps,
+        ),
+        app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
+    )
+
+
+async def _not_ready(database: Database, keeper: DirectoryKeeper) -> str | None:
+    """Why the service cannot serve now (surface `/readyz`)."""
+    if not keeper.fresh():
+        return "the directory could not be verified lately"
+    try:
+        async with database.connection() as connection:
+            missing = await pending(connection)
+    except StoreError as error:
+        return f"the database cannot be used: {error}"
+    return f"migrations are missing: {', '.join(missing)}" if missing else None

@@ -1,0 +1,126 @@
+"""The way out: relays, custody, feed, liveness, catch-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from ocpi_hub.assembly.offer import FEED_MODULES
+from ocpi_hub.assembly.stores import Stores
+from ocpi_hub.assembly.surroundings import Surroundings
+from ocpi_hub.clearing.holds import HoldLimits
+from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
+from ocpi_hub.delivery.directed import DirectedDelivery
+from ocpi_hub.delivery.errands import Errands
+from ocpi_hub.delivery.feed.sender import FeedLimits
+from ocpi_hub.delivery.feed.worker import FeedWorker
+from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
+from ocpi_hub.delivery.late_endpoints import LateEndpoints
+from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.listed_cdrs import ListedCdrs
+from ocpi_hub.delivery.liveness import Liveness, ObservedClient
+from ocpi_hub.delivery.relay import Relay
+from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.settings import Settings
+
+
+class Delivery:
+    """What leaves the hub, and what comes back."""
+
+    def __init__(
+        self, around: Surroundings, stores: Stores, directory: Callable[[], Directory]
+    ) -> None:
+        settings, clock = around.settings, around.clock
+        self.holds = _hold_limits(settings)
+        self.custody = around.wrappers.custody(stores.custody)
+        self.errands = Errands(grace_s=settings.grace_s)
+        self.liveness = Liveness(
+            stores.liveness,
+            around.client,
+            directory,
+            clock,
+            still_alive_s=settings.still_alive_s,
+            offline_after=settings.offline_after_failures,
+            check_s=settings.handshake_timeout_s,
+            returned=lambda: self.directed.wake(),
+        )
+        self.client = ObservedClient(around.wrappers.client(around.client), self.liveness.answered)
+        self.directed = DirectedDelivery(
+            self.custody,
+            self.client,
+            self.errands,
+            directory,
+            clock,
+            wait_s=settings.custody_wait_s,
+            attempt_s=settings.relay_timeout_s,
+            rest_s=settings.retry_min_s,
+            poll_s=settings.delivery_poll_s,
+            per_receiver=settings.max_in_flight_per_receiver,
+            refused=self.liveness.missed,
+        )
+        listed = ListedCdrs(
+            self.custody,
+            max_depth=settings.max_json_depth,
+            holds=self.holds,
+            found=self.directed.wake,
+        )
+        self.catch_up = InboundCatchUp(
+            stores.catch_up,
+            listed,
+            self.client,
+            directory,
+            clock,
+            timeout_s=settings.relay_timeout_s,
+        )
+        self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
+        self.links = PageLinks(
+            around.public_url,
+            lambda text: around.keyring.mac("page link", text),
+            clock,
+            days=settings.page_link_days,
+        )
+        self.relay = Relay(self.client, self.links, timeout_s=settings.relay_timeout_s)
+        self.client_info = ClientInfoPusher(
+            stores.client_info,
+            self.client,
+            directory,
+            clock,
+            attempt_s=settings.relay_timeout_s,
+            first_s=settings.retry_min_s,
+            longest_s=settings.retry_max_s,
+        )
+
+
+def feed_worker(
+    around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
+) -> FeedWorker:
+    settings = around.settings
+    return FeedWorker(
+        stores.feed,
+        delivery.client,
+        delivery.errands,
+        lambda: keeper.current,
+        around.clock,
+        keeper.process.process_id,
+        FEED_MODULES,
+        FeedLimits(
+            lease=timedelta(seconds=settings.lane_lease_s + settings.relay_timeout_s),
+            attempt_s=settings.relay_timeout_s,
+            poll_s=settings.feed_poll_s,
+            per_receiver=settings.max_in_flight_per_receiver,
+            catch_up_rps=settings.catch_up_rps,
+            first_s=settings.retry_min_s,
+            longest_s=settings.retry_max_s,
+            alive=timedelta(seconds=settings.directory_max_age_s),
+        ),
+    )
+
+
+def _hold_limits(settings: Settings) -> HoldLimits:
+    return HoldLimits(
+        Decimal(str(settings.hold_energy_kwh)),
+        Decimal(str(settings.hold_duration_h)),
+        Decimal(str(settings.hold_total_cost)),
+    )

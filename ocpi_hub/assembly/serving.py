@@ -1,0 +1,116 @@
+"""What partners reach over HTTP, and the registration behind it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ocpi_hub.assembly.delivery import Delivery
+from ocpi_hub.assembly.offer import OFFERED
+from ocpi_hub.assembly.stores import Stores
+from ocpi_hub.assembly.surroundings import Surroundings
+from ocpi_hub.authorization.service import Authorizer
+from ocpi_hub.delivery.ask import AskByRelay
+from ocpi_hub.delivery.feed.addressed import AddressedPushes
+from ocpi_hub.delivery.url_safety import UrlPolicy
+from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.domain.party import Module
+from ocpi_hub.registration.handshake import Handshake
+from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.renewal import Renewal
+from ocpi_hub.server.app import Handler, OcpiServer
+from ocpi_hub.server.configuration import ConfigurationHandler
+from ocpi_hub.server.handlers.cdrs import CdrsHandler
+from ocpi_hub.server.handlers.common import Limits
+from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
+from ocpi_hub.server.handlers.tokens import TokensHandler
+from ocpi_hub.server.inbound import Authenticator
+
+
+def ocpi_server(
+    around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
+) -> OcpiServer:
+    settings = around.settings
+    handshake = Handshake(
+        stores.registration,
+        around.client,
+        UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
+        settings,
+        public_url=around.public_url,
+        offered=OFFERED,
+        changed=keeper.refresh,
+    )
+    return OcpiServer(
+        settings,
+        around.clock,
+        keeper,
+        Authenticator(lambda: keeper.current, keeper.look_up_credentials, around.clock.now),
+        ConfigurationHandler(
+            handshake,
+            HubClientInfoHandler(
+                stores.client_info,
+                page_limit=settings.page_limit,
+                public_url=around.public_url,
+            ),
+        ),
+        _handlers(around, stores, delivery),
+        delivery.liveness.seen,
+    )
+
+
+def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[str, Handler]:
+    settings, public_url = around.settings, around.public_url
+    limits = Limits(
+        settings.max_json_depth,
+        settings.max_object_bytes,
+        settings.page_limit,
+        settings.page_bytes,
+    )
+    authorizer = Authorizer(
+        AskByRelay(delivery.relay),
+        stores.tokens,
+        stores.decisions,
+        settings=settings,
+        clock=around.clock,
+        mask=lambda uid: around.keyring.mac("token uid", uid),
+    )
+    return {
+        Module.TOKENS.value: TokensHandler(
+            stores.shared,
+            delivery.relay,
+            AddressedPushes(delivery.relay, stores.shared, stores.feed),
+            delivery.links,
+            authorizer,
+            limits,
+            public_url,
+        ),
+        Module.CDRS.value: CdrsHandler(
+            delivery.directed,
+            delivery.custody,
+            delivery.relay,
+            delivery.links,
+            delivery.holds,
+            limits,
+            public_url,
+        ),
+    }
+
+
+def renewal(around: Surroundings, stores: Stores, keeper: DirectoryKeeper) -> Renewal:
+    settings, url = around.settings, around.known_url
+    onboarding = Onboarding(
+        stores.registration,
+        around.client,
+        UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
+        settings,
+        public_url=around.public_url,
+        offered=OFFERED,
+    )
+    return Renewal(
+        stores.renewal,
+        onboarding,
+        keeper,
+        max_age=timedelta(days=settings.credentials_renew_days) if url else timedelta(),
+        # Processes without a configured URL may disagree on it: they would take turns.
+        watch_offer=bool(settings.public_url),
+        grace_s=settings.grace_s,
+    )

@@ -1,0 +1,69 @@
+"""Everything that is kept, on one pool."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ocpi_hub.assembly.surroundings import Surroundings
+from ocpi_hub.delivery.custody import Patience
+from ocpi_hub.domain.party import PartyId, RelationMode
+from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
+from ocpi_hub.store.client_info import PostgresClientInfoStore
+from ocpi_hub.store.custody import PostgresCustodyStore
+from ocpi_hub.store.directory import PostgresDirectoryStore
+from ocpi_hub.store.feed import PostgresFeedStore
+from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
+from ocpi_hub.store.registration import PostgresRegistrationStore
+from ocpi_hub.store.renewal import PostgresRenewalStore
+from ocpi_hub.store.shared import PostgresSharedStore
+
+CHECK_AGAIN_S = 60.0
+"""Seconds between checks of a platform that stays silent, at most."""
+
+
+class Stores:
+    """The stores of one process."""
+
+    def __init__(self, around: Surroundings) -> None:
+        settings, database = around.settings, around.database
+        batches = {
+            "batch_rows": settings.batch_rows,
+            "batch_queue_rows": settings.batch_queue_rows,
+        }
+        self.directory = PostgresDirectoryStore(
+            database,
+            around.keyring,
+            PartyId(settings.hub_country_code, settings.hub_party_id),
+            RelationMode(settings.default_relation),
+        )
+        self.registration = PostgresRegistrationStore(
+            database, around.keyring, overlap=timedelta(seconds=settings.catch_up_overlap_s)
+        )
+        self.renewal = PostgresRenewalStore(database)
+        self.shared = PostgresSharedStore(
+            database, relay_time=timedelta(seconds=settings.lease_s), **batches
+        )
+        self.custody = PostgresCustodyStore(
+            database,
+            lease=timedelta(seconds=settings.lease_s),
+            patience=Patience(
+                settings.retry_min_s,
+                settings.retry_max_s,
+                timedelta(days=settings.retry_give_up_days),
+            ),
+            **batches,
+        )
+        self.feed = PostgresFeedStore(
+            database, gap_lease=timedelta(seconds=settings.lease_s), **batches
+        )
+        self.client_info = PostgresClientInfoStore(
+            database, lease=timedelta(seconds=settings.lease_s)
+        )
+        self.decisions = PostgresDecisionStore(database, **batches)
+        self.tokens = PostgresTokenLookup(database, **batches)
+        self.liveness = PostgresLivenessStore(
+            database,
+            check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),
+            overlap=timedelta(seconds=settings.catch_up_overlap_s),
+        )
+        self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))

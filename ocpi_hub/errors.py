@@ -18,6 +18,7 @@ HubError                        anything this package raises on purpose
     ├── NotFound                404/2000
     ├── MethodNotAllowed        405/2000
     ├── TooLittleInformation    200/2002
+    ├── UnknownLocation         404/2003
     ├── UnknownToken            404/2004
     ├── ServerFault             200/3000  an unexpected fault on a configuration module
     │   ├── Overloaded          503/3000
@@ -136,6 +137,12 @@ class MethodNotAllowed(OcpiError):
 class TooLittleInformation(OcpiError):
     status_code = 2002
     default_message = "Not enough information"
+
+
+class UnknownLocation(OcpiError):
+    http_status = 404
+    status_code = 2003
+    default_message = "Unknown Location"
 
 
 class UnknownToken(OcpiError):

@@ -31,6 +31,7 @@ PAIRS = {
     "NotFound": (404, 2000),
     "MethodNotAllowed": (405, 2000),
     "TooLittleInformation": (200, 2002),
+    "UnknownLocation": (404, 2003),
     "UnknownToken": (404, 2004),
     "ServerFault": (200, 3000),
     "Overloaded": (503, 3000),

@@ -1,0 +1,122 @@
+"""How CDRs in custody look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
+from ocpi_hub.delivery.custody import answer_text
+from ocpi_hub.domain.objects import DirectedObject, DirectedState
+from ocpi_hub.store.custody_admin import AttemptRecord, OtherContent
+
+
+class CdrItem(View):
+    """A CDR as lists show it."""
+
+    owner: PartyText
+    id: str
+    receiver: PartyText
+    state: DirectedState
+    attempts: int
+    next_attempt_at: Moment | None
+    last_answer: AnswerView | None
+
+
+class AttemptView(View):
+    """An attempt that has ended, or whose outcome nobody knows."""
+
+    at: Moment | None
+    version: int
+    outcome: str
+    http: int | None
+    ocpi: int | None
+    message: str | None
+
+
+class OtherContentView(View):
+    """Content that was replaced, or that conflicts with what is in custody."""
+
+    at: Moment | None
+    kind: str
+    version: int | None
+    body: str
+
+
+class CdrStory(CdrItem):
+    """A CDR with all that happened to it."""
+
+    status: str
+    reason: str | None
+    version: int
+    unknown_outcomes: int
+    refused_after_ack: bool
+    received_at: Moment | None
+    correlation_id: str
+    attempt_history: tuple[AttemptView, ...]
+    other_contents: tuple[OtherContentView, ...]
+    body: str
+
+
+class CdrDecided(View):
+    """A CDR after an operator's word."""
+
+    owner: PartyText
+    id: str
+    state: DirectedState
+
+
+class CdrsRedriven(View):
+    """How many are due now."""
+
+    redriven: int
+
+
+def cdr_item(row: DirectedObject) -> CdrItem:
+    return CdrItem(
+        owner=str(row.key.owner),
+        id=_spelled_id(row),
+        receiver=str(row.receiver),
+        state=row.state,
+        attempts=row.attempts,
+        next_attempt_at=moment(row.next_attempt_at),
+        last_answer=AnswerView.of(row.last_answer),
+    )
+
+
+def cdr_story(
+    row: DirectedObject, attempts: Sequence[AttemptRecord], others: Sequence[OtherContent]
+) -> CdrStory:
+    return CdrStory(
+        **dict(cdr_item(row)),
+        status=answer_text(row.last_answer),
+        reason=row.reason,
+        version=row.version,
+        unknown_outcomes=row.unknown_outcomes,
+        refused_after_ack=row.refused_after_ack,
+        received_at=moment(row.received_at),
+        correlation_id=row.correlation_id,
+        attempt_history=tuple(
+            AttemptView(
+                at=moment(attempt.ended_at),
+                version=attempt.version,
+                outcome=attempt.outcome,
+                http=attempt.http,
+                ocpi=attempt.ocpi,
+                message=attempt.message,
+            )
+            for attempt in attempts
+        ),
+        other_contents=tuple(
+            OtherContentView(
+                at=moment(other.at), kind=other.kind, version=other.version, body=other.body
+            )
+            for other in others
+        ),
+        body=row.body,
+    )
+
+
+def _spelled_id(row: DirectedObject) -> str:
+    """The id as its owner spells it; keys are folded."""
+    return str(json.loads(row.body)["id"])

@@ -1,0 +1,30 @@
+"""How relations look."""
+
+from __future__ import annotations
+
+from ocpi_hub.admin.views.base import PartyText, View
+from ocpi_hub.domain.party import Fallback, Relation, RelationMode
+
+
+class RelationItem(View):
+    """A relation; null stands for the hub's default."""
+
+    cpo: PartyText
+    emsp: PartyText
+    mode: RelationMode
+    fallback: Fallback
+    authorize_budget_ms: int | None
+    whitelist_max_age_s: int | None
+    fallback_max_age_s: int | None
+
+
+def relation_item(relation: Relation) -> RelationItem:
+    return RelationItem(
+        cpo=str(relation.cpo),
+        emsp=str(relation.emsp),
+        mode=relation.mode,
+        fallback=relation.fallback,
+        authorize_budget_ms=relation.authorize_budget_ms,
+        whitelist_max_age_s=relation.whitelist_max_age_s,
+        fallback_max_age_s=relation.fallback_max_age_s,
+    )

@@ -10,11 +10,13 @@ VERSION = "2.2.1"
 
 OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
     Role.CPO: (
+        (Module.LOCATIONS, InterfaceRole.SENDER),
         (Module.TOKENS, InterfaceRole.RECEIVER),
         (Module.CDRS, InterfaceRole.SENDER),
         (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),
     ),
     Role.EMSP: (
+        (Module.LOCATIONS, InterfaceRole.RECEIVER),
         (Module.TOKENS, InterfaceRole.SENDER),
         (Module.CDRS, InterfaceRole.RECEIVER),
         (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),

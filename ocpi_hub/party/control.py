@@ -19,6 +19,7 @@ from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import Fault, FaultTable
 from ocpi_hub.party.handshake import Handshake
+from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.modules import Decision, Modules
 from ocpi_hub.party.outbox import Outbox, SendRequest
@@ -63,6 +64,7 @@ class ControlServer:
     listener: Listener
     credentials: CredentialsStore
     handshake: Handshake
+    held: Holdings
     modules: Modules
     outbox: Outbox
     record: Record
@@ -81,6 +83,8 @@ class ControlServer:
                 web.get("/tokens", self._get_tokens),
                 web.post("/tokens", self._load_tokens),
                 web.post("/decisions", self._decide),
+                web.get("/locations", self._get_locations),
+                web.post("/locations", self._load_locations),
                 web.get("/cdrs", self._get_cdrs),
                 web.post("/cdrs", self._load_cdrs),
                 web.post("/send", self._send),
@@ -133,13 +137,13 @@ class ControlServer:
         return _answer({"items": []})
 
     async def _get_tokens(self, _request: web.Request) -> web.Response:
-        return _answer({"issued": list(self.modules.issued), "cached": list(self.modules.cached)})
+        return _answer({"issued": list(self.held.issued), "cached": list(self.held.cached)})
 
     async def _load_tokens(self, request: web.Request) -> web.Response:
         tokens = _parse(list[dict[str, Any]], await request.read())
         for token in tokens:
-            self.modules.load_token(token)
-        return _answer({"loaded": len(tokens), "held": len(self.modules.issued)})
+            self.held.load_token(token)
+        return _answer({"loaded": len(tokens), "held": len(self.held.issued)})
 
     async def _decide(self, request: web.Request) -> web.Response:
         decisions = _parse(list[Decision], await request.read())
@@ -147,13 +151,25 @@ class ControlServer:
             self.modules.decide(decision)
         return _answer({"decided": len(decisions)})
 
+    async def _get_locations(self, _request: web.Request) -> web.Response:
+        """The Locations as they are held, every number as it was written."""
+        own = ",".join(self.held.locations)
+        cached = ",".join(self.held.cached_locations)
+        return _answer_text(f'{{"own":[{own}],"cached":[{cached}]}}')
+
+    async def _load_locations(self, request: web.Request) -> web.Response:
+        items = array_items((await request.read()).decode())
+        for _, text in items:
+            self.held.load_location(text)
+        return _answer({"loaded": len(items), "held": len(self.held.locations)})
+
     async def _get_cdrs(self, _request: web.Request) -> web.Response:
-        return _answer({"received": [cdr.as_json() for cdr in self.modules.cdrs.received()]})
+        return _answer({"received": [cdr.as_json() for cdr in self.held.cdrs.received()]})
 
     async def _load_cdrs(self, request: web.Request) -> web.Response:
         items = array_items((await request.read()).decode())
         for _, text in items:
-            self.modules.load_cdr(text)
+            self.held.load_cdr(text)
         return _answer({"loaded": len(items)})
 
     async def _send(self, request: web.Request) -> web.Response:
@@ -166,12 +182,10 @@ class ControlServer:
         return _answer({"results": [result.as_json() for result in results]})
 
     async def _pull(self, request: web.Request) -> web.Response:
-        """Read a list to its end; Tokens go into the CPO's cache."""
+        """Read a list to its end, and keep Tokens and Locations as if they had been pushed."""
         wanted = SendRequest.model_validate_json(await request.read())
         result = await self.outbox.pull(wanted)
-        if wanted.module == "tokens":
-            for token in result.objects:
-                self.modules.cached.put(token)
+        self.held.keep(wanted.module, result.objects)
         return _answer(
             {
                 "pages": result.pages,
@@ -213,6 +227,10 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 
 def _answer(value: object, status: int = 200) -> web.Response:
     return web.Response(body=dump(value), status=status, content_type="application/json")
+
+
+def _answer_text(text: str) -> web.Response:
+    return web.Response(text=text, content_type="application/json")
 
 
 def _parse(wanted: type[T], body: bytes) -> T:

@@ -1,33 +1,36 @@
-"""The modules tokens and cdrs, both interfaces, and hubclientinfo as its receiver.
+"""The modules locations, tokens and cdrs, both interfaces, and hubclientinfo as its receiver.
 
 Which interface is answered follows from the URL alone: SENDER and RECEIVER have different ones.
-Spec: 2.2.1 mod_tokens_tokens_module, mod_cdrs_cdrs_module, mod_hub_client_info_client_interface.
+Spec: 2.2.1 mod_locations_locations_module, mod_tokens_tokens_module, mod_cdrs_cdrs_module,
+mod_hub_client_info_client_interface.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
-from ocpi_hub.errors import InvalidRequest, MethodNotAllowed, NotFound, UnknownToken
+from ocpi_hub.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    OcpiError,
+    UnknownLocation,
+    UnknownToken,
+)
 from ocpi_hub.party.config import OFFERED, VERSION, PartyConfig
 from ocpi_hub.party.exchange import Answer, Inbound, success, success_value
+from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.listener import Listener
-from ocpi_hub.party.paging import Listed, list_page, parse_datetime
-from ocpi_hub.party.tables import (
-    DEFAULT_TOKEN_TYPE,
-    CdrTable,
-    ClientTable,
-    TokenEntry,
-    TokenTable,
-    owner_of,
-    required_text,
-)
+from ocpi_hub.party.locations import Place
+from ocpi_hub.party.paging import Listed, list_page
+from ocpi_hub.party.pushes import push_client_info, push_location, push_token
+from ocpi_hub.party.tables import DEFAULT_TOKEN_TYPE, TokenEntry, named_owner, owner_of
 
 
 class Allowed(StrEnum):
@@ -50,17 +53,14 @@ class Decision:
 
 
 class Modules:
-    """The tables of the platform and the requests that read and change them."""
+    """Answers requests from what the platform holds."""
 
-    def __init__(self, config: PartyConfig, address: Listener) -> None:
+    def __init__(self, config: PartyConfig, address: Listener, held: Holdings) -> None:
         self._config = config
         self._address = address
         self._interfaces = frozenset(config.interfaces)
         self._decisions: dict[tuple[str, str], Allowed] = {}
-        self.issued = TokenTable()
-        self.cached = TokenTable()
-        self.cdrs = CdrTable()
-        self.clients = ClientTable()
+        self._held = held
 
     def decide(self, decision: Decision) -> None:
         """From now on answer this for that token."""
@@ -99,25 +99,42 @@ class Modules:
         self.answerer(request)
         if (request.module, request.role) not in self._interfaces:
             raise NotFound("This interface is not offered")
-        match (request.module, request.role, request.method, request.tail):
-            case (Module.TOKENS, InterfaceRole.SENDER, "GET", ()):
-                return self._list(request, self.issued.listed())
-            case (Module.TOKENS, InterfaceRole.SENDER, "POST", (uid, "authorize")):
+        if request.role is InterfaceRole.SENDER:
+            return self._as_sender(request)
+        return self._as_receiver(request)
+
+    def _as_sender(self, request: Inbound) -> Answer:
+        match (request.module, request.method, request.tail):
+            case (Module.LOCATIONS, "GET", ()):
+                return self._list(request, self._held.locations.listed())
+            case (Module.LOCATIONS, "GET", ids):
+                return success(self._location(request.to, ids).encode())
+            case (Module.TOKENS, "GET", ()):
+                return self._list(request, self._held.issued.listed())
+            case (Module.TOKENS, "POST", (uid, "authorize")):
                 return self._authorize(request, uid)
-            case (Module.TOKENS, InterfaceRole.RECEIVER, _, (country_code, party_id, uid)):
-                return self._cached_token(request, _owner(country_code, party_id), uid)
-            case (Module.CDRS, InterfaceRole.SENDER, "GET", ()):
-                return self._list(request, self.cdrs.listed())
-            case (Module.CDRS, InterfaceRole.RECEIVER, "POST", ()):
-                return self._receive_cdr(request)
-            case (Module.CDRS, InterfaceRole.RECEIVER, "GET", (serial,)):
-                return self._received_cdr(serial)
-            case (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER, _, (country_code, party_id)):
-                return self._client_info(request, _owner(country_code, party_id))
-            case (_, _, "GET", _):
-                raise NotFound
+            case (Module.CDRS, "GET", ()):
+                return self._list(request, self._held.cdrs.listed())
             case _:
-                raise MethodNotAllowed
+                raise _not_there(request)
+
+    def _as_receiver(self, request: Inbound) -> Answer:
+        match (request.module, request.method, request.tail):
+            case (Module.LOCATIONS, _, (country_code, party_id, *ids)):
+                place = Place.of(named_owner(country_code, party_id), ids)
+                return push_location(self._held.cached_locations, request, place)
+            case (Module.TOKENS, _, (country_code, party_id, uid)):
+                owner = named_owner(country_code, party_id)
+                return push_token(self._held.cached, request, owner, uid)
+            case (Module.CDRS, "POST", ()):
+                return self._receive_cdr(request)
+            case (Module.CDRS, "GET", (serial,)):
+                return self._received_cdr(serial)
+            case (Module.HUB_CLIENT_INFO, _, (country_code, party_id)):
+                party = named_owner(country_code, party_id)
+                return push_client_info(self._held.clients, request, party)
+            case _:
+                raise _not_there(request)
 
     def _list(self, request: Inbound, objects: Iterable[Listed]) -> Answer:
         url = self._endpoint(request.module, InterfaceRole.SENDER)
@@ -139,52 +156,27 @@ class Modules:
         return success_value(info)
 
     def _issued(self, to: PartyId | None, uid: str, token_type: str) -> TokenEntry | None:
-        owners = [to] if to else [p.party for p in self._config.parties if p.role is Role.EMSP]
-        found = (self.issued.get(owner, uid, token_type) for owner in owners)
+        found = (
+            self._held.issued.get(owner, uid, token_type)
+            for owner in self._held.owners(to, Role.EMSP)
+        )
         return next((entry for entry in found if entry is not None), None)
 
-    def _cached_token(self, request: Inbound, owner: PartyId, uid: str) -> Answer:
-        token_type = request.query.get("type")
-        entry = self.cached.get(owner, uid, token_type or DEFAULT_TOKEN_TYPE)
-        match request.method:
-            case "GET":
-                if entry is None:
-                    raise UnknownToken
-                return success(entry.listed.text)
-            case "PUT":
-                token = request.json_object()
-                _check_identity(token, owner, uid, token_type)
-                new = self.cached.put(token)
-                return success(http_status=201 if new else 200)
-            case "PATCH":
-                changes = request.json_object()
-                parse_datetime(required_text(changes, "last_updated"))
-                if entry is None:
-                    raise UnknownToken
-                token = {**entry.value, **changes}
-                _check_identity(token, owner, uid, token_type)
-                self.cached.put(token)
-                return success()
-            case _:
-                raise MethodNotAllowed
+    def _location(self, to: PartyId | None, ids: Sequence[str]) -> str:
+        """A Location, EVSE or connector of this platform's CPOs.
 
-    def _client_info(self, request: Inbound, party: PartyId) -> Answer:
-        match request.method:
-            case "GET":
-                text = self.clients.get(party)
-                if text is None:
-                    raise NotFound
-                return success(text.encode())
-            case "PUT":
-                new = self.clients.put(party, request.json_object(), request.text)
-                return success(http_status=201 if new else 200)
-            case _:
-                raise MethodNotAllowed
+        Raises:
+            UnknownLocation: none of them has it.
+        """
+        for owner in self._held.owners(to, Role.CPO):
+            with suppress(UnknownLocation):
+                return self._held.locations.get(Place.of(owner, ids))
+        raise UnknownLocation
 
     def _receive_cdr(self, request: Inbound) -> Answer:
         value = request.json_object()
         self._check_receiver(value)
-        held = self.cdrs.receive(value, request.text)
+        held = self._held.cdrs.receive(value, request.text)
         location = f"{self._endpoint(Module.CDRS, InterfaceRole.RECEIVER)}/{held.serial}"
         first = held.count == 1
         return success(
@@ -203,37 +195,10 @@ class Modules:
             raise InvalidRequest(f"cdr_token belongs to {issuer}, not to this platform")
 
     def _received_cdr(self, serial: str) -> Answer:
-        held = self.cdrs.by_serial(int(serial)) if serial.isdecimal() else None
+        held = self._held.cdrs.by_serial(int(serial)) if serial.isdecimal() else None
         if held is None:
             raise NotFound
         return success(held.text.encode())
-
-    def load_token(self, value: object) -> None:
-        """Put a Token into the eMSP's table.
-
-        Raises:
-            InvalidRequest: it is not usable, or no eMSP of this platform issued it.
-        """
-        if not isinstance(value, dict):
-            raise InvalidRequest("A Token is a JSON object")
-        owner = owner_of(value)
-        if all(p.party != owner or p.role is not Role.EMSP for p in self._config.parties):
-            raise InvalidRequest(f"{owner} is not an eMSP of this platform")
-        self.issued.put(value)
-
-    def load_cdr(self, text: str) -> None:
-        """Put a CDR, given as its JSON text, on the list the CPO serves.
-
-        Raises:
-            InvalidRequest: it is not usable, or no CPO of this platform made it.
-        """
-        value = json.loads(text)
-        if not isinstance(value, dict):
-            raise InvalidRequest("A CDR is a JSON object")
-        owner = owner_of(value)
-        if all(p.party != owner or p.role is not Role.CPO for p in self._config.parties):
-            raise InvalidRequest(f"{owner} is not a CPO of this platform")
-        self.cdrs.load(value, text)
 
 
 _PLAYED_BY: Mapping[tuple[str, InterfaceRole | None], Role] = {
@@ -241,15 +206,5 @@ _PLAYED_BY: Mapping[tuple[str, InterfaceRole | None], Role] = {
 }
 
 
-def _owner(country_code: str, party_id: str) -> PartyId:
-    return owner_of({"country_code": country_code, "party_id": party_id})
-
-
-def _check_identity(
-    token: Mapping[str, Any], owner: PartyId, uid: str, token_type: str | None
-) -> None:
-    """Raises: InvalidRequest: the body is about another Token than the URL."""
-    if owner_of(token) != owner or required_text(token, "uid").upper() != uid.upper():
-        raise InvalidRequest("The body names another Token than the URL")
-    if token_type is not None and token.get("type") != token_type:
-        raise InvalidRequest("The body has another type than the URL")
+def _not_there(request: Inbound) -> OcpiError:
+    return NotFound() if request.method == "GET" else MethodNotAllowed()

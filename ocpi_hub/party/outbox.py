@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from typing import Annotated, Any, Protocol
+from urllib.parse import unquote, urlencode, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, JsonValue
 
+from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi.envelope import dump
@@ -17,7 +18,7 @@ from ocpi_hub.ocpi.headers import next_link, routing_headers
 from ocpi_hub.party.client import Outgoing, PeerClient, SendResult
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.credentials import CredentialsStore, Peer
-from ocpi_hub.party.exchange import CONFIGURATION_MODULES
+from ocpi_hub.party.exchange import CONFIGURATION_MODULES, Inbound
 
 MAX_PAGES = 100_000
 """Pages followed in one pull; a peer whose links never end is left after that."""
@@ -37,7 +38,8 @@ class SendRequest(BaseModel):
     `path` follows the announced endpoint and is sent as it is, so percent-encode it. `url` takes
     the place of module, role and path for links the peer handed out. `raw_body` is sent as it is;
     `body` is encoded anew, which may respell decimals. `headers` come last and win; null removes.
-    `sender` (in JSON `from`) defaults to the first party of this platform.
+    `sender` (in JSON `from`) defaults to the first party of this platform. `own` changes the
+    object in this platform's own table first, whatever then becomes of the request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -54,6 +56,7 @@ class SendRequest(BaseModel):
     sender: PartyText | None = Field(None, alias="from")
     headers: dict[str, str | None] = {}
     timeout_s: float = Field(30.0, gt=0)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +73,36 @@ class PullResult:
     failed: SendResult | None = None
 
 
+class OwnObjects(Protocol):
+    """The objects that this platform owns."""
+
+    def change(self, request: Inbound) -> None: ...
+
+
 class Outbox:
     """Sends to the registered peer on the endpoints it announced."""
 
     def __init__(
-        self, config: PartyConfig, credentials: CredentialsStore, client: PeerClient
+        self,
+        config: PartyConfig,
+        credentials: CredentialsStore,
+        client: PeerClient,
+        own: OwnObjects,
     ) -> None:
         self._config = config
         self._credentials = credentials
         self._client = client
+        self._own = own
 
     async def send(self, request: SendRequest) -> SendResult:
         """Send one request.
 
         Raises:
             OperatorError: not registered, or the peer did not announce that endpoint.
+            OcpiError: an own object was to change, and cannot.
         """
+        if request.own:
+            self._own.change(_as_inbound(request))
         peer = self._credentials.peer
         if peer is None:
             raise OperatorError("not registered with any platform")
@@ -108,7 +125,7 @@ class Outbox:
         """Send all, at most `concurrency` at a time; results in the order of the requests.
 
         Raises:
-            OperatorError: as `send`.
+            OperatorError, OcpiError: as `send`.
         """
         results: list[SendResult | None] = [None] * len(requests)
         pending = iter(enumerate(requests))
@@ -174,6 +191,22 @@ def _endpoint(peer: Peer, request: SendRequest) -> str:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.lower()
+
+
+def _as_inbound(request: SendRequest) -> Inbound:
+    """The request as if it had come in: what it would change at the peer."""
+    return Inbound(
+        method=request.method,
+        path=request.path,
+        module=request.module,
+        role=request.role,
+        tail=tuple(unquote(segment) for segment in request.path.split("/") if segment),
+        query=request.query,
+        query_string=urlencode(request.query),
+        headers={},
+        body=_body(request) or b"",
+        ids=MessageIds("", ""),
+    )
 
 
 def _body(request: SendRequest) -> bytes | None:

@@ -14,7 +14,9 @@ from ocpi_hub.party.control import HOST, ControlServer
 from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import FaultTable
 from ocpi_hub.party.handshake import Handshake
+from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.listener import Listener
+from ocpi_hub.party.locations import LocationTable
 from ocpi_hub.party.modules import Modules
 from ocpi_hub.party.outbox import Outbox, PullResult, SendRequest
 from ocpi_hub.party.record import Record
@@ -28,7 +30,8 @@ class PartyPlatform:
     Attributes:
         record: everything that arrived or left.
         faults: disturbances in force.
-        modules: decisions on tokens, loading of Tokens and CDRs.
+        held: the objects of its own parties, and those that others gave it.
+        modules: decisions on tokens.
         credentials: tokens and endpoints held.
     """
 
@@ -39,7 +42,8 @@ class PartyPlatform:
         self.credentials = CredentialsStore(clock, token_a=config.token_a, raw=config.raw_token)
         self._listener = Listener(config.host, config.port, config.public_url)
         self.faults = FaultTable(self._listener)
-        self.modules = Modules(config, self._listener)
+        self.held = Holdings(config.parties)
+        self.modules = Modules(config, self._listener, self.held)
         self._client = PeerClient(
             self.record,
             clock,
@@ -48,7 +52,7 @@ class PartyPlatform:
             max_answer_bytes=config.max_answer_bytes,
         )
         self._handshake = Handshake(config, self.credentials, self._client, self._listener)
-        self._outbox = Outbox(config, self.credentials, self._client)
+        self._outbox = Outbox(config, self.credentials, self._client, self.held)
         self._server = OcpiServer(
             config=config,
             clock=clock,
@@ -76,6 +80,7 @@ class PartyPlatform:
             listener=self._listener,
             credentials=self.credentials,
             handshake=self._handshake,
+            held=self.held,
             modules=self.modules,
             outbox=self._outbox,
             record=self.record,
@@ -118,16 +123,26 @@ class PartyPlatform:
     @property
     def tokens(self) -> TokenTable:
         """The Tokens the eMSP issued."""
-        return self.modules.issued
+        return self.held.issued
 
     @property
     def cached_tokens(self) -> TokenTable:
         """The Tokens the CPO was given."""
-        return self.modules.cached
+        return self.held.cached
+
+    @property
+    def locations(self) -> LocationTable:
+        """The Locations of the CPO."""
+        return self.held.locations
+
+    @property
+    def cached_locations(self) -> LocationTable:
+        """The Locations the eMSP was given."""
+        return self.held.cached_locations
 
     @property
     def cdrs(self) -> CdrTable:
-        return self.modules.cdrs
+        return self.held.cdrs
 
     async def register(self, versions_url: str, token_a: str) -> None:
         """Raises: OperatorError: registered already, or it did not work."""
@@ -142,7 +157,10 @@ class PartyPlatform:
         await self._handshake.unregister()
 
     async def send(self, request: SendRequest) -> SendResult:
-        """Raises: OperatorError: not registered, or the peer lacks that endpoint."""
+        """Raises: OperatorError: not registered, or the peer lacks that endpoint.
+
+        OcpiError: an own object was to change, and cannot.
+        """
         return await self._outbox.send(request)
 
     async def send_many(

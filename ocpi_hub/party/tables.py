@@ -27,6 +27,15 @@ def owner_of(value: Mapping[str, Any]) -> PartyId:
         raise InvalidRequest("country_code and party_id must name a party") from None
 
 
+def named_owner(country_code: str, party_id: str) -> PartyId:
+    """The party that a URL names as the owner.
+
+    Raises:
+        InvalidRequest: it names none.
+    """
+    return owner_of({"country_code": country_code, "party_id": party_id})
+
+
 def required_text(value: Mapping[str, Any], name: str) -> str:
     """Raises: InvalidRequest: the field is absent, no string or empty."""
     field = value.get(name)

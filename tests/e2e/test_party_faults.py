@@ -177,8 +177,8 @@ async def test_faults_disturb_the_handshake_too(pair: Pair) -> None:
 
 
 async def test_decisions_override_the_token_table(pair: Pair) -> None:
-    pair.emsp.modules.load_token(make_token("OK"))
-    pair.emsp.modules.load_token(make_token("STOLEN", valid=False))
+    pair.emsp.held.load_token(make_token("OK"))
+    pair.emsp.held.load_token(make_token("STOLEN", valid=False))
     assert [await _allowed(pair, uid) for uid in ("ok", "STOLEN")] == ["ALLOWED", "BLOCKED"]
     pair.emsp.modules.decide(Decision("OK", Allowed.NO_CREDIT))
     assert await _allowed(pair, "OK") == "NO_CREDIT"

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.party import PartyProcess, make_cdr, make_token
+from tests.support.party import PartyProcess, make_cdr, make_location, make_token
 
 INVITATION = "invitation-token"
 CPO, EMSP = "NL*CPO", "DE*MSP"
@@ -152,6 +152,8 @@ async def test_control_refuses_what_makes_no_sense(pair: Pair) -> None:
             ("/send", {"module": "cdrs", "from": "nobody"}),
             ("/tokens", [make_token("A", CPO)]),
             ("/cdrs", {"not": "a list"}),
+            ("/locations", [make_location(owner=EMSP)]),
+            ("/send", {"module": "locations", "method": "PUT", "path": "a", "own": True}),
             ("/decisions", [{"uid": "A", "allowed": "MAYBE"}]),
         ):
             answer = await http.post(path, json=body)
@@ -184,6 +186,41 @@ async def test_cdrs_are_pulled_from_the_cpo(pair: Pair) -> None:
     await pair.cpo.load_cdrs(make_cdr("A"), make_cdr("B", last_updated="2026-03-01T00:00:00Z"))
     pulled = await pair.emsp.pull("cdrs", query={"date_from": "2026-02-01T00:00:00Z"}, to=CPO)
     assert [cdr["id"] for cdr in pulled["objects"]] == ["B"]
+
+
+async def test_locations_are_pushed_changed_and_compared(pair: Pair) -> None:
+    answer = await pair.cpo.push_location(make_location(), to=EMSP)
+    assert (answer["http"], answer["ocpi"]) == (201, 1000)
+    time = "2026-02-01T00:00:00Z"
+    path = "NL/CPO/LOC1/EVSE2"
+    answer = await pair.cpo.push_evse_status(path, "CHARGING", time, to=EMSP)
+    assert answer["ocpi"] == 1000
+    held = await pair.emsp.locations()
+    assert held == await pair.cpo.locations()
+    assert held["NL*CPO/LOC1"]["evses"][1]["status"] == "CHARGING"
+    unknown = await pair.cpo.send(
+        "PUT", "locations", path="NL/CPO/LOC2/EVSE1", body={"uid": "EVSE1"}, to=EMSP
+    )
+    assert (unknown["http"], unknown["ocpi"]) == (200, 2001)
+    evse = make_location()["evses"][0]
+    unknown = await pair.cpo.send("PUT", "locations", path="NL/CPO/L2/EVSE1", body=evse, to=EMSP)
+    assert (unknown["http"], unknown["ocpi"]) == (404, 2003)
+
+
+async def test_a_push_that_fails_has_changed_the_location_at_home(pair: Pair) -> None:
+    await pair.cpo.push_location(make_location(), to=EMSP)
+    await pair.emsp.fault(http=503, match={"module": "locations", "method": "PATCH"})
+    time = "2026-02-01T00:00:00Z"
+    answer = await pair.cpo.push_evse_status("NL/CPO/LOC1/EVSE1", "CHARGING", time, to=EMSP)
+    assert answer["http"] == 503
+    own, given = await pair.cpo.locations(), await pair.emsp.locations()
+    assert own["NL*CPO/LOC1"]["last_updated"] == time
+    assert given["NL*CPO/LOC1"] == make_location()
+    pulled = await pair.emsp.pull("locations", query={"date_from": time})
+    assert pulled["failed"] is None
+    assert await pair.emsp.locations() == own
+    evse = await pair.emsp.send("GET", "locations", path="LOC1/EVSE1", to=CPO)
+    assert _data(evse)["status"] == "CHARGING"
 
 
 async def test_decisions_reach_the_authorization(pair: Pair) -> None:

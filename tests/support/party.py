@@ -39,6 +39,51 @@ def make_token(uid: str = "TOKEN1", party: str = "DE*MSP", **overrides: Any) -> 
     }
 
 
+def make_connector(connector_id: str = "1", **overrides: Any) -> dict[str, Any]:
+    return {
+        "id": connector_id,
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 32,
+        "last_updated": "2026-01-01T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_evse(uid: str = "EVSE1", **overrides: Any) -> dict[str, Any]:
+    return {
+        "uid": uid,
+        "evse_id": f"NL*CPO*E{uid}",
+        "status": "AVAILABLE",
+        "connectors": [make_connector()],
+        "last_updated": "2026-01-01T00:00:00Z",
+        **overrides,
+    }
+
+
+def make_location(
+    location_id: str = "LOC1", owner: str = "NL*CPO", **overrides: Any
+) -> dict[str, Any]:
+    """A Location with two EVSEs, `EVSE1` and `EVSE2`."""
+    cpo = PartyId.parse(owner)
+    return {
+        "country_code": cpo.country_code,
+        "party_id": cpo.party_id,
+        "id": location_id,
+        "publish": True,
+        "address": "Teststraat 1",
+        "city": "Utrecht",
+        "country": "NLD",
+        "coordinates": {"latitude": "52.09083", "longitude": "5.12222"},
+        "evses": [make_evse("EVSE1"), make_evse("EVSE2")],
+        "time_zone": "Europe/Amsterdam",
+        "last_updated": "2026-01-01T00:00:00Z",
+        **overrides,
+    }
+
+
 def make_cdr(
     cdr_id: str = "CDR1", owner: str = "NL*CPO", receiver: str = "DE*MSP", **overrides: Any
 ) -> dict[str, Any]:
@@ -246,6 +291,10 @@ class PartyProcess:
     async def load_cdrs(self, *cdrs: dict[str, Any]) -> None:
         await self.control("POST", "/cdrs", list(cdrs))
 
+    async def load_locations(self, *locations: dict[str, Any]) -> None:
+        """Put Locations on the list the CPO serves, without telling anybody."""
+        await self.control("POST", "/locations", list(locations))
+
     async def decide(self, uid: str, allowed: str, kind: str = "RFID") -> None:
         decision = {"uid": uid, "allowed": allowed, "token_type": kind}
         await self.control("POST", "/decisions", [decision])
@@ -253,6 +302,15 @@ class PartyProcess:
     async def tokens(self) -> dict[str, list[dict[str, Any]]]:
         """`issued`: the eMSP's table; `cached`: what the CPO was given."""
         return dict(await self.control("GET", "/tokens"))
+
+    async def locations(self) -> dict[str, dict[str, Any]]:
+        """The Locations this platform holds, the CPO's own and those the eMSP was given, by
+        `CC*PID/id`."""
+        held = await self.control("GET", "/locations")
+        return {
+            f"{item['country_code']}*{item['party_id']}/{item['id']}".upper(): item
+            for item in [*held["own"], *held["cached"]]
+        }
 
     async def received_cdrs(self) -> list[dict[str, Any]]:
         return list((await self.control("GET", "/cdrs"))["received"])
@@ -280,3 +338,27 @@ class PartyProcess:
 
     async def push_cdr(self, cdr: dict[str, Any], **request: Any) -> dict[str, Any]:
         return await self.send("POST", "cdrs", role="RECEIVER", raw_body=json.dumps(cdr), **request)
+
+    async def push_location(self, location: dict[str, Any], **request: Any) -> dict[str, Any]:
+        """PUT a Location, which then is one of the CPO's own."""
+        path = f"{location['country_code']}/{location['party_id']}/{location['id']}"
+        return await self.push_own("PUT", path, location, **request)
+
+    async def push_evse_status(
+        self, path: str, status: str, last_updated: str, **request: Any
+    ) -> dict[str, Any]:
+        """PATCH the status of an EVSE, `path` being `CC/PID/location_id/evse_uid`, which changes
+        with the CPO too."""
+        body = {"status": status, "last_updated": last_updated}
+        return await self.push_own("PATCH", path, body, **request)
+
+    async def push_own(
+        self, method: str, path: str, body: dict[str, Any], **request: Any
+    ) -> dict[str, Any]:
+        """PUT or PATCH a Location, EVSE or connector of the CPO: at home first, then at the peer.
+
+        Args:
+            path: `CC/PID/location_id[/evse_uid[/connector_id]]`.
+        """
+        wanted = {"role": "RECEIVER", "path": path, "raw_body": json.dumps(body), "own": True}
+        return await self.send(method, "locations", **{**wanted, **request})

@@ -19,6 +19,7 @@ from ocpi_hub.errors import (
 from ocpi_hub.ocpi.headers import next_link
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.exchange import Answer, Inbound, interface_of
+from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.modules import Modules
 from tests.support.party import make_cdr, make_token, party_role
@@ -26,9 +27,16 @@ from tests.support.party import make_cdr, make_token, party_role
 BOTH = (party_role("CPO", "NL*CPO"), party_role("EMSP", "DE*MSP"))
 
 
-def make_modules(**overrides: Any) -> Modules:
-    config = PartyConfig(**{"parties": BOTH, **overrides})
-    return Modules(config, Listener("127.0.0.1", 8000))
+class Party:
+    """What a platform holds, and what it answers."""
+
+    def __init__(self, **overrides: Any) -> None:
+        config = PartyConfig(**{"parties": BOTH, **overrides})
+        self.held = Holdings(config.parties)
+        self.modules = Modules(config, Listener("127.0.0.1", 8000), self.held)
+
+    def answer(self, request: Inbound) -> Answer:
+        return self.modules.answer(request)
 
 
 def make_request(
@@ -64,18 +72,18 @@ def uids(answer: Answer) -> list[str]:
 
 
 @pytest.fixture
-def modules() -> Modules:
-    made = make_modules(page_limit=2)
+def party() -> Party:
+    made = Party(page_limit=2)
     for day in range(1, 6):
-        made.load_token(make_token(f"U{day}", last_updated=f"2026-01-0{day}T00:00:00Z"))
+        made.held.load_token(make_token(f"U{day}", last_updated=f"2026-01-0{day}T00:00:00Z"))
     return made
 
 
 @pytest.mark.req("TF-14", "TF-15", "TF-16")
-def test_pages_follow_links_that_repeat_the_filters(modules: Modules) -> None:
+def test_pages_follow_links_that_repeat_the_filters(party: Party) -> None:
     seen, path = [], "sender/tokens?date_from=2026-01-02T00:00:00Z"
     while True:
-        answer = modules.answer(make_request("GET", path))
+        answer = party.answer(make_request("GET", path))
         assert answer.headers["X-Total-Count"] == "4"
         assert answer.headers["X-Limit"] == "2"
         seen += uids(answer)
@@ -88,21 +96,21 @@ def test_pages_follow_links_that_repeat_the_filters(modules: Modules) -> None:
 
 
 @pytest.mark.req("TF-13")
-def test_date_from_is_inclusive_and_date_to_exclusive(modules: Modules) -> None:
+def test_date_from_is_inclusive_and_date_to_exclusive(party: Party) -> None:
     path = "sender/tokens?date_from=2026-01-02T00:00:00&date_to=2026-01-03T00:00:00Z"
-    assert uids(modules.answer(make_request("GET", path))) == ["U2"]
+    assert uids(party.answer(make_request("GET", path))) == ["U2"]
 
 
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=x", "offset=-1", "date_from=yesterday", "limit=9999999999"]
 )
-def test_unusable_parameters_answer_2001(modules: Modules, query: str) -> None:
+def test_unusable_parameters_answer_2001(party: Party, query: str) -> None:
     with pytest.raises(InvalidRequest):
-        modules.answer(make_request("GET", f"sender/tokens?{query}"))
+        party.answer(make_request("GET", f"sender/tokens?{query}"))
 
 
-def test_offset_beyond_the_end_is_an_empty_page(modules: Modules) -> None:
-    answer = modules.answer(make_request("GET", "sender/tokens?offset=50"))
+def test_offset_beyond_the_end_is_an_empty_page(party: Party) -> None:
+    answer = party.answer(make_request("GET", "sender/tokens?offset=50"))
     assert data(answer) == []
     assert "Link" not in answer.headers
 
@@ -110,7 +118,7 @@ def test_offset_beyond_the_end_is_an_empty_page(modules: Modules) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "error"),
     [
-        ("GET", "sender/locations", NotFound),
+        ("GET", "sender/sessions", NotFound),
         ("GET", "sender/tokens/UID", NotFound),
         ("PUT", "sender/tokens", MethodNotAllowed),
         ("DELETE", "receiver/tokens/DE/MSP/U1", MethodNotAllowed),
@@ -121,71 +129,73 @@ def test_offset_beyond_the_end_is_an_empty_page(modules: Modules) -> None:
     ],
 )
 def test_what_is_not_there_is_refused(
-    modules: Modules, method: str, path: str, error: type[OcpiError]
+    party: Party, method: str, path: str, error: type[OcpiError]
 ) -> None:
     with pytest.raises(error):
-        modules.answer(make_request(method, path))
+        party.answer(make_request(method, path))
 
 
 def test_left_out_interfaces_are_neither_listed_nor_answered() -> None:
-    modules = make_modules(left_out=frozenset({("cdrs", InterfaceRole.RECEIVER)}))
-    listed = {(entry["identifier"], entry["role"]) for entry in modules.endpoints()}
+    party = Party(left_out=frozenset({("cdrs", InterfaceRole.RECEIVER)}))
+    listed = {(entry["identifier"], entry["role"]) for entry in party.modules.endpoints()}
     assert listed == {
+        ("locations", "SENDER"),
+        ("locations", "RECEIVER"),
         ("tokens", "SENDER"),
         ("tokens", "RECEIVER"),
         ("cdrs", "SENDER"),
         ("hubclientinfo", "RECEIVER"),
     }
     with pytest.raises(NotFound):
-        modules.answer(make_request("POST", "receiver/cdrs", make_cdr()))
+        party.answer(make_request("POST", "receiver/cdrs", make_cdr()))
 
 
 def test_sender_and_receiver_have_different_urls() -> None:
-    urls = [e["url"] for e in make_modules().endpoints() if e["identifier"] == Module.TOKENS]
+    urls = [e["url"] for e in Party().modules.endpoints() if e["identifier"] == Module.TOKENS]
     assert len(set(urls)) == 2
 
 
-def test_to_must_be_a_party_of_the_platform(modules: Modules) -> None:
+def test_to_must_be_a_party_of_the_platform(party: Party) -> None:
     with pytest.raises(InvalidRequest):
-        modules.answer(make_request("GET", "sender/tokens", to="FR*XXX"))
-    assert modules.answerer(make_request("GET", "sender/tokens")) == PartyId("DE", "MSP")
-    assert modules.answerer(make_request("GET", "sender/cdrs")) == PartyId("NL", "CPO")
+        party.answer(make_request("GET", "sender/tokens", to="FR*XXX"))
+    assert party.modules.answerer(make_request("GET", "sender/tokens")) == PartyId("DE", "MSP")
+    assert party.modules.answerer(make_request("GET", "sender/cdrs")) == PartyId("NL", "CPO")
 
 
 def test_to_selects_whose_objects_are_listed() -> None:
     parties = (party_role("EMSP", "DE*MSP"), party_role("EMSP", "DE*TWO"))
-    modules = make_modules(parties=parties)
-    modules.load_token(make_token("A"))
-    modules.load_token(make_token("B", "DE*TWO"))
-    assert uids(modules.answer(make_request("GET", "sender/tokens", to="DE*TWO"))) == ["B"]
-    assert uids(modules.answer(make_request("GET", "sender/tokens"))) == ["A", "B"]
+    party = Party(parties=parties)
+    party.held.load_token(make_token("A"))
+    party.held.load_token(make_token("B", "DE*TWO"))
+    assert uids(party.answer(make_request("GET", "sender/tokens", to="DE*TWO"))) == ["B"]
+    assert uids(party.answer(make_request("GET", "sender/tokens"))) == ["A", "B"]
     with pytest.raises(UnknownToken):
-        modules.answer(make_request("POST", "sender/tokens/A/authorize", to="DE*TWO"))
+        party.answer(make_request("POST", "sender/tokens/A/authorize", to="DE*TWO"))
 
 
-def test_authorize_finds_a_token_by_uid_and_type(modules: Modules) -> None:
-    modules.load_token(make_token("APP", type="APP_USER"))
+def test_authorize_finds_a_token_by_uid_and_type(party: Party) -> None:
+    party.held.load_token(make_token("APP", type="APP_USER"))
     with pytest.raises(UnknownToken):
-        modules.answer(make_request("POST", "sender/tokens/APP/authorize"))
-    answer = modules.answer(make_request("POST", "sender/tokens/app/authorize?type=APP_USER"))
+        party.answer(make_request("POST", "sender/tokens/APP/authorize"))
+    answer = party.answer(make_request("POST", "sender/tokens/app/authorize?type=APP_USER"))
     assert data(answer)["token"]["uid"] == "APP"
 
 
-def test_authorization_references_are_unique(modules: Modules) -> None:
+def test_authorization_references_are_unique(party: Party) -> None:
     request = make_request("POST", "sender/tokens/U1/authorize")
-    references = {data(modules.answer(request))["authorization_reference"] for _ in range(50)}
+    references = {data(party.answer(request))["authorization_reference"] for _ in range(50)}
     assert len(references) == 50
     assert all(len(reference) <= 36 for reference in references)
 
 
-def test_put_creates_then_replaces_and_patch_changes_what_it_names(modules: Modules) -> None:
+def test_put_creates_then_replaces_and_patch_changes_what_it_names(party: Party) -> None:
     path = "receiver/tokens/FR/AAA/T1"
     token = make_token("T1", "FR*AAA", visual_number="1")
-    assert modules.answer(make_request("PUT", path, token)).http_status == 201
-    assert modules.answer(make_request("PUT", path, token)).http_status == 200
+    assert party.answer(make_request("PUT", path, token)).http_status == 201
+    assert party.answer(make_request("PUT", path, token)).http_status == 200
     changes = {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
-    assert modules.answer(make_request("PATCH", path, changes)).accepted
-    assert data(modules.answer(make_request("GET", path))) == {**token, **changes}
+    assert party.answer(make_request("PATCH", path, changes)).accepted
+    assert data(party.answer(make_request("GET", path))) == {**token, **changes}
 
 
 @pytest.mark.parametrize(
@@ -200,55 +210,67 @@ def test_put_creates_then_replaces_and_patch_changes_what_it_names(modules: Modu
     ],
 )
 def test_unfit_token_bodies_are_refused(
-    modules: Modules, method: str, body: object, error: type[OcpiError]
+    party: Party, method: str, body: object, error: type[OcpiError]
 ) -> None:
     with pytest.raises(error):
-        modules.answer(make_request(method, "receiver/tokens/FR/AAA/T1", body))
-    assert len(modules.cached) == 0
+        party.answer(make_request(method, "receiver/tokens/FR/AAA/T1", body))
+    assert len(party.held.cached) == 0
 
 
-def test_type_parameter_must_agree_with_the_body(modules: Modules) -> None:
+def test_type_parameter_must_agree_with_the_body(party: Party) -> None:
     path = "receiver/tokens/FR/AAA/T1?type=APP_USER"
     with pytest.raises(InvalidRequest):
-        modules.answer(make_request("PUT", path, make_token("T1", "FR*AAA")))
+        party.answer(make_request("PUT", path, make_token("T1", "FR*AAA")))
 
 
-def test_text_that_is_no_json_is_malformed(modules: Modules) -> None:
+def test_text_that_is_no_json_is_malformed(party: Party) -> None:
     with pytest.raises(MalformedJson):
-        modules.answer(make_request("POST", "receiver/cdrs", text="{"))
+        party.answer(make_request("POST", "receiver/cdrs", text="{"))
 
 
-def test_cdr_is_stored_once_and_counted(modules: Modules) -> None:
+def test_cdr_is_stored_once_and_counted(party: Party) -> None:
     text = json.dumps(make_cdr())
-    first = modules.answer(make_request("POST", "receiver/cdrs", text=text))
-    spaced = modules.answer(make_request("POST", "receiver/cdrs", text=text.replace(",", " ,")))
+    first = party.answer(make_request("POST", "receiver/cdrs", text=text))
+    spaced = party.answer(make_request("POST", "receiver/cdrs", text=text.replace(",", " ,")))
     assert (first.http_status, first.note) == (201, None)
     assert (spaced.http_status, spaced.note) == (200, "duplicate")
     location = first.headers["Location"]
     assert spaced.headers["Location"] == location
     with pytest.raises(InvalidRequest):
-        modules.answer(make_request("POST", "receiver/cdrs", make_cdr(total_energy=12)))
-    copy = modules.answer(make_request("GET", location.partition("/2.2.1/")[2]))
+        party.answer(make_request("POST", "receiver/cdrs", make_cdr(total_energy=12)))
+    copy = party.answer(make_request("GET", location.partition("/2.2.1/")[2]))
     assert text.encode() in copy.body
-    (held,) = modules.cdrs.received()
+    (held,) = party.held.cdrs.received()
     assert (held.count, held.conflicts, held.text) == (2, 1, text)
 
 
-def test_cdr_for_another_emsp_is_refused(modules: Modules) -> None:
+def test_cdr_for_another_emsp_is_refused(party: Party) -> None:
     with pytest.raises(InvalidRequest):
-        modules.answer(make_request("POST", "receiver/cdrs", make_cdr(receiver="FR*XXX")))
-    assert modules.cdrs.received() == []
+        party.answer(make_request("POST", "receiver/cdrs", make_cdr(receiver="FR*XXX")))
+    assert party.held.cdrs.received() == []
 
 
-def test_loaded_cdrs_are_listed_with_their_own_text(modules: Modules) -> None:
+def test_loaded_cdrs_are_listed_with_their_own_text(party: Party) -> None:
     text = json.dumps(make_cdr()).replace("3.99", "3.9900")
-    modules.load_cdr(text)
-    answer = modules.answer(make_request("GET", "sender/cdrs", to="NL*CPO"))
+    party.held.load_cdr(text)
+    answer = party.answer(make_request("GET", "sender/cdrs", to="NL*CPO"))
     assert text.encode() in answer.body
 
 
-def test_only_own_objects_can_be_loaded(modules: Modules) -> None:
+def test_only_own_objects_can_be_loaded(party: Party) -> None:
     with pytest.raises(InvalidRequest):
-        modules.load_token(make_token("A", "NL*CPO"))
+        party.held.load_token(make_token("A", "NL*CPO"))
     with pytest.raises(InvalidRequest):
-        modules.load_cdr(json.dumps(make_cdr(owner="DE*MSP")))
+        party.held.load_cdr(json.dumps(make_cdr(owner="DE*MSP")))
+
+
+def test_own_objects_change_as_they_would_at_the_peer(party: Party) -> None:
+    changes = {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
+    party.held.change(make_request("PATCH", "receiver/tokens/DE/MSP/U1", changes))
+    entry = party.held.issued.get(PartyId("DE", "MSP"), "U1", "RFID")
+    assert entry is not None
+    assert not entry.valid
+    party.held.change(make_request("POST", "receiver/cdrs", make_cdr()))
+    assert len(list(party.held.cdrs.listed())) == 1
+    with pytest.raises(InvalidRequest):
+        party.held.change(make_request("PUT", "receiver/tokens/FR/AAA/T1", make_token("T1")))

@@ -1,0 +1,110 @@
+"""What the platform holds: the objects of its own parties, and those that others gave it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ocpi_hub.domain.party import Module, PartyId, PartyRole, Role
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.party.exchange import Inbound
+from ocpi_hub.party.locations import LocationTable, Place
+from ocpi_hub.party.pushes import push_location, push_token
+from ocpi_hub.party.tables import CdrTable, ClientTable, TokenTable, named_owner, owner_of
+
+
+class Holdings:
+    """The tables of the platform.
+
+    Attributes:
+        issued: Tokens of its eMSPs.
+        cached: Tokens that eMSPs gave to its CPOs.
+        locations: Locations of its CPOs.
+        cached_locations: Locations that CPOs gave to its eMSPs.
+    """
+
+    def __init__(self, parties: Sequence[PartyRole]) -> None:
+        self._parties = parties
+        self.issued = TokenTable()
+        self.cached = TokenTable()
+        self.locations = LocationTable()
+        self.cached_locations = LocationTable()
+        self.cdrs = CdrTable()
+        self.clients = ClientTable()
+
+    def owners(self, to: PartyId | None, role: Role) -> list[PartyId]:
+        """Whose objects are meant: those of the party addressed, else of all in that role."""
+        return [to] if to else [p.party for p in self._parties if p.role is role]
+
+    def change(self, request: Inbound) -> None:
+        """Change an object of this platform as the request will change it at the peer.
+
+        Raises:
+            OcpiError: no such object, or not this platform's.
+        """
+        match (request.module, request.method, request.tail):
+            case (Module.TOKENS, "PUT" | "PATCH", (country_code, party_id, uid)):
+                owner = self._own(named_owner(country_code, party_id), Role.EMSP)
+                push_token(self.issued, request, owner, uid)
+            case (Module.LOCATIONS, "PUT" | "PATCH", (country_code, party_id, *ids)):
+                owner = self._own(named_owner(country_code, party_id), Role.CPO)
+                push_location(self.locations, request, Place.of(owner, ids))
+            case (Module.CDRS, "POST", ()):
+                self.load_cdr(request.text)
+            case _:
+                raise InvalidRequest("This request changes no object of its sender")
+
+    def load_token(self, value: object) -> None:
+        """Put a Token into the eMSP's table.
+
+        Raises:
+            InvalidRequest: it is not usable, or no eMSP of this platform issued it.
+        """
+        token = _an_object(value)
+        self._own(owner_of(token), Role.EMSP)
+        self.issued.put(token)
+
+    def load_location(self, text: str) -> None:
+        """Put a Location, given as its JSON text, on the list the CPO serves.
+
+        Raises:
+            InvalidRequest: it is not usable, or no CPO of this platform operates it.
+        """
+        self._own(owner_of(_an_object(json.loads(text))), Role.CPO)
+        self.locations.load(text.encode())
+
+    def load_cdr(self, text: str) -> None:
+        """Put a CDR, given as its JSON text, on the list the CPO serves.
+
+        Raises:
+            InvalidRequest: it is not usable, or no CPO of this platform made it.
+        """
+        cdr = _an_object(json.loads(text))
+        self._own(owner_of(cdr), Role.CPO)
+        self.cdrs.load(cdr, text)
+
+    def keep(self, module: str, objects: Iterable[Any]) -> None:
+        """Keep what a peer's list held.
+
+        Raises:
+            InvalidRequest: an object is not usable.
+        """
+        for value in objects:
+            if module == Module.TOKENS:
+                self.cached.put(value)
+            elif module == Module.LOCATIONS:
+                self.cached_locations.load(dump(value))
+
+    def _own(self, owner: PartyId, role: Role) -> PartyId:
+        """Raises: InvalidRequest: no party of this platform in that role."""
+        if all(each.party != owner or each.role is not role for each in self._parties):
+            raise InvalidRequest(f"{owner} is not a party of this platform in the role {role}")
+        return owner
+
+
+def _an_object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidRequest("A JSON object is expected")
+    return value

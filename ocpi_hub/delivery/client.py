@@ -3,40 +3,37 @@
 One call is: wait for a slot of the receiver, connect (or take a connection that was kept), send,
 read the answer; all of it within one deadline. What matters most about a failure is whether the
 partner may have received the request, because that decides between "try again" and "the outcome
-is unknown". No exception class of the library tells that, so the client follows how far a call
-got: as long as no connection was handed to it the request cannot have left (`Unreachable`), from
-then on it may have (`NoAnswer`).
+is unknown". So the client follows how far a call got: as long as it has no connection the request
+cannot have left (`Unreachable`), from then on it may have (`NoAnswer`).
 
-The library repeats PUT, DELETE and GET by itself when a connection breaks. Here nothing is sent
-twice, except a GET whose kept connection turns out to be closed (docs/decisions/0003).
+Nothing is sent twice, except a GET whose kept connection turns out to be closed
+(docs/decisions/0003).
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import re
+import socket
+import ssl
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from yarl import URL
-
 from ocpi_hub.clock import Clock
-from ocpi_hub.delivery.answers import UnusableAnswer, read_answer
+from ocpi_hub.delivery.answers import read_answer
+from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, RawAnswer
 from ocpi_hub.delivery.slots import Slots
-from ocpi_hub.delivery.transport import ConnectionLost, Progress, Stage, open_session, tls_context
+from ocpi_hub.delivery.transport import Connections, ConnectTimeout, Progress, Stage, tls_context
 from ocpi_hub.delivery.url_safety import (
     REMEDY,
     CheckedResolver,
     ForbiddenAddress,
     Lookup,
+    Place,
     UrlPolicy,
 )
 from ocpi_hub.domain.exchange import (
-    Answer,
     Busy,
     Exchange,
     NoAnswer,
@@ -48,15 +45,14 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-LARGE_BODY_BYTES = 256 * 1024
-"""Larger bodies are sent in pieces."""
-
 _METHOD = re.compile(r"[A-Z]+")
 _LINE_BREAK = re.compile(r"[\r\n\0]")
+_DEFAULT_HEADERS = "User-Agent: ocpi-hub\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+_WITHOUT_BODY = frozenset({"GET", "DELETE"})
 
 
 class HttpClient:
-    """Calls partners over aiohttp. Satisfies `OutboundClient`.
+    """Calls partners. Satisfies `OutboundClient`.
 
     Args:
         clock: measures how long failed calls took, for the log.
@@ -72,24 +68,24 @@ class HttpClient:
         self._lookup = lookup
         self._slots = Slots(settings.max_in_flight_per_receiver)
         self._resolver: CheckedResolver | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._connections: Connections | None = None
 
     async def start(self) -> None:
-        """Open the session.
+        """Get ready to call.
 
         Raises:
             ConfigError: a certificate file cannot be used.
         """
         context = tls_context(self._settings)
         self._resolver = CheckedResolver(self._policy, lookup=self._lookup)
-        self._session = open_session(self._settings, self._resolver, context)
+        self._connections = Connections(self._settings, self._resolver, context, self._clock)
 
     async def close(self) -> None:
         """Close all connections; calls that still run end as failed."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connections is not None:
+            self._connections.close()
         if self._resolver is not None:
-            await self._resolver.close()
+            self._resolver.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -110,12 +106,14 @@ class HttpClient:
             ValueError: the hub built a method or header that cannot be sent.
         """
         _check_ours(request)
-        reason = self._policy.check(request.url)
-        if reason is not None:
+        place = self._policy.place(request.url)
+        if isinstance(place, str):
             log.warning(
-                "outbound_url_forbidden", receiver=request.limit_key, reason=reason, remedy=REMEDY
+                "outbound_url_forbidden", receiver=request.limit_key, reason=place, remedy=REMEDY
             )
-            return Unreachable(reason)
+            return Unreachable(place)
+        if request.deadline_s <= 0:
+            return Unreachable("no time was left for a connection")
         started = self._clock.monotonic()
         progress = Progress()
         cause: Exception
@@ -125,56 +123,46 @@ class HttpClient:
                 asyncio.timeout(request.deadline_s),
                 self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent),
             ):
-                return await self._call(request, progress)
-        except TimeoutError as error:
-            # aiohttp's own time limit for connecting is a TimeoutError as well.
+                raw = await self._call(request, place, progress)
+            return read_answer(raw, max_bytes=self._settings.max_answer_bytes)
+        except CallBroken as error:
+            cause, exchange = error, NoAnswer(str(error))
+        except ConnectTimeout as error:
             cause = error
-            exchange = self._timed_out(request, progress, error)
-        except (
-            aiohttp.ClientError,
-            HttpProcessingError,
-            OSError,
-            ForbiddenAddress,
-            UnusableAnswer,
-        ) as error:
+            exchange = Unreachable(f"no connection within {self._settings.connect_timeout_s:g} s")
+        except (TimeoutError, OSError, ForbiddenAddress) as error:
             cause = error
-            exchange = (
-                NoAnswer(_answer_fault(error))
-                if progress.stage is Stage.CONNECTED
-                else Unreachable(_connect_fault(error))
-            )
+            late = isinstance(error, TimeoutError) and error.errno is None
+            exchange = self._late(request, progress) if late else self._broken(progress, error)
         return self._failed(request, exchange, cause, self._clock.monotonic() - started)
 
-    async def _call(self, request: OutboundRequest, progress: Progress) -> Answer:
-        if self._session is None:
+    async def _call(self, request: OutboundRequest, place: Place, progress: Progress) -> RawAnswer:
+        if self._connections is None:
             raise RuntimeError("start() comes first")
-        progress.stage = Stage.CONNECTING
+        head = _head(request, place)
         try:
-            return await self._attempt(self._session, request, progress)
+            return await self._attempt(self._connections, request, place, head, progress)
         except ConnectionLost:
-            if request.method != "GET" or not progress.kept or self._session.closed:
+            if request.method != "GET" or not progress.kept or self._connections.closed:
                 raise
-        progress.stage = Stage.CONNECTING
-        return await self._attempt(self._session, request, progress)
+        return await self._attempt(self._connections, request, place, head, progress)
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, request: OutboundRequest, progress: Progress
-    ) -> Answer:
-        response = await session.request(
-            request.method,
-            URL(request.url, encoded=True),
-            headers=request.headers,
-            data=_in_pieces(request.body),
-            allow_redirects=False,
-            trace_request_ctx=progress,
-        )
-        return await read_answer(response, max_bytes=self._settings.max_answer_bytes)
+        self,
+        connections: Connections,
+        request: OutboundRequest,
+        place: Place,
+        head: bytes,
+        progress: Progress,
+    ) -> RawAnswer:
+        progress.stage = Stage.CONNECTING
+        connection = await connections.take(place.server, progress)
+        try:
+            return await connection.exchange(head, request.body or b"")
+        finally:
+            connections.give_back(place.server, connection)
 
-    def _timed_out(
-        self, request: OutboundRequest, progress: Progress, error: TimeoutError
-    ) -> Exchange:
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return Unreachable(f"no connection within {self._settings.connect_timeout_s:g} s")
+    def _late(self, request: OutboundRequest, progress: Progress) -> Exchange:
         match progress.stage:
             case Stage.QUEUED:
                 return Busy(
@@ -184,6 +172,11 @@ class HttpClient:
                 return Unreachable(f"no connection within {request.deadline_s:g} s")
             case Stage.CONNECTED:
                 return NoAnswer(f"no answer within {request.deadline_s:g} s")
+
+    def _broken(self, progress: Progress, error: Exception) -> Exchange:
+        if progress.stage is Stage.CONNECTED:
+            return NoAnswer("the connection was lost before the answer")
+        return Unreachable(_connect_fault(error))
 
     def _failed(
         self,
@@ -205,9 +198,16 @@ class HttpClient:
         return exchange
 
 
-def _in_pieces(body: bytes | None) -> bytes | io.BytesIO | None:
-    """A large body as a stream, which is sent piece by piece while other calls go on."""
-    return io.BytesIO(body) if body is not None and len(body) > LARGE_BODY_BYTES else body
+def _head(request: OutboundRequest, place: Place) -> bytes:
+    """Request line and headers."""
+    given = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    length = ""
+    if request.body is not None or request.method not in _WITHOUT_BODY:
+        length = f"Content-Length: {len(request.body or b'')}\r\n"
+    return (
+        f"{request.method} {place.target} HTTP/1.1\r\nHost: {place.server.header}\r\n"
+        f"{given}{_DEFAULT_HEADERS}{length}\r\n"
+    ).encode()
 
 
 def _check_ours(request: OutboundRequest) -> None:
@@ -223,29 +223,13 @@ def _connect_fault(error: Exception) -> str:
     match error:
         case ForbiddenAddress():
             return str(error)
-        case aiohttp.ClientConnectorDNSError():
+        case socket.gaierror():
             return "the host name cannot be resolved"
-        case aiohttp.ClientConnectorCertificateError():
-            fault = error.certificate_error
-            words = getattr(fault, "verify_message", "") or "the certificate does not match"
-            return f"TLS: {words}"
-        case aiohttp.ClientConnectorSSLError():
-            words = getattr(error.os_error, "reason", None) or "the handshake failed"
-            return f"TLS: {words.lower().replace('_', ' ')}"
+        case ssl.SSLCertVerificationError():
+            return f"TLS: {error.verify_message or 'the certificate does not match'}"
+        case ssl.SSLError():
+            return f"TLS: {(error.reason or 'the handshake failed').lower().replace('_', ' ')}"
         case OSError(errno=int(number)) if number > 0:
             return os.strerror(number).lower()
         case _:
             return "the connection failed"
-
-
-def _answer_fault(error: Exception) -> str:
-    """Why there is no usable answer, in words fit for a partner."""
-    match error:
-        case UnusableAnswer():
-            return str(error)
-        case aiohttp.ClientPayloadError():
-            return "the answer broke off"
-        case aiohttp.ClientResponseError() | HttpProcessingError():
-            return "the answer is not valid HTTP, or its header is too large"
-        case _:
-            return "the connection was lost before the answer"

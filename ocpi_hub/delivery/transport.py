@@ -1,25 +1,30 @@
-"""The HTTP library set up for calls to partners: TLS, limits, no resending, how far a call got."""
+"""Connections to partners: dialled to checked addresses, kept for the next call, TLS.
+
+Kept connections are taken newest first, so that a quiet partner's surplus ages and is closed. Names
+are looked up once for all who wait, and what was found is used for `NAMES_S`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import ssl
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 
-import aiohttp
+import aiohappyeyeballs
 
-from ocpi_hub.delivery.url_safety import CheckedResolver
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.connection import Connection
+from ocpi_hub.delivery.url_safety import Address, CheckedResolver, Server
 from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings
 
-MAX_HEADER_BYTES = 8190
-"""Bytes of the status line and of each header of an answer."""
-
-MAX_HEADERS = 100
-"""Headers of an answer."""
-
-_DEFAULT_HEADERS = {"User-Agent": "ocpi-hub", "Accept-Encoding": "identity"}
+NAMES_S = 10.0
+"""Seconds for which a name's addresses are used again."""
+NEXT_ADDRESS_S = 0.25
+"""Seconds after which a second address is tried beside the first (RFC 8305)."""
 
 
 class Stage(enum.Enum):
@@ -36,35 +41,166 @@ class Progress:
     kept: bool = False
 
 
-class ConnectionLost(aiohttp.ClientError):
-    """The connection broke before an answer began."""
+class ConnectTimeout(Exception):
+    """No connection within the time for connecting."""
 
 
-def open_session(
-    settings: Settings, resolver: CheckedResolver, context: ssl.SSLContext
-) -> aiohttp.ClientSession:
-    """A session that connects only to what `resolver` lets pass; closing it leaves `resolver`.
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    connection: Connection
+    since: float
 
-    Each request carries a `Progress` as its `trace_request_ctx`.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,  # Slots limits per receiver; a shared limit would let one starve others.
-            keepalive_timeout=settings.keep_alive_s,
-            resolver=resolver,
-            ssl=context,
-        ),
-        headers=_DEFAULT_HEADERS,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout_s),
-        auto_decompress=False,
-        trust_env=False,
-        max_line_size=MAX_HEADER_BYTES,
-        max_field_size=MAX_HEADER_BYTES,
-        max_headers=MAX_HEADERS,
-        middlewares=(_never_resend,),
-        trace_configs=[_progress_trace()],
-    )
+
+class Connections:
+    """All connections of the client, by server."""
+
+    def __init__(
+        self, settings: Settings, resolver: CheckedResolver, context: ssl.SSLContext, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._context = context
+        self._clock = clock
+        self._names = _Names(resolver, clock)
+        self._kept: defaultdict[Server, list[_Kept]] = defaultdict(list)
+        self._open: set[Connection] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Close all connections; exchanges under way fail."""
+        self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for connection in tuple(self._open):
+            connection.abort()
+        self._names.close()
+
+    async def take(self, server: Server, progress: Progress) -> Connection:
+        """A connection to this server; give it back when it has served.
+
+        Raises:
+            OSError, ssl.SSLError: it cannot be reached.
+            ForbiddenAddress: its name stands for an address that must not be called.
+            ConnectTimeout: likewise, in time.
+        """
+        kept = self._kept.get(server)
+        while kept:
+            connection = kept.pop().connection
+            if connection.usable and connection.is_quiet():
+                progress.stage, progress.kept = Stage.CONNECTED, True
+                return connection
+            connection.abort()
+            self._open.discard(connection)
+        connection = await self._dial(server)
+        self._open.add(connection)
+        progress.stage, progress.kept = Stage.CONNECTED, False
+        return connection
+
+    def give_back(self, server: Server, connection: Connection) -> None:
+        if not connection.usable or self._closed:
+            connection.abort()
+            self._open.discard(connection)
+            return
+        self._kept[server].append(_Kept(connection, self._clock.monotonic()))
+        if self._sweeping is None:
+            self._sweep_later()
+
+    async def _dial(self, server: Server) -> Connection:
+        limit = asyncio.timeout(self._settings.connect_timeout_s)
+        try:
+            async with limit:
+                addresses = await self._names.addresses(server)
+                return await self._connect(server, addresses)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise ConnectTimeout from None
+
+    async def _connect(self, server: Server, addresses: Sequence[Address]) -> Connection:
+        loop = asyncio.get_running_loop()
+        found = await aiohappyeyeballs.start_connection(
+            [address.as_addrinfo() for address in addresses],
+            happy_eyeballs_delay=NEXT_ADDRESS_S,
+            interleave=1,
+            loop=loop,
+        )
+        try:
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._settings.max_answer_bytes, found),
+                sock=found,
+                ssl=self._context if server.tls else None,
+                server_hostname=server.host.rstrip(".") if server.tls else None,
+            )
+        except BaseException:
+            found.close()
+            raise
+        return connection
+
+    # Connections nobody has used for a while -----------------------------------------------------
+
+    def _sweep_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweeping = loop.call_later(self._settings.keep_alive_s / 2, self._sweep)
+
+    def _sweep(self) -> None:
+        oldest = self._clock.monotonic() - self._settings.keep_alive_s
+        for server, kept in tuple(self._kept.items()):
+            stay = [each for each in kept if each.since > oldest and each.connection.usable]
+            for each in kept:
+                if each not in stay:
+                    each.connection.abort()
+                    self._open.discard(each.connection)
+            if stay:
+                self._kept[server] = stay
+            else:
+                del self._kept[server]
+        self._sweeping = None
+        if self._kept:
+            self._sweep_later()
+
+
+class _Names:
+    """Addresses of names: one look-up for all that wait, and its result for a while."""
+
+    def __init__(self, resolver: CheckedResolver, clock: Clock) -> None:
+        self._resolver = resolver
+        self._clock = clock
+        self._found: dict[tuple[str, int], tuple[float, Sequence[Address]]] = {}
+        self._asking: dict[tuple[str, int], asyncio.Task[Sequence[Address]]] = {}
+
+    async def addresses(self, server: Server) -> Sequence[Address]:
+        if server.address is not None:
+            return (server.address,)
+        name = (server.host, server.port)
+        known = self._found.get(name)
+        if known is not None and known[0] > self._clock.monotonic():
+            return known[1]
+        asking = self._asking.get(name)
+        if asking is None:
+            asking = asyncio.ensure_future(self._ask(name))
+            asking.add_done_callback(lambda done: self._asked(name, done))
+            self._asking[name] = asking
+        return await asyncio.shield(asking)
+
+    async def _ask(self, name: tuple[str, int]) -> Sequence[Address]:
+        addresses = await self._resolver.resolve(*name)
+        now = self._clock.monotonic()
+        self._found = {key: entry for key, entry in self._found.items() if entry[0] > now}
+        self._found[name] = now + NAMES_S, addresses
+        return addresses
+
+    def _asked(self, name: tuple[str, int], done: asyncio.Task[Sequence[Address]]) -> None:
+        del self._asking[name]
+        if not done.cancelled():
+            done.exception()  # seen, also when everybody who waited has given up
+
+    def close(self) -> None:
+        for asking in self._asking.values():
+            asking.cancel()
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
@@ -90,38 +226,3 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
         except OSError as error:
             raise ConfigError(f"client_certificate_file cannot be used: {error}") from None
     return context
-
-
-async def _never_resend(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Give a broken connection a name that aiohttp does not answer by sending again."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ConnectionLost from error
-
-
-def _progress_trace() -> aiohttp.TraceConfig:
-    async def created(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceConnectionCreateEndParams,
-    ) -> None:
-        progress: Progress = context.trace_request_ctx
-        progress.stage, progress.kept = Stage.CONNECTED, False
-
-    async def reused(
-        _session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        _params: aiohttp.TraceConnectionReuseconnParams,
-    ) -> None:
-        progress: Progress = context.trace_request_ctx
-        progress.stage, progress.kept = Stage.CONNECTED, True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(created)
-    trace.on_connection_reuseconn.append(reused)
-    return trace

@@ -2,9 +2,9 @@
 
 Two checks (decision D-10). `UrlPolicy.check` reads the text of a URL, without looking any name up;
 registration uses it to refuse a URL early. `UrlPolicy.check_address` judges an address, and
-`CheckedResolver` applies it to everything a name resolves to: the connector connects to the
-addresses it returns and looks nothing up itself, so a name cannot resolve differently between
-check and use.
+`CheckedResolver` applies it to everything a name resolves to: the client connects to the addresses
+it returns and looks nothing up itself, so a name cannot resolve differently between
+check and use. A URL is taken apart in one place, for the check and for the request alike.
 
 Reasons are written for partners: they never contain what a name resolved to, which would make the
 hub a probe of its own network. Operators find the address in the log.
@@ -19,9 +19,9 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
+from aiohappyeyeballs import AddrInfoType
 
 from ocpi_hub.settings import IPNetwork
 from ocpi_hub.telemetry import get_logger
@@ -40,6 +40,10 @@ REMEDY = "allow_networks and allow_http open what the hub may call, if this is i
 """What operators read next to a refusal."""
 
 _LOOKUP_THREADS = 32
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<target>[^#]*)(?:#.*)?"
+)
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:@]+))(?::(?P<port>\d*))?")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -60,6 +64,49 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to connect to."""
+
+    ip: IPAddress
+    port: int
+
+    def as_addrinfo(self) -> AddrInfoType:
+        """The same as `getaddrinfo` has it."""
+        if isinstance(self.ip, ipaddress.IPv4Address):
+            return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", self._pair)
+        return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (*self._pair, 0, 0))
+
+    @property
+    def _pair(self) -> tuple[str, int]:
+        return str(self.ip), self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that may be called.
+
+    Attributes:
+        host: in lower case, without brackets.
+        address: of a host that is one; None for a name.
+        header: for `Host`.
+    """
+
+    tls: bool
+    host: str
+    port: int
+    address: Address | None
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A URL taken apart. `target`: path and query for the request line, as they were written."""
+
+    server: Server
+    target: str
+
+
 class ForbiddenAddress(Exception):
     """A host resolved to an address that must not be called; the text is the reason."""
 
@@ -76,33 +123,54 @@ class UrlPolicy:
         self._schemes = ("https", "http") if allow_http else ("https",)
         self._allow_networks = tuple(allow_networks)
         # Every call asks, mostly about the few hosts of the partners.
-        self._known_authority = functools.lru_cache(maxsize=1024)(self._check_authority)
+        self._known_server = functools.lru_cache(maxsize=1024)(self._server)
 
     def check(self, url: str) -> str | None:
         """The reason why a URL must not be called, by its text alone; None when it may be."""
+        judged = self.place(url)
+        return judged if isinstance(judged, str) else None
+
+    def place(self, url: str) -> Place | str:
+        """Where a request to this URL goes; the reason when it must not be called."""
         if len(url) > MAX_URL_LENGTH:
             return f"the URL is longer than {MAX_URL_LENGTH} characters"
         # The text goes into the request line as it is: a line break there would be a second
         # request, and a backslash is a slash to some parsers and not to others.
         if not _PRINTABLE.fullmatch(url) or "\\" in url:
             return "the URL contains characters that must be percent-encoded"
-        try:
-            parsed = URL(url, encoded=True)
-        except ValueError:
-            return "the URL is malformed"
-        if parsed.scheme not in self._schemes:
+        match = _URL.fullmatch(url)
+        scheme = match["scheme"].lower() if match else ""
+        if match is None or scheme not in self._schemes:
             return f"the URL must start with {' or '.join(f'{s}://' for s in self._schemes)}"
-        return self._known_authority(parsed.raw_authority)
+        server = self._known_server(scheme, match["authority"] or "")
+        if isinstance(server, str):
+            return server
+        path_and_query = match["target"]
+        rooted = path_and_query if path_and_query.startswith("/") else f"/{path_and_query}"
+        return Place(server, rooted)
 
-    def _check_authority(self, authority: str) -> str | None:
+    def _server(self, scheme: str, authority: str) -> Server | str:
         if "@" in authority:
             return "the URL must not contain a user name or password"
         match = _AUTHORITY.fullmatch(authority)
         if match is None:
             return "the URL names no host" if not authority else "the URL's host is malformed"
-        if match["port"] and not 1 <= int(match["port"][:6]) <= 65535:
+        port = int(match["port"][:6]) if match["port"] else _DEFAULT_PORTS[scheme]
+        if not 1 <= port <= 65535:
             return "the URL's port must be between 1 and 65535"
-        return self._check_host(match["v6"] or match["host"], bracketed=match["v6"] is not None)
+        host, bracketed = match["v6"] or match["host"], match["v6"] is not None
+        reason = self._check_host(host, bracketed=bracketed)
+        if reason is not None:
+            return reason
+        address = Address(ipaddress.ip_address(host), port) if _is_address(host) else None
+        named = f"[{host}]" if bracketed else host
+        return Server(
+            tls=scheme == "https",
+            host=host.lower(),
+            port=port,
+            address=address,
+            header=named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}",
+        )
 
     def _check_host(self, host: str, *, bracketed: bool) -> str | None:
         labels = host.removesuffix(".").split(".")
@@ -158,8 +226,13 @@ def _kind(address: IPAddress) -> str | None:
     return next((kind for applies, kind in kinds if applies), None)
 
 
-class CheckedResolver(AbstractResolver):
-    """Resolves names for the connector, and only to addresses that may be called.
+def _is_address(host: str) -> bool:
+    """Of a host that was checked: names never consist of digits and dots, or hold a colon."""
+    return ":" in host or bool(_NUMERIC_LABEL.fullmatch(host.removesuffix(".").rpartition(".")[2]))
+
+
+class CheckedResolver:
+    """Resolves names, and only to addresses that may be called.
 
     One forbidden address among several refuses the name: a partner has no reason to publish it.
 
@@ -173,9 +246,7 @@ class CheckedResolver(AbstractResolver):
         self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="resolve")
         self._lookup = lookup or self._system_lookup
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[Address]:
         """Resolve and check.
 
         Raises:
@@ -184,7 +255,7 @@ class CheckedResolver(AbstractResolver):
         """
         addresses = [ipaddress.ip_address(text) for text in await self._lookup(host)]
         if not addresses:
-            raise OSError("no addresses")
+            raise socket.gaierror(socket.EAI_NONAME, "no addresses")
         for address in addresses:
             kind = self._policy.check_address(address)
             if kind is not None:
@@ -196,17 +267,7 @@ class CheckedResolver(AbstractResolver):
                     remedy=REMEDY,
                 )
                 raise ForbiddenAddress("the URL's host does not resolve to a public address")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
+        return [Address(address, port) for address in addresses]
 
     async def _system_lookup(self, host: str) -> Sequence[str]:
         infos = await asyncio.get_running_loop().run_in_executor(
@@ -214,6 +275,6 @@ class CheckedResolver(AbstractResolver):
         )
         return [str(info[4][0]) for info in infos]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         # A look-up that still runs ends by itself; nobody waits for it.
         self._threads.shutdown(wait=False, cancel_futures=True)

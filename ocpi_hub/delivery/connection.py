@@ -1,0 +1,268 @@
+"""One HTTP/1.1 connection to a partner, one request at a time.
+
+Framing is llhttp's business, strictly: a message with two lengths, bare line feeds or folded
+headers is no HTTP here. Ours are the limits, and the rule that a connection on which anything was
+unusual is not used again: an answer that came early, bytes after its end, a request not sent to its
+end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httptools
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Bytes of an answer before its body, informational answers included."""
+MAX_HEADER_BYTES = 8190
+"""Bytes of the value of one header of an answer."""
+MAX_HEADERS = 100
+PIECE_BYTES = 256 * 1024
+"""Larger bodies are sent in pieces, while other calls go on."""
+_SWITCHING_PROTOCOLS = 101
+
+
+class CallBroken(Exception):
+    """An exchange that began on a connection and yields no answer; the text is the reason."""
+
+
+class ConnectionLost(CallBroken):
+    """The connection ended before an answer began."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was lost before the answer")
+
+
+class BrokeOff(CallBroken):
+    """The connection ended within the answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer broke off")
+
+
+class NoHttp(CallBroken):
+    """What came is no HTTP/1.1."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is not valid HTTP, or its header is too large")
+
+
+class TooLarge(CallBroken):
+    """More than the hub reads of one answer."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"answer larger than {max_bytes} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """An answer as it came; the body still encoded. Header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """A connection; `exchange` is called again only after it has returned an answer.
+
+    Args:
+        max_bytes: of an answer's body.
+        connected: the socket it uses.
+    """
+
+    def __init__(self, max_bytes: int, connected: socket.socket) -> None:
+        self._max_bytes = max_bytes
+        self._socket = connected
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[RawAnswer] | None = None
+        self._resumed: asyncio.Future[None] | None = None
+        self._lost = False
+        self._reusable = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._headers: dict[str, str] = {}
+        self._header_count = 0
+        self._head_bytes = 0
+        self._head_complete = False
+        self._framed = False
+        self._body: list[bytes] = []
+        self._size = 0
+
+    # For the pool --------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._reusable and not self._lost and self._answer is None
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come while it was kept: as a rule, that the partner has closed it.
+        The loop may not have seen that yet."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def abort(self) -> None:
+        """Close at once; an exchange under way fails."""
+        self._reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def exchange(self, head: bytes, body: bytes) -> RawAnswer:
+        """Send a request and read its answer. When it fails, the connection is closed.
+
+        Raises:
+            CallBroken: there is no answer; what was sent may have arrived.
+        """
+        transport = self._transport
+        if transport is None or not self.usable:
+            raise ConnectionLost
+        self._begin()
+        answer: asyncio.Future[RawAnswer] = asyncio.get_running_loop().create_future()
+        self._answer = answer
+        try:
+            if len(body) <= PIECE_BYTES:
+                transport.write(head + body)
+            else:
+                await self._send_in_pieces(transport, head, body, answer)
+            return await answer
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._answer = None
+            # Half a request may still be on its way when an answer came early.
+            if transport.get_write_buffer_size():
+                self.abort()
+
+    async def _send_in_pieces(
+        self,
+        transport: asyncio.Transport,
+        head: bytes,
+        body: bytes,
+        answer: asyncio.Future[RawAnswer],
+    ) -> None:
+        transport.write(head)
+        pieces = memoryview(body)
+        for start in range(0, len(body), PIECE_BYTES):
+            while self._resumed is not None and not answer.done():
+                waits: set[asyncio.Future[Any]] = {self._resumed, answer}
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                self._reusable = False
+                return
+            transport.write(bytes(pieces[start : start + PIECE_BYTES]))
+            await asyncio.sleep(0)
+
+    # asyncio.Protocol ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        self._resumed = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and not resumed.done():
+            resumed.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            # Nobody asked: whatever it is, it must not become the answer to the next request.
+            self.abort()
+            return
+        try:
+            self._feed(data)
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error.__context__ if isinstance(error.__context__, CallBroken) else NoHttp())
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(NoHttp())
+
+    def _feed(self, data: bytes) -> None:
+        if self._head_complete:
+            self._parser.feed_data(data)
+            return
+        room = MAX_HEAD_BYTES - self._head_bytes
+        self._head_bytes += len(data)
+        self._parser.feed_data(data[:room])
+        if len(data) <= room:
+            return
+        if self._lacks_body():
+            raise httptools.HttpParserError
+        self._parser.feed_data(data[room:])
+
+    def _lacks_body(self) -> bool:
+        """Feeding the parser has changed it."""
+        return not self._head_complete
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        self.resume_writing()
+        if self._answer is None or self._answer.done():
+            return
+        if not self._head_complete:
+            self._fail(ConnectionLost())
+        elif self._framed or exc is not None:
+            self._fail(BrokeOff())
+        else:
+            self.on_message_complete()
+
+    def _fail(self, error: BaseException) -> None:
+        self._reusable = False
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # llhttp --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._answer is None or self._answer.done():
+            raise NoHttp  # a second answer to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_count += 1
+        if self._header_count > MAX_HEADERS or len(name) + len(value) > MAX_HEADER_BYTES:
+            raise NoHttp
+        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
+        known = self._headers.get(key)
+        self._headers[key] = text if known is None else f"{known}, {text}"
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != _SWITCHING_PROTOCOLS:
+            return
+        if not 200 <= status <= 599:
+            raise CallBroken(f"the answer has HTTP status {status}")
+        self._head_complete = True
+        self._framed = "content-length" in self._headers or "transfer-encoding" in self._headers
+        if int(self._headers.get("content-length", 0)) > self._max_bytes:
+            raise TooLarge(self._max_bytes)
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise TooLarge(self._max_bytes)
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        if not self._head_complete:  # an informational answer: the real one follows
+            self._headers.clear()
+            self._header_count = 0
+            return
+        if not self._parser.should_keep_alive() or self._lost:
+            self._reusable = False
+        if self._answer is not None and not self._answer.done():
+            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            self._answer.set_result(RawAnswer(self._parser.get_status_code(), self._headers, body))

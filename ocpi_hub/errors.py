@@ -6,6 +6,7 @@ HubError                        anything this package raises on purpose
 │   ├── StoreUnavailable        the database cannot be reached or did not answer in time
 │   └── EmbeddedServerError     our own PostgreSQL cannot be started: says why and what to do
 ├── OperatorError               a command cannot be carried out: says why and what to do
+│   ├── NoSuchObject            because what it is about does not exist
 │   └── RefusedByPartner        because the partner answered and said no
 └── OcpiError                   becomes an OCPI envelope; a class carries HTTP status and code
     ├── InvalidRequest          200/2001  missing or invalid parameter
@@ -62,6 +63,10 @@ class EmbeddedServerError(StoreError):
 
 class OperatorError(HubError):
     """An operator's command cannot be carried out; the text says why and what to do."""
+
+
+class NoSuchObject(OperatorError):
+    """What the command is about does not exist."""
 
 
 class RefusedByPartner(OperatorError):

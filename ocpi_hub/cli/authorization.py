@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ocpi_hub.authorization.protocols import DecisionRecord
-from ocpi_hub.cli.common import add_command, moment, operator_access, party_argument, positive
+from ocpi_hub.admin.views.authorizations import authorization_item
+from ocpi_hub.cli.common import (
+    add_command,
+    moment_argument,
+    operator_access,
+    party_argument,
+    positive,
+)
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.authorization import DecisionFilter, PostgresDecisionStore
 
@@ -35,7 +40,10 @@ def add_authorization_parser(subparsers: Subparsers) -> None:
         "--emsp", type=party_argument, metavar="CC*PID", help="only about its tokens"
     )
     parser.add_argument(
-        "--since", type=_moment, metavar="TIME", help="a date or time; UTC unless it says otherwise"
+        "--since",
+        type=moment_argument,
+        metavar="TIME",
+        help="a date or time; UTC unless it says otherwise",
     )
 
 
@@ -46,29 +54,5 @@ async def run_list(args: argparse.Namespace, settings: Settings) -> object:
         store = PostgresDecisionStore(
             access.database, batch_rows=settings.batch_rows, batch_queue_rows=1
         )
-        return [shown(decision) for decision in await store.list_decisions(args.limit, wanted)]
-
-
-def shown(decision: DecisionRecord) -> dict[str, object]:
-    """A decision as lists show it."""
-    return {
-        "at": moment(decision.at),
-        "uid": decision.uid,
-        "cpo": str(decision.cpo),
-        "emsp": str(decision.emsp) if decision.emsp else None,
-        "decided_by": decision.decided_by.value,
-        "reason": decision.reason,
-        "allowed": decision.allowed,
-        "reference": decision.reference,
-        "legs_ms": dict(decision.legs_ms()),
-    }
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time: write 2026-01-31 or 2026-01-31T08:00:00Z"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        found = await store.list_decisions(args.limit, wanted)
+    return [authorization_item(decision).shown() for decision in found]

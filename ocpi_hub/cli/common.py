@@ -1,78 +1,29 @@
-"""What operators' commands share: the database, and waiting until all processes follow."""
+"""What operators' commands share: the database, parsers, kinds of arguments."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ocpi_hub.clock import SystemClock
-from ocpi_hub.directory.keeper import everyone_has
-from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.errors import OperatorError
-from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.locate import database_address
 from ocpi_hub.store.migrate import migrate, pending
-from ocpi_hub.store.platform_admin import PlatformAdmin
-from ocpi_hub.store.secret_key import Keyring, load_keyring
+from ocpi_hub.store.secret_key import load_keyring
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Command = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 Render = Callable[[object], str]
-
-_FOLLOW_MARGIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorAccess:
-    """What a command works with."""
-
-    settings: Settings
-    database: Database
-    keyring: Keyring
-    directory: PostgresDirectoryStore
-
-    @property
-    def admin(self) -> PlatformAdmin:
-        """Changes of platforms and relations."""
-        overlap = timedelta(seconds=self.settings.catch_up_overlap_s)
-        return PlatformAdmin(self.database, overlap=overlap)
-
-    async def load(self) -> Directory:
-        return await self.directory.load()
-
-    async def until_everyone_follows(self) -> None:
-        """Return when every process acts on what was changed before.
-
-        A process that cannot read the directory any more refuses requests by itself, which takes
-        `directory_max_age_s` at most.
-
-        Raises:
-            OperatorError: a process reaches the database, but does not follow.
-        """
-        left = await everyone_has(
-            self.directory,
-            await self.directory.version(),
-            max_age_s=self.settings.directory_max_age_s,
-            timeout_s=self.settings.directory_max_age_s + _FOLLOW_MARGIN_S,
-            clock=SystemClock(),
-        )
-        if left:
-            names = ", ".join(f"{process.pid} on {process.host}" for process in left)
-            raise OperatorError(
-                f"the change is stored, but these processes do not act on it yet: {names};"
-                " look at their logs"
-            )
 
 
 @asynccontextmanager
@@ -161,6 +112,12 @@ def not_negative(text: str) -> int:
     return int(text)
 
 
-def moment(value: datetime | None) -> str | None:
-    """A time in results."""
-    return timestamp(value) if value is not None else None
+def moment_argument(text: str) -> datetime:
+    """A date or time for argparse; UTC unless it says otherwise."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write 2026-01-31 or 2026-01-31T08:00:00Z"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.actions import platforms
 from ocpi_hub.assembly import OFFERED
-from ocpi_hub.cli.common import OperatorAccess, operator_access
-from ocpi_hub.cli.platform_view import changed_platform, find_platform
+from ocpi_hub.cli.common import operator_access
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
@@ -30,18 +31,13 @@ async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, 
         raise OperatorError("give --name for a new platform, or --renew ID for a known one")
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
         if args.renew:
-            invitation = await onboarding.renew_invitation(
-                PlatformId(args.renew), permit=args.party
+            known = PlatformId(args.renew)
+            invitation = await platforms.renew_invitation(
+                access, onboarding, known, name=args.name, permit=args.party
             )
-            if args.name:
-                await access.admin.configure(invitation.platform_id, name=args.name)
         else:
-            invitation = await onboarding.invite(args.name, permit=args.party)
-    return {
-        "platform": invitation.platform_id,
-        "versions_url": invitation.versions_url,
-        "token": str(invitation.token),
-    }
+            invitation = await platforms.invite(onboarding, args.name, permit=args.party)
+    return invitation.shown()
 
 
 def render_invitation(result: object) -> str:
@@ -59,19 +55,21 @@ def render_invitation(result: object) -> str:
 async def run_connect(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, as in the list."""
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
-        token = CredentialsToken(args.token.strip())
-        platform_id = await onboarding.connect(
-            args.versions_url.strip(), token, args.name, permit=args.party
+        platform = await platforms.connect(
+            access,
+            onboarding,
+            args.versions_url.strip(),
+            CredentialsToken(args.token.strip()),
+            name=args.name,
+            permit=args.party,
         )
-        return await changed_platform(access, platform_id)
+    return platform.shown()
 
 
 async def run_rotate(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, with new credentials on both sides."""
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
-        platform = find_platform(await access.load(), args.id)
-        await onboarding.rotate(platform)
-        return await changed_platform(access, args.id)
+        return (await platforms.rotate(access, onboarding, PlatformId(args.id))).shown()
 
 
 @asynccontextmanager

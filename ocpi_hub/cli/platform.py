@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
+from ocpi_hub.admin.actions import platforms
+from ocpi_hub.admin.views.platforms import platform_item
 from ocpi_hub.cli.common import (
     add_command,
-    moment,
     not_negative,
     operator_access,
     party_argument,
 )
 from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, run_rotate
-from ocpi_hub.cli.platform_view import changed_platform, find_platform, item
 from ocpi_hub.domain.party import PlatformId, Quirk
-from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -143,78 +141,46 @@ def _add_permit(parser: argparse.ArgumentParser, option: str) -> None:
 
 
 async def run_list(_: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
-    """Every platform."""
+    """Items as the surfaces of the hub define them."""
     async with operator_access(settings) as access:
         directory = await access.load()
-    return [item(platform) for platform in directory.platforms.values()]
+    return [platform_item(platform).shown() for platform in directory.platforms.values()]
 
 
 async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """One platform; tokens are never shown."""
     async with operator_access(settings) as access:
-        directory = await access.load()
-        platform = find_platform(directory, args.id)
-        history = await access.admin.history(platform.platform_id)
-        details = await access.admin.business_details(platform.platform_id)
-    return item(platform) | {
-        "online": platform.online,
-        "versions_url": platform.versions_url,
-        "endpoints": [
-            {"module": module, "role": role.value, "url": url}
-            for (module, role), url in sorted(platform.endpoints.items())
-        ],
-        "business_details": [
-            {"party": str(held.party), "role": held.role, "details": json.loads(held.text)}
-            for held in details
-        ],
-        "page_limit": platform.page_limit,
-        "catch_up": platform.catch_up,
-        "created_at": moment(history.created_at),
-        "connected_at": moment(history.connected_at),
-        "last_contact_at": moment(history.last_contact_at),
-        "invitation_expires_at": moment(history.invitation_expires_at),
-        "allowed_parties": [str(party) for party in history.permitted],
-        "resumes_as": history.resume_state.value if history.resume_state else None,
-    }
+        return (await platforms.show(access, PlatformId(args.id))).shown()
 
 
 async def run_suspend(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, once no process lets anything through."""
     async with operator_access(settings) as access:
-        await access.admin.suspend(PlatformId(args.id))
-        return await changed_platform(access, args.id)
+        return (await platforms.suspend(access, PlatformId(args.id))).shown()
 
 
 async def run_resume(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, once every process knows."""
     async with operator_access(settings) as access:
-        await access.admin.resume(PlatformId(args.id))
-        return await changed_platform(access, args.id)
+        return (await platforms.resume(access, PlatformId(args.id))).shown()
 
 
 async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform with its new settings."""
-    if not (args.quirk or args.party) and args.page_limit is None and args.catch_up is None:
-        raise OperatorError("nothing to set: see `platform set --help`")
-    wanted: dict[Quirk, bool] = dict(args.quirk)
+    change = platforms.PlatformChange(
+        quirks=dict(args.quirk),
+        page_limit=args.page_limit,
+        catch_up=args.catch_up,
+        permit=tuple(args.party),
+    )
     async with operator_access(settings) as access:
-        await access.admin.configure(
-            PlatformId(args.id),
-            add_quirks=[quirk for quirk, on in wanted.items() if on],
-            remove_quirks=[quirk for quirk, on in wanted.items() if not on],
-            page_limit=args.page_limit,
-            catch_up=args.catch_up,
-            permit=args.party,
-        )
-        return await changed_platform(access, args.id)
+        return (await platforms.configure(access, PlatformId(args.id), change)).shown()
 
 
 async def run_remove(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """{"platform", "removed": true}."""
     async with operator_access(settings) as access:
-        await access.admin.remove(PlatformId(args.id), force=args.force)
-        await access.until_everyone_follows()
-    return {"platform": args.id, "removed": True}
+        return (await platforms.remove(access, PlatformId(args.id), force=args.force)).shown()
 
 
 def _name(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ocpi_hub.admin.actions.relations import set_relation
+from ocpi_hub.admin.views.relations import relation_item
 from ocpi_hub.cli.common import (
     add_command,
     not_negative,
@@ -12,17 +14,12 @@ from ocpi_hub.cli.common import (
     party_argument,
     positive,
 )
-from ocpi_hub.directory.snapshot import CPO_SIDE, EMSP_SIDE, Directory
-from ocpi_hub.domain.party import Fallback, PartyId, Relation, RelationMode, Role
-from ocpi_hub.errors import OperatorError
+from ocpi_hub.domain.party import Fallback, RelationMode
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.platform_admin import RelationChange
-from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
     from ocpi_hub.cli.common import Subparsers
-
-log = get_logger(__name__)
 
 SET_EXAMPLE = """\
   ocpi-hub relation set "NL*CCO" "DE*MSP" --mode realtime
@@ -70,44 +67,11 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
         fallback_max_age_s=args.fallback_max_age_s,
     )
     async with operator_access(settings) as access:
-        _check_sides(await access.load(), args.cpo, args.emsp)
-        await access.admin.set_relation(args.cpo, args.emsp, change)
-        await access.until_everyone_follows()
-        return item((await access.load()).relation(args.cpo, args.emsp))
+        return (await set_relation(access, args.cpo, args.emsp, change)).shown()
 
 
 async def run_list(_: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
     """The relations; pairs without one follow `default_relation`."""
     async with operator_access(settings) as access:
         directory = await access.load()
-    return [item(relation) for relation in directory.relations.values()]
-
-
-def item(relation: Relation) -> dict[str, object]:
-    """A relation as lists show it; null stands for the hub's default."""
-    return {
-        "cpo": str(relation.cpo),
-        "emsp": str(relation.emsp),
-        "mode": relation.mode.value,
-        "fallback": relation.fallback.value,
-        "authorize_budget_ms": relation.authorize_budget_ms,
-        "whitelist_max_age_s": relation.whitelist_max_age_s,
-        "fallback_max_age_s": relation.fallback_max_age_s,
-    }
-
-
-def _check_sides(directory: Directory, cpo: PartyId, emsp: PartyId) -> None:
-    """Catch parties given the wrong way round; unknown ones may come later.
-
-    Raises:
-        OperatorError: a party that is on board has no role of its side.
-    """
-    if cpo == emsp:
-        raise OperatorError("a relation has two different parties")
-    for party, side, word in ((cpo, CPO_SIDE, "CPO"), (emsp, EMSP_SIDE, "eMSP")):
-        roles: frozenset[Role] = directory.roles_of(party)
-        if not roles:
-            log.warning("party_not_on_board", party=str(party), remedy="see platform list")
-        elif roles.isdisjoint(side):
-            names = ", ".join(sorted(roles))
-            raise OperatorError(f"{party} is no {word} but {names}: write the CPO first")
+    return [relation_item(relation).shown() for relation in directory.relations.values()]

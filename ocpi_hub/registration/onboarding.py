@@ -30,6 +30,7 @@ from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
     InvalidRequest,
+    NoSuchObject,
     OperatorError,
     RefusedByPartner,
     UnsupportedVersion,
@@ -135,14 +136,14 @@ class Onboarding:
         handshake was lost, or it had disconnected. What works at present goes on working.
 
         Raises:
-            OperatorError: there is no such platform.
+            NoSuchObject: there is no such platform.
         """
         token = new_token()
         expires_at = await self._store.renew_invitation(
             platform_id, token.sha256, days=self._days, permit=permit
         )
         if expires_at is None:
-            raise OperatorError(f"there is no platform {platform_id}; see platform list")
+            raise NoSuchObject(f"there is no platform {platform_id}; see platform list")
         return Invitation(platform_id, self._offer.versions_url, token, expires_at)
 
     async def connect(

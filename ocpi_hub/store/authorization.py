@@ -61,12 +61,22 @@ class PostgresTokenLookup:
 
 @dataclass(frozen=True, slots=True)
 class DecisionFilter:
-    """Which decisions to list; None: any. The uid's case does not matter."""
+    """Which decisions to list; None: any. The uid's case does not matter.
+
+    Attributes:
+        since, until: made then or later, and before.
+    """
 
     uid: str | None = None
     cpo: PartyId | None = None
     emsp: PartyId | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    decided_by: DecidedBy | None = None
+
+
+DecisionPlace = tuple[datetime, int]
+"""A place in the list of decisions."""
 
 
 class PostgresDecisionStore:
@@ -93,7 +103,18 @@ class PostgresDecisionStore:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        wanted = filters or DecisionFilter()
+        found = await self.decisions_before(None, limit, filters or DecisionFilter())
+        return [decision for _, decision in found]
+
+    async def decisions_before(
+        self, place: DecisionPlace | None, limit: int, wanted: DecisionFilter
+    ) -> Sequence[tuple[DecisionPlace, DecisionRecord]]:
+        """The same from a place on, each with its own place.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        at, number = place or (None, None)
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 SQL.list_decisions,
@@ -102,8 +123,12 @@ class PostgresDecisionStore:
                 *_optional_party(wanted.cpo),
                 *_optional_party(wanted.emsp),
                 wanted.since,
+                wanted.until,
+                wanted.decided_by,
+                at,
+                number,
             )
-        return [_decision(row) for row in rows]
+        return [((row["at"], row["id"]), _decision(row)) for row in rows]
 
     async def _write(self, decisions: Sequence[DecisionRecord]) -> Sequence[None]:
         async with self._database.connection() as connection:

@@ -51,11 +51,16 @@ class CustodyAdmin:
         owner: PartyId | None,
         receiver: PartyId | None,
         limit: int,
+        before: int | None = None,
     ) -> Sequence[DirectedObject]:
-        """Newest first."""
+        """Newest first.
+
+        Args:
+            before: only objects with a smaller serial.
+        """
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL.list, self._module, state, *_parts(owner), *_parts(receiver), limit
+                SQL.list, self._module, state, *_parts(owner), *_parts(receiver), limit, before
             )
         return [directed_object(row) for row in rows]
 

@@ -17,7 +17,7 @@ from ocpi_hub.domain.party import (
     Quirk,
     RelationMode,
 )
-from ocpi_hub.errors import OperatorError
+from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.feed import request_backfills
@@ -210,6 +210,6 @@ class PlatformAdmin:
             yield connection, PlatformState(row["state"])
 
 
-def unknown_platform(platform_id: str) -> OperatorError:
+def unknown_platform(platform_id: str) -> NoSuchObject:
     """What an operator is told about a wrong id."""
-    return OperatorError(f"there is no platform {platform_id}: `platform list` shows them all")
+    return NoSuchObject(f"there is no platform {platform_id}: `platform list` shows them all")

@@ -22,12 +22,11 @@ from typing import Any
 
 import httpx
 
+from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.assembly import OFFERED
-from ocpi_hub.cli.cdr import story
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
-from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.store.address import DatabaseAddress
@@ -256,7 +255,7 @@ class Roaming:
     async def cdr(self, cdr_id: str, owner: str = "NL*CPO") -> dict[str, Any]:
         """What `cdr show` tells."""
         admin = CustodyAdmin(self.database, "cdrs")
-        return await story(admin, ObjectKey("cdrs", PartyId.parse(owner), cdr_id))
+        return (await cdrs.show(admin, cdrs.cdr_key(PartyId.parse(owner), cdr_id))).shown()
 
     async def cdr_in(self, cdr_id: str, *states: str, within_s: float = 20.0) -> dict[str, Any]:
         """The same, once the CDR is in one of these states."""

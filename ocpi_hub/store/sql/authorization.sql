@@ -41,12 +41,15 @@ from unnest(
     correlation_id);
 
 -- name: list_decisions
--- Newest first; null filters select everything.
+-- Newest first, from a place on; null filters select everything.
 select *
 from authorization_decision
 where ($2::text is null or upper(uid) = upper($2))
     and ($3::text is null or (cpo_country_code, cpo_party_id) = ($3, $4))
     and ($5::text is null or (emsp_country_code, emsp_party_id) = ($5, $6))
     and ($7::timestamptz is null or at >= $7)
+    and ($8::timestamptz is null or at < $8)
+    and ($9::text is null or decided_by = $9)
+    and ($10::timestamptz is null or (at, id) < ($10, $11::bigint))
 order by at desc, id desc
 limit $1;

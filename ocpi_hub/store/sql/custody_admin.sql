@@ -1,12 +1,14 @@
 -- What operators ask and do about directed objects.
 
 -- name: list
+-- Newest first, from a place on; null filters select everything.
 select *
 from directed_object
 where module = $1
     and ($2::text is null or state = $2)
     and ($3::text is null or (country_code, party_id) = ($3, $4))
     and ($5::text is null or (receiver_country_code, receiver_party_id) = ($5, $6))
+    and ($8::bigint is null or serial < $8)
 order by serial desc
 limit $7;
 

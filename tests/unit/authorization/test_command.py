@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ocpi_hub.admin.views.authorizations import authorization_item
 from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, LegRecord
-from ocpi_hub.cli.authorization import shown
 from ocpi_hub.cli.main import build_parser
 from tests.unit.authorization.scene import CPO, EMSP, OTHER
 
@@ -54,7 +54,7 @@ def test_a_decision_is_shown_with_milliseconds_by_emsp() -> None:
         legs=(LegRecord(EMSP, 12.5, "2004"), LegRecord(OTHER, 1000.0, "timeout")),
         correlation_id="c",
     )
-    assert shown(decision) == {
+    assert authorization_item(decision).shown() == {
         "at": "2026-01-31T08:00:00.250Z",
         "uid": "04a1",
         "cpo": "NL*CPO",

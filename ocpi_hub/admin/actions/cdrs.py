@@ -1,0 +1,96 @@
+"""CDRs in custody: show, redrive, release, refuse, confirm."""
+
+from __future__ import annotations
+
+from ocpi_hub.admin.views.cdrs import CdrDecided, CdrsRedriven, CdrStory, cdr_story
+from ocpi_hub.domain.objects import DirectedState, ObjectKey
+from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store.custody_admin import CustodyAdmin
+
+S = DirectedState
+
+
+def cdr_key(owner: PartyId, cdr_id: str) -> ObjectKey:
+    return ObjectKey(Module.CDRS.value, owner, cdr_id)
+
+
+async def show(admin: CustodyAdmin, key: ObjectKey) -> CdrStory:
+    """A CDR with all that happened to it.
+
+    Raises:
+        NoSuchObject: there is no such CDR.
+    """
+    row = await admin.find(key)
+    if row is None:
+        raise _unknown(key)
+    return cdr_story(row, *await admin.history(key))
+
+
+async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedriven:
+    """Try to deliver one CDR now, whatever it waits for."""
+    states = (S.DEAD, S.PENDING, S.UNCERTAIN, S.REFUSED)
+    keys = await admin.send_again(states, owner=owner, object_id=cdr_id)
+    if not keys:
+        raise await _not_like_that(
+            admin,
+            cdr_key(owner, cdr_id),
+            f"CDR {cdr_id} of {owner} cannot be sent again: it is unknown, delivered, held"
+            " or being sent; see `cdr show`",
+        )
+    return CdrsRedriven(redriven=len(keys))
+
+
+async def redrive_all(admin: CustodyAdmin, receiver: PartyId) -> CdrsRedriven:
+    """Try to deliver all dead letters and waiting CDRs of an eMSP now."""
+    keys = await admin.send_again((S.DEAD, S.PENDING), receiver=receiver)
+    return CdrsRedriven(redriven=len(keys))
+
+
+async def release(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: str) -> CdrDecided:
+    """Let a held CDR go."""
+    keys = await admin.send_again((S.HELD,), owner=owner, object_id=cdr_id, reason=reason)
+    if not keys:
+        raise await _not_like_that(
+            admin,
+            cdr_key(owner, cdr_id),
+            f"CDR {cdr_id} of {owner} is not held; see `cdr show`",
+        )
+    return CdrDecided(owner=str(owner), id=cdr_id, state=S.PENDING)
+
+
+async def refuse(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: str) -> CdrDecided:
+    """Close a CDR as refused; the CPO may send it again, corrected."""
+    states = (S.HELD, S.DEAD, S.UNCERTAIN)
+    return await _decide(admin, cdr_key(owner, cdr_id), cdr_id, states, S.REFUSED, reason)
+
+
+async def confirm(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: str) -> CdrDecided:
+    """Close a CDR as delivered, on the receiver's word."""
+    states = (S.UNCERTAIN, S.DEAD)
+    return await _decide(admin, cdr_key(owner, cdr_id), cdr_id, states, S.DELIVERED, reason)
+
+
+async def _decide(
+    admin: CustodyAdmin,
+    key: ObjectKey,
+    cdr_id: str,
+    states: tuple[DirectedState, ...],
+    state: DirectedState,
+    reason: str,
+) -> CdrDecided:
+    if not await admin.decide(key, states, state, reason):
+        names = ", ".join(states)
+        raise await _not_like_that(
+            admin, key, f"CDR {cdr_id} of {key.owner} is not one of: {names}; see `cdr show`"
+        )
+    return CdrDecided(owner=str(key.owner), id=cdr_id, state=state)
+
+
+async def _not_like_that(admin: CustodyAdmin, key: ObjectKey, text: str) -> OperatorError:
+    """Why nothing could be done: there is no such CDR, or its state does not allow it."""
+    return OperatorError(text) if await admin.find(key) else _unknown(key)
+
+
+def _unknown(key: ObjectKey) -> NoSuchObject:
+    return NoSuchObject(f"there is no CDR {key.object_id} of {key.owner}: see `cdr list`")

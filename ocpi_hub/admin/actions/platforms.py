@@ -1,0 +1,149 @@
+"""Platforms: invite, connect, rotate, suspend, resume, set, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.views.platforms import (
+    InvitationView,
+    PlatformDetails,
+    PlatformItem,
+    PlatformRemoved,
+    invitation_view,
+    platform_details,
+    platform_item,
+)
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.party import CredentialsToken, PartyId, Platform, PlatformId, Quirk
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.store.platform_admin import unknown_platform
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformChange:
+    """What is to be set on a platform; what is not given stays.
+
+    Attributes:
+        quirks: on or off.
+        page_limit: 0 for the hub's own.
+        catch_up: push, pull or none.
+        permit: parties that it may claim although the hub knows them already.
+    """
+
+    name: str | None = None
+    quirks: Mapping[Quirk, bool] = field(default_factory=dict)
+    page_limit: int | None = None
+    catch_up: str | None = None
+    permit: Collection[PartyId] = ()
+
+
+async def show(access: OperatorAccess, platform_id: PlatformId) -> PlatformDetails:
+    """One platform; tokens are never shown."""
+    platform = find_platform(await access.load(), platform_id)
+    history = await access.admin.history(platform_id)
+    details = await access.admin.business_details(platform_id)
+    return platform_details(platform, history, details)
+
+
+async def invite(
+    onboarding: Onboarding, name: str, *, permit: Collection[PartyId] = ()
+) -> InvitationView:
+    """A new platform that may register once."""
+    return invitation_view(await onboarding.invite(name, permit=permit))
+
+
+async def renew_invitation(
+    access: OperatorAccess,
+    onboarding: Onboarding,
+    platform_id: PlatformId,
+    *,
+    name: str | None = None,
+    permit: Collection[PartyId] = (),
+) -> InvitationView:
+    """A new invitation for a platform that is known already, perhaps under another name."""
+    invitation = await onboarding.renew_invitation(platform_id, permit=permit)
+    if name:
+        await access.admin.configure(platform_id, name=name)
+    return invitation_view(invitation)
+
+
+async def connect(
+    access: OperatorAccess,
+    onboarding: Onboarding,
+    versions_url: str,
+    token: CredentialsToken,
+    *,
+    name: str | None = None,
+    permit: Collection[PartyId] = (),
+) -> PlatformItem:
+    """Register with a partner that invited the hub."""
+    platform_id = await onboarding.connect(versions_url, token, name, permit=permit)
+    return await _changed(access, platform_id)
+
+
+async def rotate(
+    access: OperatorAccess, onboarding: Onboarding, platform_id: PlatformId
+) -> PlatformItem:
+    """New credentials on both sides."""
+    await onboarding.rotate(find_platform(await access.load(), platform_id))
+    return await _changed(access, platform_id)
+
+
+async def suspend(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
+    """Returns once no process lets anything through."""
+    await access.admin.suspend(platform_id)
+    return await _changed(access, platform_id)
+
+
+async def resume(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
+    """Returns once every process knows."""
+    await access.admin.resume(platform_id)
+    return await _changed(access, platform_id)
+
+
+async def configure(
+    access: OperatorAccess, platform_id: PlatformId, change: PlatformChange
+) -> PlatformItem:
+    """Returns once every process acts on it."""
+    if change == PlatformChange():
+        raise OperatorError("nothing to set: see `platform set --help`")
+    await access.admin.configure(
+        platform_id,
+        name=change.name,
+        add_quirks=[quirk for quirk, on in change.quirks.items() if on],
+        remove_quirks=[quirk for quirk, on in change.quirks.items() if not on],
+        page_limit=change.page_limit,
+        catch_up=change.catch_up,
+        permit=change.permit,
+    )
+    return await _changed(access, platform_id)
+
+
+async def remove(
+    access: OperatorAccess, platform_id: PlatformId, *, force: bool
+) -> PlatformRemoved:
+    """Delete a platform and the relations of its parties; returns once every process knows."""
+    await access.admin.remove(platform_id, force=force)
+    await access.until_everyone_follows()
+    return PlatformRemoved(platform=platform_id, removed=True)
+
+
+async def _changed(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
+    """The platform after a change that every process has taken over."""
+    await access.until_everyone_follows()
+    return platform_item(find_platform(await access.load(), platform_id))
+
+
+def find_platform(directory: Directory, platform_id: PlatformId) -> Platform:
+    """A platform by its id.
+
+    Raises:
+        NoSuchObject: there is none.
+    """
+    platform = directory.platforms.get(platform_id)
+    if platform is None:
+        raise unknown_platform(platform_id)
+    return platform

@@ -3,30 +3,41 @@
 A change is applied to the row that is there, in order of arrival; nothing newer is replaced by
 something older. The store does this under the module's lock, so that positions of the change feed
 become visible in order.
+
+A Location is one row with its whole current text. A change of one of its EVSEs or connectors
+changes that text and makes a row of the feed for the EVSE alone, under a key of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.merge import merge_patch
 from ocpi_hub.ocpi.paging import PageRequest
+
+EVSE: Final = "EVSE:"
+"""Prefix of the object type of an EVSE's own row in the feed; the uid follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A PUT or PATCH of one object.
+    """A PUT or PATCH of one object, or of a part of a Location.
 
     Attributes:
-        body: the JSON text as it came; of the whole object, or of the patch.
+        key: of the whole object, the Location's also for a part of it.
+        body: the JSON text as it came; of the whole object or part, or of the patch.
         last_updated: of the body.
-        max_bytes: of the object after the change; None: any number.
+        max_bytes: of the whole object after the change; None: any number.
+        part: () for the whole object, else the EVSE's uid, or that and the connector's id.
+        check: looks at what a patch made of the object or part, and raises InvalidRequest if it
+            cannot be kept so.
     """
 
     key: ObjectKey
@@ -36,6 +47,13 @@ class Change:
     origin: Origin
     correlation_id: str
     max_bytes: int | None = None
+    part: tuple[str, ...] = ()
+    check: Callable[[str], object] | None = None
+
+    @property
+    def feed_key(self) -> ObjectKey:
+        """The row that tells receivers about the change."""
+        return evse_key(self.key, self.part[0]) if self.part else self.key
 
 
 class Changed(Enum):
@@ -48,7 +66,9 @@ class Changed(Enum):
     STALE = auto()
     """Older than what the hub holds: dropped."""
     MISSING = auto()
-    """A patch of an object the hub does not hold."""
+    """A patch of what the hub does not hold, or a connector of such an EVSE."""
+    UNKNOWN_LOCATION = auto()
+    """A part of a Location the hub does not hold."""
     TOO_LARGE = auto()
     """The object would be larger than the change allows: dropped."""
 
@@ -80,39 +100,100 @@ class Page:
 class SharedStore(Protocol):
     """Where shared objects are kept. All methods raise StoreUnavailable."""
 
-    async def change(self, change: Change) -> Changed: ...
+    async def change(self, change: Change) -> Changed:
+        """Apply a change.
+
+        Raises:
+            InvalidRequest: from the change's own check.
+        """
+        ...
 
     async def find(self, key: ObjectKey) -> SharedObject | None: ...
 
+    async def visible(
+        self,
+        module: str,
+        object_id: str,
+        reader: PartyId,
+        owners: Sequence[PartyId],
+        *,
+        to_publish: bool = False,
+    ) -> Sequence[SharedObject]:
+        """The objects with this id that the list for this reader shows; see `page`."""
+        ...
+
     async def page(
-        self, module: str, reader: PartyId, owners: Sequence[PartyId], page: PageRequest
+        self,
+        module: str,
+        reader: PartyId,
+        owners: Sequence[PartyId],
+        page: PageRequest,
+        *,
+        to_publish: bool = False,
     ) -> Page:
-        """Objects of these owners that were broadcast or addressed to the reader."""
+        """Objects of these owners that were broadcast or addressed to the reader.
+
+        Args:
+            to_publish: of broadcast Locations those that are to be published alone.
+        """
         ...
 
 
 def apply(current: SharedObject | None, published: SharedObject | None, change: Change) -> Applied:
-    """Apply a change.
+    """Apply a change of a whole object.
 
     Args:
         current: the row under the change's own key.
         published: the broadcast row of the same object, for a patch addressed to one party.
+
+    Raises:
+        InvalidRequest: from the change's own check.
     """
     base = current or (published if change.partial else None)
     if base is None and change.partial:
         return Applied(Changed.MISSING)
     if base is not None and change.last_updated < base.last_updated:
         return Applied(Changed.STALE)
-    body = (
-        change.body if base is None or not change.partial else merge_patch(base.body, change.body)
-    )
+    body = change.body if base is None else changed_text(base.body, change)
     if change.max_bytes is not None and len(body.encode()) > change.max_bytes:
         return Applied(Changed.TOO_LARGE)
-    if current is not None and body == current.body:
+    if current is not None and is_same(current.body, current.last_updated, body, change):
         return Applied(Changed.UNCHANGED)
     return Applied(Changed.CREATED if current is None else Changed.UPDATED, body)
+
+
+def changed_text(before: str, change: Change) -> str:
+    """What a change makes of the text of its object or part.
+
+    Raises:
+        InvalidRequest: from the change's own check.
+    """
+    if not change.partial:
+        return change.body
+    merged = merge_patch(before, change.body)
+    if change.check is not None:
+        change.check(merged)
+    return merged
+
+
+def is_same(before: str, dated: datetime, after: str, change: Change) -> bool:
+    """Whether a change brings nothing: the same content with the same `last_updated`."""
+    if before == after:
+        return True
+    return dated == change.last_updated and fingerprint(before) == fingerprint(after)
 
 
 def published_key(key: ObjectKey) -> ObjectKey:
     """The key of the broadcast row of the same object."""
     return ObjectKey(key.module, key.owner, key.object_id, key.object_type, EVERYBODY)
+
+
+def evse_key(location: ObjectKey, evse_uid: str) -> ObjectKey:
+    """The key of an EVSE's own row in the feed: one for all spellings of the uid that name the
+    same EVSE in the Location's text."""
+    return replace(location, object_type=f"{EVSE}{evse_uid.casefold()}")
+
+
+def whole_key(key: ObjectKey) -> ObjectKey:
+    """The key of the whole object: of an EVSE's row its Location's."""
+    return replace(key, object_type="") if key.module == Module.LOCATIONS else key

@@ -41,31 +41,101 @@ class _Parent:
         held = self._fields.get(kind.field, "null")
         self._children = [] if held == "null" else elements(held)
         values = json.loads(held, parse_float=str, parse_int=str) or ()
-        self._identifiers = [value[kind.identifier].casefold() for value in values]
+        self._identifiers: list[str] = [value[kind.identifier].casefold() for value in values]
+        self._bytes: int | None = None
 
     def find(self, identifier: str) -> str | None:
         """The text of a child; None if there is none with this id."""
         at = self._index(identifier)
         return None if at is None else self._children[at]
 
+    def put(self, child: str, last_updated: str) -> None:
+        """Put this child in its place, or at the end."""
+        identifier = _string(child, self._kind.identifier)
+        after = self.bytes_with(child, last_updated)
+        at = self._index(identifier)
+        if at is None:
+            self._children.append(child)
+            self._identifiers.append(identifier.casefold())
+        else:
+            self._children[at] = child
+        self._fields.setdefault(self._kind.field, "[]")
+        self._fields["last_updated"] = self._dated(last_updated)
+        self._bytes = after
+
+    def text(self) -> str:
+        """The text of the parent with the children as they are now."""
+        return _object(self._fields | {self._kind.field: f"[{','.join(self._children)}]"})
+
     def with_child(self, child: str, last_updated: str) -> str:
         """The text of the parent with this child in its place, or at the end."""
-        children = list(self._children)
-        at = self._index(_string(child, self._kind.identifier))
-        if at is None:
-            children.append(child)
+        self.put(child, last_updated)
+        return self.text()
+
+    def bytes_with(self, child: str, last_updated: str) -> int:
+        """How many bytes the text would have with this child."""
+        if self._bytes is None:
+            self._bytes = len(self.text().encode())
+        before = self.find(_string(child, self._kind.identifier))
+        if before is None:
+            grown = len(child.encode()) + (1 if self._children else 0)
         else:
-            children[at] = child
+            grown = len(child.encode()) - len(before.encode())
+        dates = len(self._dated(last_updated)) - len(self._fields["last_updated"])
+        return self._bytes + grown + dates
+
+    def _dated(self, last_updated: str) -> str:
         standing: str = json.loads(self._fields["last_updated"])
-        changed = {
-            self._kind.field: f"[{','.join(children)}]",
-            "last_updated": json.dumps(_later(standing, last_updated)),
-        }
-        return _object(self._fields | changed)
+        return json.dumps(_later(standing, last_updated))
 
     def _index(self, identifier: str) -> int | None:
         wanted = identifier.casefold()
         return self._identifiers.index(wanted) if wanted in self._identifiers else None
+
+
+class OpenLocation:
+    """The text of a Location, taken apart once for any number of changes of its EVSEs.
+
+    Changes are made here; `text` puts the Location together again.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._parent = _Parent(text, _EVSES)
+
+    def evse(self, evse_uid: str) -> str | None:
+        """The EVSE as it stands; None if there is no such EVSE."""
+        return self._parent.find(evse_uid)
+
+    def bytes_with(self, evse: str, last_updated: str) -> int:
+        """How many bytes the Location would have after `put`."""
+        return self._parent.bytes_with(evse, last_updated)
+
+    def put(self, evse: str, last_updated: str) -> None:
+        """Put an EVSE into its place, as `with_evse` does; raises as that."""
+        self._parent.put(evse, last_updated)
+
+    def text(self) -> str:
+        """The Location as it is now."""
+        return self._parent.text()
+
+
+def connector_of(evse: str, connector_id: str) -> str | None:
+    """The connector as it stands in the text of an EVSE; None if there is no such connector."""
+    return _Parent(evse, _CONNECTORS).find(connector_id)
+
+
+def evse_with_connector(evse: str, connector: str, last_updated: str) -> str:
+    """The EVSE with this connector; arguments and errors as of `with_connector`."""
+    return _Parent(evse, _CONNECTORS).with_child(connector, last_updated)
+
+
+def last_updated_of(text: str) -> str:
+    """The `last_updated` of a Location, EVSE or connector as it was written.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _string(text, "last_updated")
 
 
 def evse_text(location: str, evse_uid: str) -> str | None:
@@ -76,7 +146,7 @@ def evse_text(location: str, evse_uid: str) -> str | None:
 def connector_text(location: str, evse_uid: str, connector_id: str) -> str | None:
     """The connector as it stands in the Location; None if there is no such EVSE or connector."""
     evse = evse_text(location, evse_uid)
-    return None if evse is None else _Parent(evse, _CONNECTORS).find(connector_id)
+    return None if evse is None else connector_of(evse, connector_id)
 
 
 def with_evse(location: str, evse: str, last_updated: str) -> str:
@@ -105,8 +175,7 @@ def with_connector(location: str, evse_uid: str, connector: str, last_updated: s
     evse = parent.find(evse_uid)
     if evse is None:
         return None
-    changed = _Parent(evse, _CONNECTORS).with_child(connector, last_updated)
-    return parent.with_child(changed, last_updated)
+    return parent.with_child(evse_with_connector(evse, connector, last_updated), last_updated)
 
 
 def patched_evse(location: str, evse_uid: str, patch: str) -> tuple[str, str] | None:
@@ -163,10 +232,14 @@ def _string(text: str, field: str) -> str:
     Raises:
         ValueError: there is none.
     """
-    value: object = json.loads(dict(members(text)).get(field, "null"))
+    value: object = json.loads(text, parse_float=_no_string, parse_int=_no_string).get(field)
     if not isinstance(value, str):
         raise ValueError(f"{field} is missing or no string")
     return value
+
+
+def _no_string(_number: str) -> None:
+    """A number, however long, is no string."""
 
 
 def _object(fields: Mapping[str, str]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
-from ocpi_hub.delivery.shared import Applied, Change, Changed, Page, apply, published_key
+from ocpi_hub.delivery.shared import Change, Changed, Page
+from ocpi_hub.delivery.shared_batch import SharedBatch
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
@@ -51,29 +52,55 @@ class PostgresSharedStore:
     ) -> None:
         self._database = database
         self._relay_time = relay_time
-        self.changes: BatchWriter[Change, Changed] = BatchWriter(
+        self.changes: BatchWriter[Change, Changed | InvalidRequest] = BatchWriter(
             "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
         )
 
     async def change(self, change: Change) -> Changed:
-        return await self.changes.submit(change)
+        changed = await self.changes.submit(change)
+        if isinstance(changed, InvalidRequest):
+            raise changed
+        return changed
 
     async def find(self, key: ObjectKey) -> SharedObject | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL.find, *key_columns(key))
         return _shared_object(row) if row else None
 
+    async def visible(
+        self,
+        module: str,
+        object_id: str,
+        reader: PartyId,
+        owners: Sequence[PartyId],
+        *,
+        to_publish: bool = False,
+    ) -> Sequence[SharedObject]:
+        # A key folds the id as it was folded when it was stored.
+        folded = ObjectKey(module, reader, object_id).object_id
+        place = (str(reader), *columns(map(party_columns, owners), 2))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.visible, module, folded, *place, to_publish)
+        return [_shared_object(row) for row in rows]
+
     async def page(
-        self, module: str, reader: PartyId, owners: Sequence[PartyId], page: PageRequest
+        self,
+        module: str,
+        reader: PartyId,
+        owners: Sequence[PartyId],
+        page: PageRequest,
+        *,
+        to_publish: bool = False,
     ) -> Page:
         countries, parties = columns(map(party_columns, owners), 2)
         place = (module, str(reader), countries, parties)
         window = (page.date_from, page.date_to)
         cursor = page.cursor
         async with self._database.connection() as connection:
-            total = (
-                cursor.total if cursor else await connection.fetchval(SQL.count, *place, *window)
-            )
+            if cursor is None:
+                total = await connection.fetchval(SQL.count, *place, *window, to_publish)
+            else:
+                total = cursor.total
             rows = await connection.fetch(
                 SQL.page,
                 *place,
@@ -82,61 +109,65 @@ class PostgresSharedStore:
                 0 if cursor else page.offset,
                 page.limit,
                 page.max_bytes,
+                to_publish,
             )
         return page_of(rows, total)
 
     # Writing -------------------------------------------------------------------------------------
 
-    async def _write(self, changes: Sequence[Change]) -> Sequence[Changed]:
+    async def _write(self, changes: Sequence[Change]) -> Sequence[Changed | InvalidRequest]:
         """Apply changes in order of arrival; each object is written once."""
         async with self._database.transaction() as connection:
             for module in sorted({change.key.module for change in changes}):
                 await connection.execute(SQL.lock_module, module)
-            rows = await self._rows(connection, changes)
-            before = dict(rows)
-            results = [_apply(rows, change) for change in changes]
-            dirty = sorted(
-                (key_columns(key), row) for key, row in rows.items() if row is not before.get(key)
-            )
-            if dirty:
-                values = (_stored(key, row) for key, row in dirty)
-                await connection.execute(SQL.store_changes, *columns(values, 10))
-            addressed = [key for key, row in dirty if row.key.audience != EVERYBODY]
-            if addressed:
-                await connection.execute(
-                    SQL.owe_addressed, *columns(addressed, 6), self._relay_time
-                )
+            batch = SharedBatch(await self._rows(connection, SharedBatch.keys_of(changes)))
+            results = [_apply(batch, change) for change in changes]
+            await self._store(connection, batch)
         return results
 
     async def _rows(
-        self, connection: Connection, changes: Sequence[Change]
-    ) -> dict[ObjectKey, SharedObject]:
-        keys = {change.key for change in changes}
-        keys |= {published_key(change.key) for change in changes if change.partial}
+        self, connection: Connection, keys: Iterable[ObjectKey]
+    ) -> Sequence[SharedObject]:
         found = await connection.fetch(SQL.rows_of_keys, *columns(map(key_columns, keys), 6))
-        present = (_shared_object(row) for row in found if not row["deleted"])
-        return {row.key: row for row in present}
+        return [_shared_object(row) for row in found if not row["deleted"]]
+
+    async def _store(self, connection: Connection, batch: SharedBatch) -> None:
+        """What came of a batch, in the order of keys: a Location comes before its EVSEs."""
+        if batch.replaced:
+            places = columns(sorted(map(_place, batch.replaced)), 4)
+            await connection.execute(SQL.withdraw_evse_gaps, *places)
+            await connection.execute(SQL.withdraw_evses, *places)
+        if batch.rewritten:
+            texts = ((*_place(row.key), *_text(row)) for row in batch.rows(sorted(batch.rewritten)))
+            await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
+        if batch.moved:
+            rows = map(_stored, batch.rows(sorted(batch.moved)))
+            await connection.execute(SQL.store_changes, *columns(rows, 10))
+        addressed = sorted(key for key in batch.owed if key.audience != EVERYBODY)
+        if addressed:
+            owed = columns(map(key_columns, addressed), 6)
+            await connection.execute(SQL.owe_addressed, *owed, self._relay_time)
 
 
-def _apply(rows: dict[ObjectKey, SharedObject], change: Change) -> Changed:
-    current = rows.get(change.key)
-    applied: Applied = apply(current, rows.get(published_key(change.key)), change)
-    if applied.body is not None:
-        base = current or SharedObject(
-            change.key, "", change.last_updated, 0, 0, change.origin, change.correlation_id
-        )
-        rows[change.key] = replace(
-            base,
-            body=applied.body,
-            last_updated=change.last_updated,
-            origin=change.origin,
-            correlation_id=change.correlation_id,
-        )
-    return applied.changed
+def _apply(batch: SharedBatch, change: Change) -> Changed | InvalidRequest:
+    """The outcome of one change; what its check refuses costs the rest of the batch nothing."""
+    try:
+        return batch.apply(change)
+    except InvalidRequest as refusal:
+        return refusal
 
 
-def _stored(key: KeyColumns, row: SharedObject) -> tuple[object, ...]:
-    return (*key, row.body, row.last_updated, row.origin, row.correlation_id)
+def _place(location: ObjectKey) -> tuple[str, str, str, str]:
+    owner = location.owner
+    return (owner.country_code, owner.party_id, location.object_id, location.audience)
+
+
+def _text(row: SharedObject) -> tuple[object, ...]:
+    return (row.body, row.last_updated)
+
+
+def _stored(row: SharedObject) -> tuple[object, ...]:
+    return (*key_columns(row.key), row.body, row.last_updated, row.origin, row.correlation_id)
 
 
 def _shared_object(row: asyncpg.Record) -> SharedObject:

@@ -28,6 +28,45 @@ set position = excluded.position, body = excluded.body, last_updated = excluded.
     origin = excluded.origin, correlation_id = excluded.correlation_id, deleted = false,
     changed_at = now();
 
+-- name: rewrite_locations
+-- One of its EVSEs has changed: the feed tells that by the EVSE's own row, so the Location's place in
+-- it stays, and so does the message that brought it whole.
+update shared_object o
+set body = c.body::json, last_updated = c.last_updated, changed_at = now()
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+    as c (country_code, party_id, object_id, audience, body, last_updated)
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = ('locations', c.country_code, c.party_id, c.object_id, '', c.audience);
+
+-- name: withdraw_evses
+-- The Location came whole: its text says what the rows of its EVSEs said.
+delete from shared_object o
+using unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    as w (country_code, party_id, object_id, audience)
+where (o.module, o.country_code, o.party_id, o.object_id, o.audience)
+    = ('locations', w.country_code, w.party_id, w.object_id, w.audience)
+    and o.object_type <> '';
+
+-- name: withdraw_evse_gaps
+-- In the order in which gaps are written, so that nobody waits for each other.
+with withdrawn as (
+    select g.*
+    from lane_gap g
+    join unnest($1::text[], $2::text[], $3::text[], $4::text[])
+        as w (country_code, party_id, object_id, audience)
+        using (country_code, party_id, object_id, audience)
+    where g.module = 'locations' and g.object_type <> ''
+    order by g.receiver_country_code collate "C", g.receiver_party_id collate "C",
+        g.country_code collate "C", g.party_id collate "C", g.object_id collate "C",
+        g.object_type collate "C", g.audience collate "C"
+    for update of g)
+delete from lane_gap g
+using withdrawn w
+where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
+    g.object_id, g.object_type, g.audience)
+    = (w.receiver_country_code, w.receiver_party_id, w.module, w.country_code, w.party_id,
+    w.object_id, w.object_type, w.audience);
+
 -- name: owe_addressed
 -- An object addressed to one party is owed to it until its verdict is known; the request that
 -- brought it has some time to get that.
@@ -52,10 +91,29 @@ where (module, country_code, party_id, object_id, object_type, audience)
     = ($1, $2, $3, $4, $5, $6)
     and not deleted;
 
+-- name: visible
+-- The objects with an id among those that the list shows to a reader.
+select o.*
+from shared_object o
+where o.module = $1
+    and o.object_id = $2
+    and o.object_type = ''
+    and not o.deleted
+    and o.audience in ('*', $3)
+    and (o.country_code, o.party_id) in (select * from unnest($4::text[], $5::text[]))
+    and not ($6 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
+    and not (o.audience = '*' and exists (
+        select from shared_object a
+        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $3)
+            and not a.deleted))
+order by o.serial;
+
 -- name: page
 -- What a reader may see: broadcast objects of the owners it is related to, and what was addressed
 -- to it, which stands in front of a broadcast one. At most $9 objects and $10 bytes, yet one object
--- at least; `found` exceeds their number when there are more.
+-- at least; `found` exceeds their number when there are more. EVSEs are in the texts of their
+-- Locations; $11: of Locations only what is to be published.
 with found as (
     select o.serial, o.body, o.bytes
     from shared_object o
@@ -66,6 +124,8 @@ with found as (
         and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
         and ($6::timestamptz is null or o.last_updated >= $6)
         and ($7::timestamptz is null or o.last_updated < $7)
+        and not (o.module = 'locations' and o.object_type <> '')
+        and not ($11 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
         and not (o.audience = '*' and exists (
             select from shared_object a
             where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
@@ -93,6 +153,8 @@ where o.module = $1
     and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
     and ($5::timestamptz is null or o.last_updated >= $5)
     and ($6::timestamptz is null or o.last_updated < $6)
+    and not (o.module = 'locations' and o.object_type <> '')
+    and not ($7 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
     and not (o.audience = '*' and exists (
         select from shared_object a
         where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)

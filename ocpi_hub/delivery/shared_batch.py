@@ -1,0 +1,203 @@
+"""A batch of changes of shared objects, applied in order of arrival before anything is written.
+
+Each object is written once per batch, whatever its number of changes, and a Location whose EVSEs
+change is taken apart once. Pure, no I/O: the store reads the rows, and writes what came of them.
+
+What a change of a Location means for its rows:
+
+======================  =============================  =========================================
+change                  row of the Location            rows of its EVSEs
+======================  =============================  =========================================
+whole Location          new text, new position         withdrawn: the new text says all of it
+EVSE or connector       new text, position stays       the EVSE's text, new position
+the same, addressed,    a copy of the broadcast text   the EVSE's text, new position, under that
+and no such row yet     with the change                audience
+======================  =============================  =========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ocpi_hub.delivery.shared import (
+    Change,
+    Changed,
+    apply,
+    changed_text,
+    is_same,
+    published_key,
+)
+from ocpi_hub.domain.objects import ObjectKey, SharedObject
+from ocpi_hub.domain.party import Module
+from ocpi_hub.ocpi.location_text import (
+    OpenLocation,
+    connector_of,
+    evse_with_connector,
+    last_updated_of,
+)
+from ocpi_hub.ocpi.values import parse_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An EVSE, or an EVSE because of one of its connectors, as it stands before and after.
+
+    Attributes:
+        before: the text of the part; None if it is new.
+    """
+
+    before: str | None
+    after: str
+    evse: str
+
+
+class SharedBatch:
+    """Rows as a batch of changes finds and leaves them.
+
+    Args:
+        rows: those under `keys_of` the changes that are there.
+
+    Attributes:
+        moved: keys of rows that take a new position, EVSE rows included.
+        rewritten: keys of Locations whose text alone changed.
+        replaced: keys of Locations that came whole: the EVSE rows that were there are withdrawn.
+        owed: keys of addressed rows that their receiver is owed.
+    """
+
+    def __init__(self, rows: Iterable[SharedObject]) -> None:
+        self._rows = {row.key: row for row in rows}
+        self._open: dict[ObjectKey, OpenLocation] = {}
+        self._evses: dict[ObjectKey, set[ObjectKey]] = {}
+        self.moved: set[ObjectKey] = set()
+        self.rewritten: set[ObjectKey] = set()
+        self.replaced: set[ObjectKey] = set()
+        self.owed: set[ObjectKey] = set()
+
+    @staticmethod
+    def keys_of(changes: Iterable[Change]) -> set[ObjectKey]:
+        """The rows that have to be known."""
+        keys: set[ObjectKey] = set()
+        for change in changes:
+            keys.add(change.key)
+            if change.partial or change.part:
+                keys.add(published_key(change.key))
+        return keys
+
+    def apply(self, change: Change) -> Changed:
+        """Apply one change.
+
+        Raises:
+            InvalidRequest: from the change's own check; nothing is applied.
+        """
+        return self._apply_part(change) if change.part else self._apply_whole(change)
+
+    def row(self, key: ObjectKey) -> SharedObject | None:
+        """A row as it is now."""
+        row, location = self._rows.get(key), self._open.pop(key, None)
+        if row is not None and location is not None:
+            row = self._rows[key] = replace(row, body=location.text())
+        return row
+
+    def rows(self, keys: Iterable[ObjectKey]) -> list[SharedObject]:
+        """Rows as they are now."""
+        return [row for row in map(self.row, keys) if row is not None]
+
+    # Whole objects -------------------------------------------------------------------------------
+
+    def _apply_whole(self, change: Change) -> Changed:
+        key = change.key
+        current = self.row(key)
+        applied = apply(current, self.row(published_key(key)), change)
+        if applied.body is not None:
+            self._put(key, applied.body, change)
+            self.rewritten.discard(key)
+            if key.module == Module.LOCATIONS:
+                self._withdraw_evses(key)
+        return applied.changed
+
+    def _put(self, key: ObjectKey, body: str, change: Change) -> None:
+        """A row with a new position, which whoever it is addressed to is owed."""
+        base = self._rows.get(key) or _blank(key, change)
+        self._rows[key] = replace(
+            base,
+            body=body,
+            last_updated=change.last_updated,
+            origin=change.origin,
+            correlation_id=change.correlation_id,
+        )
+        self.moved.add(key)
+        self.owed.add(key)
+
+    def _withdraw_evses(self, key: ObjectKey) -> None:
+        """What this batch itself said of single EVSEs so far is over as well."""
+        self.replaced.add(key)
+        for evse in self._evses.pop(key, ()):
+            del self._rows[evse]
+            self.moved.discard(evse)
+            self.owed.discard(evse)
+
+    # Parts of Locations --------------------------------------------------------------------------
+
+    def _apply_part(self, change: Change) -> Changed:
+        key = change.key
+        own = self._rows.get(key)
+        base = own or self.row(published_key(key))
+        if base is None:
+            return Changed.UNKNOWN_LOCATION
+        location = self._open.get(key) or OpenLocation(base.body)
+        part = _part(location, change)
+        if not isinstance(part, _Part):
+            return part
+        dated = last_updated_of(part.after)
+        if own is not None and part.before is not None:
+            moment = parse_datetime(last_updated_of(part.before))
+            if is_same(part.before, moment, part.after, change):
+                return Changed.UNCHANGED
+        room = change.max_bytes
+        if room is not None and location.bytes_with(part.evse, dated) > room:
+            return Changed.TOO_LARGE
+        location.put(part.evse, dated)
+        self._keep_part(change, base, location, part.evse)
+        return Changed.CREATED if part.before is None else Changed.UPDATED
+
+    def _keep_part(
+        self, change: Change, base: SharedObject, location: OpenLocation, evse: str
+    ) -> None:
+        key = change.key
+        if key not in self._rows:
+            self._rows[key] = _blank(key, change)
+            self.moved.add(key)
+        elif key not in self.moved:
+            self.rewritten.add(key)
+        self._open[key] = location
+        moment = max(base.last_updated, change.last_updated)
+        self._rows[key] = replace(self._rows[key], last_updated=moment)
+        self._put(change.feed_key, evse, change)
+        self._evses.setdefault(key, set()).add(change.feed_key)
+
+
+def _part(location: OpenLocation, change: Change) -> _Part | Changed:
+    """What a change makes of its part; else why it is not applied.
+
+    Raises:
+        InvalidRequest: from the change's own check.
+    """
+    evse = location.evse(change.part[0])
+    before = evse
+    if len(change.part) > 1:
+        if evse is None:
+            return Changed.MISSING
+        before = connector_of(evse, change.part[1])
+    if before is None and change.partial:
+        return Changed.MISSING
+    if before is not None and change.last_updated < parse_datetime(last_updated_of(before)):
+        return Changed.STALE
+    after = change.body if before is None else changed_text(before, change)
+    if evse is None or len(change.part) == 1:
+        return _Part(before, after, after)
+    return _Part(before, after, evse_with_connector(evse, after, last_updated_of(after)))
+
+
+def _blank(key: ObjectKey, change: Change) -> SharedObject:
+    return SharedObject(key, "", change.last_updated, 0, 0, change.origin, change.correlation_id)

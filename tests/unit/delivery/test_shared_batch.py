@@ -1,0 +1,259 @@
+"""Changes of Locations and their parts, in order of arrival, before anything is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ocpi_hub.delivery.shared import Change, Changed, evse_key, whole_key
+from ocpi_hub.delivery.shared_batch import SharedBatch
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.base import parse_datetime
+from ocpi_hub.ocpi.json_text import members
+from tests.support.factories import CPO, EMSP, text
+from tests.unit.ocpi.factories import make_connector, make_evse, make_location
+
+START = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def at(seconds: int) -> str:
+    return (START + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def key(location_id: str = "LOC1", audience: str = EVERYBODY) -> ObjectKey:
+    return ObjectKey("locations", CPO, location_id, audience=audience)
+
+
+TO_EMSP = key(audience=str(EMSP))
+EVSE = evse_key(key(), "E1")
+
+
+def location(seconds: int = 0, **fields: Any) -> dict[str, Any]:
+    evses = [
+        make_evse(uid=uid, last_updated=at(seconds), connectors=[connector(seconds)])
+        for uid in ("E1", "e2")
+    ]
+    return make_location(**{"last_updated": at(seconds), "evses": evses} | fields)
+
+
+def connector(seconds: int, **fields: Any) -> dict[str, Any]:
+    return make_connector(**{"last_updated": at(seconds)} | fields)
+
+
+def row(value: dict[str, Any], of: ObjectKey | None = None) -> SharedObject:
+    dated = parse_datetime(value["last_updated"])
+    return SharedObject(of or key(), text(value), dated, 7, 1, Origin.BROADCAST, "before")
+
+
+def change(
+    value: dict[str, Any],
+    *part: str,
+    of: ObjectKey | None = None,
+    partial: bool = False,
+    **more: Any,
+) -> Change:
+    return Change(
+        key=of or key(),
+        body=text(value),
+        partial=partial,
+        last_updated=parse_datetime(value["last_updated"]),
+        origin=Origin.BROADCAST if of is None else Origin.DIRECT,
+        correlation_id="now",
+        part=part,
+        **more,
+    )
+
+
+def status(value: str, seconds: int, uid: str = "E1", **more: Any) -> Change:
+    return change({"status": value, "last_updated": at(seconds)}, uid, partial=True, **more)
+
+
+def now(batch: SharedBatch, of: ObjectKey | None = None) -> dict[str, Any]:
+    found = batch.row(of or key())
+    assert found is not None
+    body: dict[str, Any] = json.loads(found.body)
+    if found.key == whole_key(found.key):
+        assert found.last_updated == parse_datetime(body["last_updated"])
+    return body
+
+
+@pytest.mark.req("LO-05")
+def test_an_evse_changes_the_text_of_its_location_and_moves_its_own_row_alone() -> None:
+    batch = SharedBatch([row(location())])
+    assert batch.apply(status("CHARGING", 5)) is Changed.UPDATED
+    body = now(batch)
+    assert [(evse["uid"], evse["status"]) for evse in body["evses"]] == [
+        ("E1", "CHARGING"),
+        ("e2", "AVAILABLE"),
+    ]
+    assert body["last_updated"] == body["evses"][0]["last_updated"] == at(5)
+    assert now(batch, EVSE) == body["evses"][0]
+    assert (batch.moved, batch.rewritten, batch.replaced) == ({EVSE}, {key()}, set())
+    location_row, evse_row = batch.row(key()), batch.row(EVSE)
+    assert location_row is not None
+    assert evse_row is not None
+    assert (location_row.correlation_id, evse_row.correlation_id) == ("before", "now")
+
+
+@pytest.mark.req("LO-05")
+def test_a_connector_moves_the_row_of_its_evse() -> None:
+    batch = SharedBatch([row(location())])
+    assert batch.apply(change(connector(3, id="2"), "e1", "2")) is Changed.CREATED
+    patch = {"max_voltage": 400, "last_updated": at(4)}
+    assert batch.apply(change(patch, "E1", "1", partial=True)) is Changed.UPDATED
+    body = now(batch)
+    assert body["last_updated"] == body["evses"][0]["last_updated"] == at(4)
+    assert [each["max_voltage"] for each in body["evses"][0]["connectors"]] == [400, 230]
+    assert now(batch, EVSE) == body["evses"][0]
+    assert batch.moved == {EVSE}, "both spellings of the uid name one EVSE"
+
+
+def test_a_new_evse_is_created_and_never_an_unknown_one_patched() -> None:
+    batch = SharedBatch([row(location(evses=None))])
+    assert batch.apply(status("CHARGING", 5)) is Changed.MISSING
+    assert batch.apply(change(connector(5), "E1", "1")) is Changed.MISSING
+    assert batch.apply(change(make_evse(last_updated=at(1)), "E1")) is Changed.CREATED
+    patch = {"max_voltage": 1, "last_updated": at(5)}
+    assert batch.apply(change(patch, "E1", "9", partial=True)) is Changed.MISSING
+    assert [evse["uid"] for evse in now(batch)["evses"]] == ["E1"]
+
+
+@pytest.mark.req("LO-09")
+def test_a_part_of_a_location_that_is_not_there_is_told_apart() -> None:
+    batch = SharedBatch([])
+    assert batch.apply(status("CHARGING", 5)) is Changed.UNKNOWN_LOCATION
+    assert batch.apply(change(make_evse(), "E1")) is Changed.UNKNOWN_LOCATION
+    assert batch.apply(change(connector(1), "E1", "1", of=TO_EMSP)) is Changed.UNKNOWN_LOCATION
+    assert not batch.moved | batch.rewritten | batch.owed
+
+
+@pytest.mark.req("LO-05")
+def test_a_part_is_stale_by_its_own_time_and_times_never_go_back() -> None:
+    batch = SharedBatch([row(location(10))])
+    assert batch.apply(status("CHARGING", 9)) is Changed.STALE
+    assert batch.apply(change(connector(9), "E1", "1")) is Changed.STALE
+    assert batch.apply(change(make_evse(uid="E3", last_updated=at(2)), "E3")) is Changed.CREATED
+    assert batch.apply(status("CHARGING", 3, "E3")) is Changed.UPDATED
+    assert batch.apply(status("BLOCKED", 2, "E3")) is Changed.STALE
+    body = now(batch)
+    assert body["last_updated"] == at(10)
+    assert (body["evses"][2]["status"], body["evses"][2]["last_updated"]) == ("CHARGING", at(3))
+    assert batch.apply(change(location(9, name="old"))) is Changed.STALE
+
+
+def test_the_same_content_again_changes_nothing() -> None:
+    batch = SharedBatch([row(location())])
+    same = location()
+    assert batch.apply(change(dict(reversed(same.items())))) is Changed.UNCHANGED
+    assert batch.apply(change(same["evses"][0], "E1")) is Changed.UNCHANGED
+    assert batch.apply(change(connector(0, max_voltage=230.0), "E1", "1")) is Changed.UNCHANGED
+    assert batch.apply(status("AVAILABLE", 0)) is Changed.UNCHANGED
+    assert not batch.moved | batch.rewritten | batch.owed
+    assert batch.apply(status("AVAILABLE", 1)) is Changed.UPDATED, "it was confirmed later"
+
+
+def test_a_whole_location_withdraws_what_was_said_of_its_evses() -> None:
+    batch = SharedBatch([row(location())])
+    batch.apply(status("CHARGING", 5))
+    patch = {"name": "A name", "last_updated": at(6)}
+    assert batch.apply(change(patch, partial=True)) is Changed.UPDATED
+    assert now(batch)["evses"][0]["status"] == "CHARGING"
+    assert (batch.moved, batch.rewritten, batch.replaced) == ({key()}, set(), {key()})
+    assert batch.row(EVSE) is None
+    batch.apply(status("RESERVED", 7))
+    assert (batch.moved, batch.rewritten) == ({key(), EVSE}, set())
+    assert (now(batch)["name"], now(batch, EVSE)["status"]) == ("A name", "RESERVED")
+
+
+def test_an_addressed_part_begins_with_the_broadcast_location_and_owes_the_evse_alone() -> None:
+    batch = SharedBatch([row(location())])
+    evse = evse_key(TO_EMSP, "E1")
+    assert batch.apply(status("RESERVED", 5, of=TO_EMSP)) is Changed.UPDATED
+    assert batch.apply(status("BLOCKED", 6, "E2", of=TO_EMSP)) is Changed.UPDATED
+    assert [each["status"] for each in now(batch)["evses"]] == ["AVAILABLE"] * 2
+    assert [each["status"] for each in now(batch, TO_EMSP)["evses"]] == ["RESERVED", "BLOCKED"]
+    assert batch.owed == {evse, evse_key(TO_EMSP, "E2")}
+    assert batch.moved == batch.owed | {TO_EMSP}
+
+
+def test_an_addressed_part_goes_on_from_the_addressed_location() -> None:
+    batch = SharedBatch([row(location()), row(location(name="Yours"), TO_EMSP)])
+    assert batch.apply(status("RESERVED", 5, of=TO_EMSP)) is Changed.UPDATED
+    assert (now(batch, TO_EMSP)["name"], batch.rewritten) == ("Yours", {TO_EMSP})
+
+
+def test_a_refused_patch_leaves_nothing_behind() -> None:
+    def refuse(_: str) -> None:
+        raise InvalidRequest("no")
+
+    batch = SharedBatch([row(location())])
+    for refused in (
+        status("CHARGING", 5, check=refuse),
+        change({"name": None, "last_updated": at(5)}, partial=True, check=refuse),
+        change({"id": "x", "last_updated": at(5)}, "E1", "1", partial=True, check=refuse),
+    ):
+        with pytest.raises(InvalidRequest):
+            batch.apply(refused)
+    assert now(batch) == location()
+    assert not batch.moved | batch.rewritten
+
+
+def test_parts_that_each_fit_do_not_outgrow_the_limit_together() -> None:
+    whole = row(location())
+    room = len(whole.body.encode()) + 500
+    batch = SharedBatch([whole])
+    results = []
+    for number in range(6):
+        evse = make_evse(uid=f"N{number}", physical_reference="ü" * 16, last_updated=at(number))
+        results.append(batch.apply(change(evse, f"N{number}", max_bytes=room)))
+    assert set(results) == {Changed.CREATED, Changed.TOO_LARGE}
+    assert results == sorted(results, key=lambda changed: changed.value), "the first ones fit"
+    size = len(text(now(batch)).encode())
+    rendered = batch.row(key())
+    assert rendered is not None
+    assert len(rendered.body.encode()) <= room
+    assert size > 0
+
+
+def test_ten_thousand_changes_of_one_evse_take_its_location_apart_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = row(location())
+    parsed: list[str] = []
+
+    def counting(value: str) -> list[tuple[str, str]]:
+        if '"evses"' in value:
+            parsed.append(value)
+        return members(value)
+
+    monkeypatch.setattr("ocpi_hub.ocpi.location_text.members", counting)
+    batch = SharedBatch([whole])
+    for second in range(10_000):
+        state = "CHARGING" if second % 2 else "AVAILABLE"
+        assert batch.apply(status(state, second + 1, max_bytes=100_000)) is Changed.UPDATED
+    assert len(parsed) == 1
+    assert batch.moved == {EVSE}
+    assert (now(batch)["evses"][0]["status"], now(batch)["last_updated"]) == (
+        "CHARGING",
+        at(10_000),
+    )
+
+
+def test_a_location_that_is_put_and_then_changed_is_written_whole() -> None:
+    batch = SharedBatch([])
+    assert batch.apply(change(location())) is Changed.CREATED
+    assert batch.apply(status("CHARGING", 1)) is Changed.UPDATED
+    assert (batch.moved, batch.rewritten) == ({key(), EVSE}, set())
+    assert [found.key for found in batch.rows(sorted(batch.moved))] == [key(), EVSE]
+    assert now(batch)["evses"][0]["status"] == "CHARGING"
+
+
+def test_keys_of_asks_for_the_published_location_of_addressed_parts() -> None:
+    put = replace(change(make_evse(), "E1", of=TO_EMSP))
+    assert SharedBatch.keys_of([put]) == {TO_EMSP, key()}
+    assert SharedBatch.keys_of([change(location(), of=TO_EMSP)]) == {TO_EMSP}

@@ -116,7 +116,7 @@ class SharedBatch:
                 self._withdraw_evses(key)
         return applied.changed
 
-    def _put(self, key: ObjectKey, body: str, change: Change) -> None:
+    def _put(self, key: ObjectKey, body: str, change: Change, path: tuple[str, ...] = ()) -> None:
         """A row with a new position, which whoever it is addressed to is owed."""
         base = self._rows.get(key) or _blank(key, change)
         self._rows[key] = replace(
@@ -125,6 +125,7 @@ class SharedBatch:
             last_updated=change.last_updated,
             origin=change.origin,
             correlation_id=change.correlation_id,
+            path=path,
         )
         self.moved.add(key)
         self.owed.add(key)
@@ -173,7 +174,7 @@ class SharedBatch:
         self._open[key] = location
         moment = max(base.last_updated, change.last_updated)
         self._rows[key] = replace(self._rows[key], last_updated=moment)
-        self._put(change.feed_key, evse, change)
+        self._put(change.feed_key, evse, change, location.path)
         self._evses.setdefault(key, set()).add(change.feed_key)
 
 

@@ -45,6 +45,8 @@ class SharedObject:
     """A stored object with its text as it came.
 
     Attributes:
+        path: what stands in front of it in a URL, where its text does not say that: of an EVSE its
+            owner and Location.
         body: the JSON text, byte for byte.
         position: its place in the module's change feed.
         serial: its place in lists; never changes.
@@ -57,6 +59,7 @@ class SharedObject:
     serial: int
     origin: Origin
     correlation_id: str
+    path: tuple[str, ...] = ()
 
 
 class DirectedState(StrEnum):

@@ -49,6 +49,11 @@ class _Parent:
         at = self._index(identifier)
         return None if at is None else self._children[at]
 
+    def string(self, field: str) -> str:
+        """A field of the parent that is a string."""
+        value: str = json.loads(self._fields[field])
+        return value
+
     def put(self, child: str, last_updated: str) -> None:
         """Put this child in its place, or at the end."""
         identifier = _string(child, self._kind.identifier)
@@ -101,6 +106,15 @@ class OpenLocation:
 
     def __init__(self, text: str) -> None:
         self._parent = _Parent(text, _EVSES)
+
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """Country code, party id and id as the owner spells them."""
+        return (
+            self._parent.string("country_code"),
+            self._parent.string("party_id"),
+            self._parent.string("id"),
+        )
 
     def evse(self, evse_uid: str) -> str | None:
         """The EVSE as it stands; None if there is no such EVSE."""

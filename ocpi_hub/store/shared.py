@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -142,7 +143,7 @@ class PostgresSharedStore:
             await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
         if batch.moved:
             rows = map(_stored, batch.rows(sorted(batch.moved)))
-            await connection.execute(SQL.store_changes, *columns(rows, 10))
+            await connection.execute(SQL.store_changes, *columns(rows, 11))
         addressed = sorted(key for key in batch.owed if key.audience != EVERYBODY)
         if addressed:
             owed = columns(map(key_columns, addressed), 6)
@@ -167,7 +168,9 @@ def _text(row: SharedObject) -> tuple[object, ...]:
 
 
 def _stored(row: SharedObject) -> tuple[object, ...]:
-    return (*key_columns(row.key), row.body, row.last_updated, row.origin, row.correlation_id)
+    path = json.dumps(row.path) if row.path else None
+    text = (row.body, row.last_updated, row.origin, row.correlation_id, path)
+    return (*key_columns(row.key), *text)
 
 
 def _shared_object(row: asyncpg.Record) -> SharedObject:
@@ -180,7 +183,13 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
         serial=row["serial"],
         origin=Origin(row["origin"]),
         correlation_id=row["correlation_id"],
+        path=path_of(row),
     )
+
+
+def path_of(row: asyncpg.Record) -> tuple[str, ...]:
+    """The path of a row of `shared_object`."""
+    return tuple(json.loads(row["path"])) if row["path"] else ()
 
 
 def page_of(rows: Sequence[asyncpg.Record], total: int) -> Page:

@@ -13,7 +13,7 @@ from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import EVERYBODY, Origin
 from ocpi_hub.domain.party import InterfaceRole, PartyId
-from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl, UnknownForPatch
+from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl, UnknownForPatch, UnknownLocation
 from ocpi_hub.ocpi.base import OcpiModel, parse_datetime
 from ocpi_hub.ocpi.paging import PageRequest, parse_page
 from ocpi_hub.ocpi.parse import Parsed, parse_json
@@ -78,14 +78,17 @@ def refuse_page_link(message: Message) -> None:
         raise InvalidRequest("This page link was changed: follow the Link header as it is")
 
 
-def owner_in_path(message: Message) -> PartyId:
+def owner_in_path(message: Message, *, levels: int = 1) -> PartyId:
     """The owner that a client owned object's URL names; it must be the caller's (TF-25).
 
+    Args:
+        levels: how many ids may follow the owner: of the object, and of parts of it.
+
     Raises:
-        NotFound: the path is not `{country_code}/{party_id}/{object_id}`.
+        NotFound: the path is not `{country_code}/{party_id}/{object_id}`, with parts if there are.
         NotOwnUrl: the party belongs to another platform.
     """
-    if len(message.path) != 3:
+    if not 3 <= len(message.path) < 3 + levels:
         raise NotFound(
             f"{message.module} {message.interface_role} has no such path:"
             " expected /{country_code}/{party_id}/{id}"
@@ -174,10 +177,13 @@ def require_applied(changed: Changed) -> None:
 
     Raises:
         UnknownForPatch: a patch of an object the hub does not hold.
+        UnknownLocation: a part of a Location the hub does not hold (LO-09).
         InvalidRequest: the object would be too large.
     """
     if changed is Changed.MISSING:
         raise UnknownForPatch
+    if changed is Changed.UNKNOWN_LOCATION:
+        raise UnknownLocation("The hub does not hold this Location: PUT it in full")
     if changed is Changed.TOO_LARGE:
         raise InvalidRequest("The object would be larger than this hub keeps")
 
@@ -189,7 +195,7 @@ def changed_reply(changed: Changed, change: Change) -> Reply:
             return ok(http_status=201)
         case Changed.UPDATED | Changed.UNCHANGED:
             return ok()
-        case Changed.STALE | Changed.MISSING | Changed.TOO_LARGE:
+        case Changed.STALE | Changed.MISSING | Changed.UNKNOWN_LOCATION | Changed.TOO_LARGE:
             log.info(
                 "stale_push_dropped",
                 module=change.key.module,

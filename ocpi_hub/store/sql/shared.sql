@@ -14,18 +14,19 @@ join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 -- name: store_changes
 insert into shared_object as o (
     module, country_code, party_id, object_id, object_type, audience, position, body,
-    last_updated, origin, correlation_id)
+    last_updated, origin, correlation_id, path)
 select module, country_code, party_id, object_id, object_type, audience,
-    nextval('shared_object_position'), body::json, last_updated, origin, correlation_id
+    nextval('shared_object_position'), body::json, last_updated, origin, correlation_id, path::json
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::timestamptz[], $9::text[], $10::text[])
+    $8::timestamptz[], $9::text[], $10::text[], $11::text[])
     as c (
     module, country_code, party_id, object_id, object_type, audience, body, last_updated, origin,
-    correlation_id)
+    correlation_id, path)
 on conflict (module, country_code, party_id, object_id, object_type, audience) do update
 set position = excluded.position, body = excluded.body, last_updated = excluded.last_updated,
-    origin = excluded.origin, correlation_id = excluded.correlation_id, deleted = false,
+    origin = excluded.origin, correlation_id = excluded.correlation_id, path = excluded.path,
+    deleted = false,
     changed_at = now();
 
 -- name: rewrite_locations

@@ -15,13 +15,14 @@ INSTALL_LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q
 
-.PHONY: help demo run test lint format conformance lock clean
+.PHONY: help demo run test soak lint format conformance lock clean
 
 help:
 	@echo "make demo         hub, two CPOs and two eMSPs over real HTTP: shows and checks what the hub does"
 	@echo "make demo KEEP=1  the same, and leaves everything running"
 	@echo "make run          the hub alone, on its own PostgreSQL"
 	@echo "make test         all tests, on a real PostgreSQL of their own"
+	@echo "make soak         PostgreSQL restarted every 10 s for two minutes, under load"
 	@echo "make lint         format, lint, types, import directions"
 	@echo "make format       rewrite the files as lint wants them"
 	@echo "make conformance  run the tests and write docs/conformance.md"
@@ -63,6 +64,9 @@ run: $(RUN_READY)
 
 test: $(DEV_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(DEV_READY)
+	SOAK_RESTARTS=12 SOAK_EVERY_S=10 $(BIN)/python -m pytest tests/fault/test_database_restarts.py
 
 conformance: $(DEV_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --conformance docs/conformance.md

@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     batch_rows: int = Field(1000, ge=1, le=5000)
     batch_queue_rows: int = Field(20_000, ge=1)
 
+    message_retention_days: int = Field(30, ge=1, le=3650)
+    message_queue_rows: int = Field(10_000, ge=1)
+    message_bodies: bool = False
+    message_body_bytes: int = Field(16_384, ge=1, le=262_144)
+
     token_grace_s: float = Field(300.0, ge=0)
     invitation_days: int = Field(30, ge=1)
     handshake_timeout_s: float = Field(10.0, gt=0)

@@ -40,12 +40,13 @@ def assemble(around: Surroundings) -> Parts:
             ("directory", keeper.run),
             ("liveness", delivery.liveness.run),
             ("errands", delivery.errands.run),
+            ("message-days", stores.message_days.run),
         ),
         background=(
             ("delivery", delivery.directed.run),
             ("late-endpoints", delivery.late_endpoints.run),
             ("catch-up", delivery.catch_up.run),
-            ("renewal", renewal(around, stores, keeper).run),
+            ("renewal", renewal(around, stores, delivery, keeper).run),
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),
         ),
@@ -57,6 +58,7 @@ def assemble(around: Surroundings) -> Parts:
             stores.tokens.questions,
             stores.feed.questions,
             stores.feed.gaps,
+            stores.messages.records,
         ),
         app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
     )

@@ -20,6 +20,7 @@ from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
+from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
@@ -46,7 +47,16 @@ class Delivery:
             check_s=settings.handshake_timeout_s,
             returned=lambda: self.directed.wake(),
         )
-        self.client = ObservedClient(around.wrappers.client(around.client), self.liveness.answered)
+        self.recorder = Recorder(
+            stores.messages.records.offer,
+            clock,
+            body_bytes=settings.message_body_bytes if settings.message_bodies else 0,
+        )
+        self.client = ObservedClient(
+            RecordedClient(around.wrappers.client(around.client), self.recorder, clock),
+            self.liveness.answered,
+        )
+        self.handshake_client = RecordedClient(around.client, self.recorder, clock)
         self.directed = DirectedDelivery(
             self.custody,
             self.client,

@@ -32,7 +32,7 @@ def ocpi_server(
     settings = around.settings
     handshake = Handshake(
         stores.registration,
-        around.client,
+        delivery.handshake_client,
         UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
         settings,
         public_url=around.public_url,
@@ -54,6 +54,7 @@ def ocpi_server(
         ),
         _handlers(around, stores, delivery),
         delivery.liveness.seen,
+        delivery.recorder,
     )
 
 
@@ -71,7 +72,7 @@ def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[
         stores.decisions,
         settings=settings,
         clock=around.clock,
-        mask=lambda uid: around.keyring.mac("token uid", uid),
+        mask=around.mask_uid,
     )
     return {
         Module.TOKENS.value: TokensHandler(
@@ -95,11 +96,13 @@ def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[
     }
 
 
-def renewal(around: Surroundings, stores: Stores, keeper: DirectoryKeeper) -> Renewal:
+def renewal(
+    around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
+) -> Renewal:
     settings, url = around.settings, around.known_url
     onboarding = Onboarding(
         stores.registration,
-        around.client,
+        delivery.handshake_client,
         UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
         settings,
         public_url=around.public_url,

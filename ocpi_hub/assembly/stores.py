@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.delivery.custody import Patience
+from ocpi_hub.delivery.messages import shaped
 from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
 from ocpi_hub.store.client_info import PostgresClientInfoStore
@@ -13,6 +14,8 @@ from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
+from ocpi_hub.store.message_days import MessageDays
+from ocpi_hub.store.messages import PostgresMessageWriter
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.renewal import PostgresRenewalStore
 from ocpi_hub.store.shared import PostgresSharedStore
@@ -67,3 +70,10 @@ class Stores:
             overlap=timedelta(seconds=settings.catch_up_overlap_s),
         )
         self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))
+        self.message_days = MessageDays(database, keep_days=settings.message_retention_days)
+        self.messages = PostgresMessageWriter(
+            database,
+            self.message_days,
+            lambda seen: shaped(seen, around.mask_uid),
+            queue_rows=settings.message_queue_rows,
+        )

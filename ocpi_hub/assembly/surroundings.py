@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -17,9 +17,16 @@ from ocpi_hub.settings import Settings
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.liveness import PostgresLivenessStore
 from ocpi_hub.store.secret_key import Keyring
-from ocpi_hub.store.writer import BatchWriter
 
 Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+class Writer(Protocol):
+    """A loop that writes what others hand in; it ends last."""
+
+    name: str
+
+    async def run(self, stop: asyncio.Event) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,10 @@ class Surroundings:
     serves: bool
     wrappers: Wrappers
 
+    def mask_uid(self, uid: str) -> str:
+        """The keyed hash that stands for a token's uid in logs and records (decision D-15)."""
+        return self.keyring.mac("token uid", uid.upper())
+
     @property
     def known_url(self) -> str | None:
         """`public_url` if partners can reach the hub there: a process that only works in the
@@ -71,7 +82,7 @@ class Parts:
     liveness_store: PostgresLivenessStore
     always: tuple[tuple[str, Loop], ...]
     background: tuple[tuple[str, Loop], ...]
-    writers: tuple[BatchWriter[Any, Any], ...]
+    writers: tuple[Writer, ...]
     app: web.Application
 
     def loops(self, roles: Roles) -> tuple[tuple[str, Loop], ...]:

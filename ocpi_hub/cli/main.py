@@ -27,6 +27,7 @@ import uvloop
 from ocpi_hub import __version__
 from ocpi_hub.cli.authorization import add_authorization_parser
 from ocpi_hub.cli.cdr import add_cdr_parser
+from ocpi_hub.cli.message import add_message_parser
 from ocpi_hub.cli.party import add_party_parser
 from ocpi_hub.cli.platform import add_platform_parser
 from ocpi_hub.cli.relation import add_relation_parser
@@ -96,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_relation_parser(commands)
     add_authorization_parser(commands)
     add_cdr_parser(commands)
+    add_message_parser(commands)
     add_party_parser(commands)
     return parser
 

@@ -30,7 +30,7 @@ from ocpi_hub.delivery.verdict import (
     judge,
 )
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
-from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient
+from ocpi_hub.domain.exchange import Answer, Exchange, LegKind, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
 from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError, StoreUnavailable
@@ -274,6 +274,7 @@ class DirectedDelivery:
             correlation_id=attempt.correlation_id,
             body=body.encode(),
             sender_key=self._platform_key(attempt.key.owner),
+            kind=LegKind.CUSTODY,
         )
 
     def _platform_key(self, owner: PartyId) -> str:

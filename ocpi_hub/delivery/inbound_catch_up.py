@@ -25,7 +25,7 @@ from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
 from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
 from ocpi_hub.delivery.listed_cdrs import Listed, ListedCdrs, data_elements
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.exchange import Answer, OutboundClient, OutboundRequest
+from ocpi_hub.domain.exchange import Answer, LegKind, OutboundClient, OutboundRequest
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform, Role
 from ocpi_hub.errors import HubError, OcpiError, StoreError
 from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
@@ -184,6 +184,7 @@ class InboundCatchUp:
             method="GET",
             correlation_id=str(uuid.uuid4()),
             query=(("date_from", timestamp(job.date_from)),),
+            kind=LegKind.CATCH_UP,
         )
         # A stored URL is good as long as the platform's endpoint has not moved since.
         known = url is not None and _origin(url) == _origin(endpoint)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urljoin
 
-from ocpi_hub.domain.exchange import OutboundRequest
+from ocpi_hub.domain.exchange import LegInfo, LegKind, OutboundRequest
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
 from ocpi_hub.errors import HubRoutingError, InvalidRequest, ReceiverNotConnected
@@ -27,6 +27,7 @@ class Leg:
         path: segments after the endpoint's URL, percent-decoded.
         sender_key: see `OutboundRequest`; "": the sender itself.
         urgent: see `OutboundRequest`.
+        kind: why it is sent.
     """
 
     receiver: PartyId
@@ -41,6 +42,7 @@ class Leg:
     body: bytes = b""
     sender_key: str = ""
     urgent: bool = False
+    kind: LegKind = LegKind.RELAY
 
 
 def endpoint_url(platform: Platform, module: str, interface_role: InterfaceRole) -> str:
@@ -98,6 +100,16 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
         body=leg.body or None,
         sender_key=leg.sender_key or str(leg.sender),
         urgent=leg.urgent,
+        about=LegInfo(
+            leg.kind,
+            platform.platform_id,
+            leg.sender,
+            leg.receiver,
+            leg.module,
+            leg.interface_role,
+            ids,
+            platform.endpoints.get((leg.module, leg.interface_role)),
+        ),
     )
 
 
@@ -125,10 +137,11 @@ def configuration_request(
     if platform.our_token is None:
         raise ReceiverNotConnected(f"{platform.platform_id} is not connected")
     lower = Quirk.LOWERCASE_IDS in platform.quirks
+    endpoint, ids = endpoint_url(platform, module, interface_role), headers.message_ids({})
     return OutboundRequest(
         method=method,
         url=join_url(
-            endpoint_url(platform, module, interface_role),
+            endpoint,
             tuple(segment.lower() if lower else segment for segment in path),
             trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
         ),
@@ -138,11 +151,21 @@ def configuration_request(
             headers.AUTHORIZATION: headers.authorization(
                 platform.our_token, raw=Quirk.RAW_TOKEN in platform.quirks
             ),
-            **headers.id_headers(headers.message_ids({})),
+            **headers.id_headers(ids),
             "Content-Type": "application/json",
         },
         body=body,
         sender_key=module,
+        about=LegInfo(
+            LegKind.PUSH,
+            platform.platform_id,
+            None,
+            None,
+            module,
+            interface_role,
+            ids,
+            endpoint,
+        ),
     )
 
 

@@ -8,7 +8,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
+
+from ocpi_hub.domain.message import MessageIds
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+
+
+class LegKind(StrEnum):
+    """Why a request was made."""
+
+    INBOUND = "inbound"
+    """A platform called the hub."""
+    RELAY = "relay"
+    """A message passed on while its sender waits: authorizations too."""
+    PUSH = "push"
+    """The hub brings a receiver up to date."""
+    CUSTODY = "custody"
+    """An attempt to deliver a directed object."""
+    CATCH_UP = "catch_up"
+    """The hub fetches what an owner could not push."""
+    HANDSHAKE = "handshake"
+    """Versions and credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegInfo:
+    """What one request between a platform and the hub is about, for its record.
+
+    Attributes:
+        platform_id: the platform at the other end; None in a handshake before it has an id.
+        sender, receiver: FROM and TO; None where there is none.
+        module: the module identifier, `versions`, or `other`.
+        endpoint: the URL that the platform announced, which the request's own URL extends.
+    """
+
+    kind: LegKind
+    platform_id: PlatformId | None
+    sender: PartyId | None
+    receiver: PartyId | None
+    module: str
+    interface_role: InterfaceRole | None
+    ids: MessageIds
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +63,7 @@ class OutboundRequest:
         deadline_s: seconds for all of it: waiting for a slot, connecting, sending, the answer.
         sender_key: on whose behalf; those who send to one receiver share its limit fairly.
         urgent: somebody waits for the answer at a charger: it goes before what can wait.
+        about: for the message record; without it none is kept.
     """
 
     method: str
@@ -31,6 +74,7 @@ class OutboundRequest:
     body: bytes | None = None
     sender_key: str = ""
     urgent: bool = False
+    about: LegInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

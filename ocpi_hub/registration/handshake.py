@@ -153,6 +153,7 @@ class Handshake:
             credentials.credentials_token,
             limit_key=f"handshake {platform.platform_id}",
             raw=Quirk.RAW_TOKEN in platform.quirks,
+            platform_id=platform.platform_id,
         )
         found = await self._partner.discover(credentials.url, their_access)
         registration = Registration(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 from urllib.parse import urlsplit
@@ -176,6 +176,7 @@ class Onboarding:
                 f" `platform rotate {started.platform_id}` renews its credentials"
             )
         platform_id = started.platform_id
+        access = replace(access, platform_id=platform_id)
         try:
             await self._connect(platform_id, found, access, our_token)
         except BaseException:
@@ -206,6 +207,7 @@ class Onboarding:
             platform.our_token,
             limit_key=f"handshake {platform.platform_id}",
             raw=Quirk.RAW_TOKEN in platform.quirks,
+            platform_id=platform.platform_id,
         )
         found = await self._discover(platform.versions_url, access)
         new = new_token()
@@ -250,7 +252,7 @@ class Onboarding:
             # The partner believes that we are registered.
             token_c = answer.credentials.credentials_token
             await self._partner.withdraw(
-                found.credentials_url, Access(token_c, access.limit_key, found.raw)
+                found.credentials_url, replace(access, token=token_c, raw=found.raw)
             )
             raise
 
@@ -266,7 +268,7 @@ class Onboarding:
         return await self._partner.send_credentials(
             method,
             found.credentials_url,
-            Access(access.token, access.limit_key, found.raw),
+            replace(access, raw=found.raw),
             self._offer.credentials(token),
         )
 

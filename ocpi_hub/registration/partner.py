@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocpi_hub.domain.exchange import (
     Answer,
     Exchange,
+    LegInfo,
+    LegKind,
     NoAnswer,
     OutboundClient,
     OutboundRequest,
     Unreachable,
 )
 from ocpi_hub.domain.message import MessageIds
-from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, Module
+from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, Module, PlatformId
 from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
@@ -60,11 +62,13 @@ class Access:
         raw: the token travels without Base64.
         limit_key: see `OutboundRequest`; not the platform's own, so that traffic which waits for
             a slow partner does not keep the handshake from repairing it.
+        platform_id: for the message records; None as long as the platform has none.
     """
 
     token: CredentialsToken
     limit_key: str
     raw: bool = False
+    platform_id: PlatformId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ class PartnerCalls:
         exchange = await self._send("GET", url, access, self._timeout_s)
         if not isinstance(exchange, Answer) or exchange.http_status != 401:
             return exchange, access
-        other = Access(access.token, access.limit_key, raw=not access.raw)
+        other = replace(access, raw=not access.raw)
         second = await self._send("GET", url, other, self._timeout_s)
         if isinstance(second, Answer) and second.http_status == 200:
             log.info("credentials_spelling_found", partner=access.limit_key, raw=other.raw)
@@ -216,7 +220,19 @@ class PartnerCalls:
         }
         if body is not None:
             all_headers["Content-Type"] = "application/json"
-        request = OutboundRequest(method, url, access.limit_key, deadline_s, all_headers, body)
+        # Versions are read with GET, credentials never are.
+        module = "versions" if method == "GET" else Module.CREDENTIALS.value
+        request = OutboundRequest(
+            method,
+            url,
+            access.limit_key,
+            deadline_s,
+            all_headers,
+            body,
+            about=LegInfo(
+                LegKind.HANDSHAKE, access.platform_id, None, None, module, None, ids, endpoint=url
+            ),
+        )
         return await self._client.send(request)
 
     def _data(self, step: str, exchange: Exchange) -> object:

@@ -16,10 +16,12 @@ import structlog
 from aiohttp import web
 
 from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.messages import Recorder
 from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.domain.exchange import LegInfo, LegKind
 from ocpi_hub.domain.message import MessageIds, Reply
-from ocpi_hub.domain.party import PartyId, Platform
-from ocpi_hub.errors import NotFound, Overloaded
+from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
+from ocpi_hub.errors import NotFound, OcpiError, Overloaded
 from ocpi_hub.ocpi import headers
 from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.inbound import (
@@ -52,14 +54,18 @@ class _Exchange:
     """What the pipeline learns about one request on its way.
 
     Attributes:
-        sender, to: of the request; the response's routing headers follow from them.
+        sender, to: of the request; the response's routing headers follow from the sender.
+        error: why it failed, in the hub's words.
     """
 
     ids: MessageIds
     functional: bool = False
     sender: PartyId | None = None
+    to: PartyId | None = None
     platform: Platform | None = None
     target: Target | None = None
+    body: bytes = b""
+    error: str | None = None
 
 
 class OcpiServer:
@@ -68,6 +74,7 @@ class OcpiServer:
     Args:
         handlers: functional modules by identifier.
         seen: told about every authenticated message.
+        recorder: notes every request of a platform.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class OcpiServer:
         configuration: ConfigurationHandler,
         handlers: Mapping[str, Handler],
         seen: Callable[[Platform], None],
+        recorder: Recorder,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -87,6 +95,7 @@ class OcpiServer:
         self._configuration = configuration
         self._handlers = handlers
         self._seen = seen
+        self._recorder = recorder
         self._gate = Gate(settings.max_requests_in_flight)
         self._rate = RateLimit(settings.rate_limit_rps, clock, lambda: keeper.processes)
 
@@ -103,7 +112,10 @@ class OcpiServer:
                 reply = await self._serve(request, exchange, started)
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers
             reply = error_reply(error, functional=exchange.functional)
-        self._log(request, exchange, reply, started)
+            exchange.error = error.message if isinstance(error, OcpiError) else type(error).__name__
+        elapsed_s = self._clock.monotonic() - started
+        self._log(request, exchange, reply, elapsed_s)
+        self._record(request, exchange, reply, elapsed_s)
         return self._response(reply, exchange)
 
     async def _serve(self, request: web.Request, exchange: _Exchange, started: float) -> Reply:
@@ -121,7 +133,7 @@ class OcpiServer:
         await self._limit_rate(request.method, exchange, caller.platform)
         body = b""
         if request.method in _WITH_BODY:
-            body = await read_body(
+            body = exchange.body = await read_body(
                 request,
                 timeout_s=self._settings.request_read_timeout_s,
                 max_bytes=self._settings.max_body_bytes,
@@ -149,7 +161,7 @@ class OcpiServer:
         if target is None:
             raise AssertionError("the target is read before")
         message = read_message(request, target, caller, exchange.ids, body)
-        exchange.sender = message.sender
+        exchange.sender, exchange.to = message.sender, message.to
         handler = self._handlers.get(message.module)
         if message.version != self._configuration.version or handler is None:
             raise NotFound("This hub offers no such module in this version: see /ocpi/versions")
@@ -163,14 +175,43 @@ class OcpiServer:
             all_headers |= headers.routing_headers(to=exchange.sender, sender=sender)
         return _plain(reply, all_headers)
 
-    def _log(self, request: web.Request, exchange: _Exchange, reply: Reply, started: float) -> None:
+    def _record(
+        self, request: web.Request, exchange: _Exchange, reply: Reply, elapsed_s: float
+    ) -> None:
+        """Requests of nobody known are not recorded: anybody could fill the table."""
+        if exchange.platform is None:
+            return
+        interface = self._interface(exchange)
+        role, _, module = interface.rpartition("/")
+        about = LegInfo(
+            LegKind.INBOUND,
+            exchange.platform.platform_id,
+            exchange.sender,
+            exchange.to,
+            module,
+            InterfaceRole(role.upper()) if role else None,
+            exchange.ids,
+        )
+        self._recorder.inbound(
+            about,
+            request.method,
+            request.raw_path,
+            exchange.body,
+            reply,
+            elapsed_s=elapsed_s,
+            error=exchange.error,
+        )
+
+    def _log(
+        self, request: web.Request, exchange: _Exchange, reply: Reply, elapsed_s: float
+    ) -> None:
         log.info(
             "request_served",
             method=request.method,
             interface=self._interface(exchange),
             sender=str(exchange.sender) if exchange.sender else None,
             http_status=reply.http_status,
-            duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
+            duration_ms=round(elapsed_s * 1000, 1),
         )
 
     def _interface(self, exchange: _Exchange) -> str:

@@ -12,12 +12,11 @@ import json
 
 from ocpi_hub.delivery.feed.protocols import Current
 from ocpi_hub.delivery.leg import Leg
+from ocpi_hub.delivery.shared import EVSE, is_evse
+from ocpi_hub.domain.exchange import LegKind
 from ocpi_hub.domain.objects import Origin
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
 from ocpi_hub.ocpi.json_text import members
-
-EVSE = "EVSE:"
-"""Prefix of the object type of an EVSE's own row in the feed; the uid follows."""
 
 _ID_FIELD = {Module.TOKENS.value: "uid"}
 
@@ -35,6 +34,7 @@ def push_leg(current: Current, receiver: PartyId, platform: Platform, hub: Party
         path=_path(current),
         query=_query(current),
         body=b"" if current.deleted else current.body.encode(),
+        kind=LegKind.PUSH,
     )
 
 
@@ -45,8 +45,9 @@ def _path(current: Current) -> tuple[str, ...]:
         fields.get("country_code", key.owner.country_code),
         fields.get("party_id", key.owner.party_id),
     )
-    if key.object_type.startswith(EVSE):
-        return (*owner, key.object_id, fields.get("uid", key.object_type.removeprefix(EVSE)))
+    if is_evse(key):
+        location = current.path or (*owner, key.object_id)
+        return (*location, fields.get("uid", key.object_type.removeprefix(EVSE)))
     return (*owner, fields.get(_ID_FIELD.get(key.module, "id"), key.object_id))
 
 

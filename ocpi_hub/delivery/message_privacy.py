@@ -1,0 +1,173 @@
+"""What message records hide: token uids in paths and errors, personal values in bodies.
+
+A path keeps only what is known to be harmless. Where a token's uid may stand, and in whatever the
+hub does not know, segments become keyed hashes: equal uids stay equal, and nobody without the hub's
+key can turn one back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from ocpi_hub.domain.exchange import LegInfo
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
+
+Mask = Callable[[str], str]
+"""Turns a token's uid into its keyed hash."""
+
+MAX_PATH = 500
+"""Characters of a recorded path."""
+
+VERSIONS = "versions"
+OTHER = "other"
+"""Stands for a module that the hub does not know."""
+
+MODULES = frozenset(module.value for module in Module)
+
+_WITHOUT_BODIES = frozenset({Module.TOKENS.value, Module.CREDENTIALS.value, VERSIONS, OTHER})
+_WITHOUT_DRIVERS = frozenset(
+    {Module.LOCATIONS.value, Module.TARIFFS.value, Module.HUB_CLIENT_INFO.value}
+)
+"""Their objects know no driver; the `uid` of an EVSE is no secret."""
+
+_WORDS = MODULES | {"ocpi", VERSIONS, "sender", "receiver"}
+_VERSION = re.compile(r"\d(\.\d){1,2}")
+_COMMANDS = frozenset(
+    {"CANCEL_RESERVATION", "RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR"}
+)
+_QUERY = {
+    "date_from": re.compile(r"[0-9T:.+Z-]{1,40}"),
+    "date_to": re.compile(r"[0-9T:.+Z-]{1,40}"),
+    "offset": re.compile(r"\d{1,12}"),
+    "limit": re.compile(r"\d{1,12}"),
+    "type": re.compile(r"AD_HOC_USER|APP_USER|OTHER|RFID"),
+}
+_PERSONAL = re.compile(
+    rb'("(?:uid|contract_id|visual_number|group_id|signed_data|response_url|token)"\s*:\s*)'
+    rb'("(?:[^"\\]|\\.)*"?|[^\s"{}\[\],]+)',
+    re.IGNORECASE | re.DOTALL,
+)
+_HIDDEN_NAME = re.compile(rb"\\u00[2-7]", re.IGNORECASE)
+
+
+def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[str, ...]]:
+    """Path and query as they are recorded, and the segments that were masked.
+
+    Args:
+        url: of an outbound request, or the target of an inbound one.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "-", ()
+    base = _base(about.endpoint, parts.path)
+    if base is None:
+        hidden, segments = _free(about, _segments(parts.path))
+        base = ""
+    else:
+        segments = _segments(parts.path[len(base) :])
+        hidden = _hidden(about.module, about.interface_role, segments)
+    shown = [
+        f"~{mask(segment)}" if masked else quote(segment, safe="")
+        for segment, masked in zip(segments, hidden, strict=True)
+    ]
+    path = "/".join((base, *shown)) or "/"
+    secrets = tuple(segment for segment, masked in zip(segments, hidden, strict=True) if masked)
+    return f"{path[:MAX_PATH]}{_query(parts.query)}", secrets
+
+
+def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
+    """The text with the path's secrets masked in it too."""
+    if error is None:
+        return None
+    for secret in secrets:
+        error = error.replace(secret, f"~{mask(secret)}")
+    return "".join(character for character in error[:300] if character.isprintable())
+
+
+def recordable_body(module: str) -> bool:
+    """Whether bodies of this module may be recorded at all."""
+    return module not in _WITHOUT_BODIES
+
+
+def recorded_body(module: str, body: bytes | None, mask: Mask) -> bytes | None:
+    """The (beginning of a) body with personal values masked; None when that is not possible."""
+    if body is None or not recordable_body(module):
+        return None
+    if module in _WITHOUT_DRIVERS:
+        return body
+    if _HIDDEN_NAME.search(body):
+        # A name may be written so that it is not recognized.
+        return None
+
+    def masked(match: re.Match[bytes]) -> bytes:
+        text = match[2].strip(b'"').decode("utf-8", "replace")
+        return match[1] + f'"~{mask(text)}"'.encode()
+
+    return _PERSONAL.sub(masked, body)
+
+
+def _base(endpoint: str | None, path: str) -> str | None:
+    """The path of the announced URL, if this path extends it."""
+    if endpoint is None:
+        return None
+    base = urlsplit(endpoint).path.rstrip("/")
+    return base if path == base or path.startswith(f"{base}/") else None
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    stripped = path.strip("/")
+    return tuple(map(unquote, stripped.split("/"))) if stripped else ()
+
+
+def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[str, ...]]:
+    """Which segments of a whole path to hide: the hub's own, or one that a partner made up."""
+    role = segments[2].upper() if len(segments) >= 4 else ""
+    if role in InterfaceRole.__members__ and segments[3] == about.module:
+        rest = _hidden(about.module, InterfaceRole(role), segments[4:])
+        return [_unknown(segment) for segment in segments[:4]] + rest, segments
+    if about.endpoint is not None and about.module in _WITHOUT_DRIVERS | {
+        VERSIONS,
+        Module.CREDENTIALS.value,
+    }:
+        return [False] * len(segments), segments
+    return [_unknown(segment) for segment in segments], segments
+
+
+def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> list[bool]:
+    """Which segments after the module to hide."""
+    match module:
+        case Module.TOKENS:
+            own = 2 if _is_party(rest[:2]) else 0
+            return [number >= own and each != "authorize" for number, each in enumerate(rest)]
+        case Module.COMMANDS:
+            return [number > 0 or each not in _COMMANDS for number, each in enumerate(rest)]
+        case Module.CHARGING_PROFILES if role is InterfaceRole.SENDER:
+            # Behind a response_url there is whatever its maker needs to know the request again.
+            return [True] * len(rest)
+        case _:
+            return [module == OTHER] * len(rest)
+
+
+def _unknown(segment: str) -> bool:
+    return segment not in _WORDS and not _VERSION.fullmatch(segment)
+
+
+def _is_party(pair: tuple[str, ...]) -> bool:
+    try:
+        PartyId.parse("*".join(pair))
+    except ValueError:
+        return False
+    return True
+
+
+def _query(query: str) -> str:
+    """The parameters of lists and the token's type; others are left out."""
+    kept = [
+        f"{name}={value}"
+        for name, value in parse_qsl(query[:MAX_PATH])
+        if name in _QUERY and _QUERY[name].fullmatch(value)
+    ]
+    return f"?{'&'.join(kept)}" if kept else ""

@@ -1,0 +1,214 @@
+"""Message records: what is noted when a request ends, and what becomes of it.
+
+Whoever serves or sends a request only notes what is at hand (`Recorder`), which costs microseconds
+and never waits. Masking and storing happen later, in the writer's turn (`shaped`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import assert_never
+
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.message_privacy import (
+    Mask,
+    recordable_body,
+    recorded_body,
+    recorded_error,
+    recorded_target,
+)
+from ocpi_hub.domain.exchange import (
+    Answer,
+    Busy,
+    Exchange,
+    LegInfo,
+    NoAnswer,
+    OutboundClient,
+    OutboundRequest,
+    Unreachable,
+)
+from ocpi_hub.domain.message import Reply
+from ocpi_hub.domain.message_record import MessageRecord, Outcome, SeenLeg
+from ocpi_hub.ocpi.envelope import parse_envelope
+
+Offer = Callable[[SeenLeg], object]
+"""Takes a leg for its record, or drops it. Never waits, never fails."""
+
+_STATUS = re.compile(rb'"status_code"\s*:\s*([1-9]\d{3})(?!\d)')
+_WINDOW = 1024
+_PARSED = 65_536
+_METHOD = 20
+
+
+class Recorder:
+    """Notes requests that have ended.
+
+    Args:
+        body_bytes: of each body, at most; 0: bodies are not recorded.
+    """
+
+    def __init__(self, offer: Offer, clock: Clock, *, body_bytes: int) -> None:
+        self._offer = offer
+        self._clock = clock
+        self._body_bytes = body_bytes
+
+    def inbound(
+        self,
+        about: LegInfo,
+        method: str,
+        target: str,
+        body: bytes,
+        reply: Reply,
+        *,
+        elapsed_s: float,
+        error: str | None,
+    ) -> None:
+        """A request of a platform was answered.
+
+        Args:
+            target: path and query as they came.
+            error: the hub's own words for why it failed.
+        """
+        self._note(
+            about,
+            method,
+            target,
+            body,
+            reply.http_status,
+            reply.body,
+            elapsed_s=elapsed_s,
+            outcome=Outcome.ANSWERED,
+            error=error,
+        )
+
+    def outbound(self, request: OutboundRequest, exchange: Exchange, *, elapsed_s: float) -> None:
+        """A request of the hub has ended."""
+        about = request.about
+        if about is None:
+            return
+        http: int | None = None
+        answer: bytes | None = None
+        error: str | None = None
+        match exchange:
+            case Answer():
+                outcome, http, answer = Outcome.ANSWERED, exchange.http_status, exchange.body
+            case Busy():
+                outcome, error = Outcome.BUSY, exchange.reason
+            case Unreachable():
+                outcome, error = Outcome.UNREACHABLE, exchange.reason
+            case NoAnswer():
+                outcome, error = Outcome.NO_ANSWER, exchange.reason
+            case _:
+                assert_never(exchange)
+        self._note(
+            about,
+            request.method,
+            request.url,
+            request.body or b"",
+            http,
+            answer,
+            elapsed_s=elapsed_s,
+            outcome=outcome,
+            error=error,
+        )
+
+    def _note(
+        self,
+        about: LegInfo,
+        method: str,
+        url: str,
+        body: bytes,
+        http: int | None,
+        answer: bytes | None,
+        *,
+        elapsed_s: float,
+        outcome: Outcome,
+        error: str | None,
+    ) -> None:
+        most = self._body_bytes if recordable_body(about.module) else 0
+        self._offer(
+            SeenLeg(
+                about,
+                method,
+                url,
+                self._clock.now(),
+                elapsed_s,
+                outcome,
+                http,
+                None if answer is None else status_code(answer),
+                error,
+                len(body),
+                None if answer is None else len(answer),
+                body[:most] if most else None,
+                answer[:most] if most and answer is not None else None,
+                bool(most) and (len(body) > most or len(answer or b"") > most),
+            )
+        )
+
+
+class RecordedClient:
+    """An outbound client whose requests are noted."""
+
+    def __init__(self, client: OutboundClient, recorder: Recorder, clock: Clock) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._clock = clock
+
+    async def send(self, request: OutboundRequest) -> Exchange:
+        started = self._clock.monotonic()
+        exchange: Exchange = NoAnswer("the request could not be made")
+        try:
+            exchange = await self._client.send(request)
+        except asyncio.CancelledError:
+            exchange = NoAnswer("the hub stopped waiting")
+            raise
+        finally:
+            elapsed_s = self._clock.monotonic() - started
+            self._recorder.outbound(request, exchange, elapsed_s=elapsed_s)
+        return exchange
+
+
+def status_code(body: bytes) -> int | None:
+    """The status code of an envelope, without reading all of a large one."""
+    if len(body) <= 2 * _WINDOW:
+        found = set(_STATUS.findall(body))
+    else:
+        found = {*_STATUS.findall(body[:_WINDOW]), *_STATUS.findall(body[-_WINDOW:])}
+    if len(found) == 1:
+        return int(found.pop())
+    if len(body) > _PARSED:
+        return None
+    envelope = parse_envelope(body)
+    return envelope.status_code if envelope else None
+
+
+def shaped(seen: SeenLeg, mask: Mask) -> MessageRecord:
+    """The record of a leg, with everything masked that has to be."""
+    about = seen.about
+    path, secrets = recorded_target(about, seen.url, mask)
+    return MessageRecord(
+        at=seen.ended_at - timedelta(seconds=seen.elapsed_s),
+        kind=about.kind,
+        platform_id=about.platform_id,
+        sender=about.sender,
+        receiver=about.receiver,
+        module=about.module,
+        interface_role=about.interface_role,
+        method=seen.method[:_METHOD],
+        path=path,
+        http=seen.http,
+        ocpi=seen.ocpi,
+        ms=round(seen.elapsed_s * 1000, 2),
+        correlation_id=about.ids.correlation_id,
+        request_id=about.ids.request_id,
+        request_bytes=seen.request_bytes,
+        response_bytes=seen.response_bytes,
+        outcome=seen.outcome,
+        error=recorded_error(seen.error, secrets, mask),
+        request_body=recorded_body(about.module, seen.request_body, mask),
+        response_body=recorded_body(about.module, seen.response_body, mask),
+        cut=seen.cut,
+    )

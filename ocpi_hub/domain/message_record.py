@@ -1,0 +1,157 @@
+"""Message records: one for each request between a platform and the hub, in either direction.
+
+They tell what passed, never what was in it about a driver: see docs/messages.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ocpi_hub.domain.exchange import LegInfo, LegKind
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+
+
+class Direction(StrEnum):
+    """As the hub sees it."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ANSWERED = "answered"
+    UNREACHABLE = "unreachable"
+    """It did not reach the partner."""
+    NO_ANSWER = "no_answer"
+    """It may have reached the partner, but no usable answer came, or nobody waited for it."""
+    BUSY = "busy"
+    """The hub did not try: too many requests were in flight to this receiver."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLeg:
+    """A request that has just ended, as it was: nothing is masked yet, so it is never stored.
+
+    Attributes:
+        url: the URL that was called, or the target of an inbound request.
+        ended_at: aware UTC.
+        request_body, response_body: the beginning of each; None unless bodies are recorded.
+        cut: a body is longer than what is here of it.
+    """
+
+    about: LegInfo
+    method: str
+    url: str
+    ended_at: datetime
+    elapsed_s: float
+    outcome: Outcome
+    http: int | None
+    ocpi: int | None
+    error: str | None
+    request_bytes: int
+    response_bytes: int | None
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """A record as it is kept.
+
+    Attributes:
+        at: when the request began; aware UTC.
+        path: without host; token uids are keyed hashes, written `~` and 16 hexadecimal digits.
+        http, ocpi: of the answer; None when there is none.
+        ms: milliseconds until the answer, or until the hub gave up.
+        response_bytes: None when there is no answer.
+        error: why it failed, in the hub's words.
+        request_body, response_body: masked; None unless bodies are recorded.
+        cut: a body was longer than what was kept of it.
+    """
+
+    at: datetime
+    kind: LegKind
+    platform_id: PlatformId | None
+    sender: PartyId | None
+    receiver: PartyId | None
+    module: str
+    interface_role: InterfaceRole | None
+    method: str
+    path: str
+    http: int | None
+    ocpi: int | None
+    ms: float
+    correlation_id: str
+    request_id: str
+    request_bytes: int
+    response_bytes: int | None
+    outcome: Outcome
+    error: str | None = None
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    cut: bool = False
+
+    @property
+    def direction(self) -> Direction:
+        return Direction.IN if self.kind is LegKind.INBOUND else Direction.OUT
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCursor:
+    """A place in the list of records, newest first: the page goes on after it."""
+
+    at: datetime
+    serial: int
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}~{self.serial}"
+
+    @classmethod
+    def parse(cls, text: str) -> MessageCursor:
+        """Read what `str` wrote.
+
+        Raises:
+            ValueError: it is no cursor.
+        """
+        at, tilde, serial = text.partition("~")
+        moment = datetime.fromisoformat(at)
+        if not tilde or moment.tzinfo is None or not 0 <= int(serial) < 2**63:
+            raise ValueError("this is not a cursor of message records")
+        return cls(moment, int(serial))
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which records to list; None: any.
+
+    Attributes:
+        party: as sender or receiver.
+        http_class: the first digit of the HTTP status.
+        failed: True: no answer, HTTP 400 or above, or an OCPI code from 2000 on; False: the rest.
+        since, until: began then or later, and before.
+    """
+
+    platform_id: str | None = None
+    party: PartyId | None = None
+    module: str | None = None
+    direction: Direction | None = None
+    http_class: int | None = None
+    outcome: Outcome | None = None
+    failed: bool | None = None
+    correlation_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Some records, newest first, and where the next page begins; None: there is none."""
+
+    items: Sequence[MessageRecord]
+    next: MessageCursor | None

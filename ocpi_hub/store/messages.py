@@ -1,0 +1,205 @@
+"""Message records in PostgreSQL: written in batches that may be lost, read page by page."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import asyncpg
+
+from ocpi_hub.domain.exchange import LegKind
+from ocpi_hub.domain.message_record import (
+    MessageCursor,
+    MessageFilter,
+    MessagePage,
+    MessageRecord,
+    Outcome,
+    SeenLeg,
+)
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.dropping_writer import DroppingWriter
+from ocpi_hub.store.message_days import MessageDays
+from ocpi_hub.store.queries import Queries
+
+SQL = Queries("messages")
+
+BATCH_ROWS = 500
+"""Rows of one COPY: the event loop is busy with them for a few milliseconds at most."""
+
+SHAPED_AT_ONCE = 25
+"""Rows that are masked before others get their turn."""
+
+MAKE_AGAIN_S = 10.0
+"""Seconds between tries to make the table of a day that has none."""
+
+_COLUMNS = (
+    "at",
+    "kind",
+    "direction",
+    "platform_id",
+    "sender",
+    "receiver",
+    "module",
+    "interface_role",
+    "method",
+    "path",
+    "http",
+    "ocpi",
+    "ms",
+    "correlation_id",
+    "request_id",
+    "request_bytes",
+    "response_bytes",
+    "outcome",
+    "error",
+    "request_body",
+    "response_body",
+    "cut",
+)
+
+
+class PostgresMessageWriter:
+    """Where legs are handed in; run `records` to have them written.
+
+    Args:
+        shape: makes the record of a leg, with everything masked.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        days: MessageDays,
+        shape: Callable[[SeenLeg], MessageRecord],
+        *,
+        queue_rows: int,
+    ) -> None:
+        self._database = database
+        self._days = days
+        self._shape = shape
+        self._make_at = 0.0
+        self.records: DroppingWriter[SeenLeg] = DroppingWriter(
+            "message records", self._write, max_rows=BATCH_ROWS, max_queued=queue_rows
+        )
+
+    async def _write(self, legs: Sequence[SeenLeg]) -> int:
+        records: list[MessageRecord] = []
+        for start in range(0, len(legs), SHAPED_AT_ONCE):
+            records += map(self._shape, legs[start : start + SHAPED_AT_ONCE])
+            await asyncio.sleep(0)
+        records = await self._with_a_day(records)
+        if not records:
+            return 0
+        async with self._database.connection() as connection:
+            await connection.copy_records_to_table(
+                "message", records=map(_row, records), columns=_COLUMNS
+            )
+        return len(records)
+
+    async def _with_a_day(self, records: list[MessageRecord]) -> list[MessageRecord]:
+        """The records that there is a table for: a clock may have jumped anywhere."""
+        if all(self._days.has(record.at) for record in records):
+            return records
+        now = time.monotonic()
+        if now >= self._make_at:
+            self._make_at = now + MAKE_AGAIN_S
+            await self._days.make()
+        return [record for record in records if self._days.has(record.at)]
+
+
+class PostgresMessages:
+    """Reads message records. All methods raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        limit: int,
+        wanted: MessageFilter | None = None,
+        *,
+        after: MessageCursor | None = None,
+    ) -> MessagePage:
+        """Records that match, newest first, from a place on."""
+        wanted = wanted or MessageFilter()
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.plan_with_values)
+            rows = await connection.fetch(
+                SQL.list_messages,
+                limit + 1,
+                after.at if after else None,
+                after.serial if after else None,
+                wanted.platform_id,
+                str(wanted.party) if wanted.party else None,
+                wanted.module,
+                wanted.direction,
+                wanted.http_class,
+                wanted.outcome,
+                wanted.failed,
+                wanted.correlation_id,
+                wanted.since,
+                wanted.until,
+            )
+        items = [_record(row) for row in rows[:limit]]
+        last = rows[limit - 1] if len(rows) > limit else None
+        return MessagePage(items, MessageCursor(last["at"], last["serial"]) if last else None)
+
+    async def legs(self, correlation_id: str, limit: int = 1000) -> Sequence[MessageRecord]:
+        """The legs of one correlation id, in the order in which they began."""
+        async with self._database.connection() as connection:
+            return [_record(row) for row in await connection.fetch(SQL.legs, correlation_id, limit)]
+
+
+def _row(record: MessageRecord) -> tuple[object, ...]:
+    return (
+        record.at,
+        record.kind.value,
+        record.direction.value,
+        record.platform_id,
+        str(record.sender) if record.sender else None,
+        str(record.receiver) if record.receiver else None,
+        record.module,
+        record.interface_role.value if record.interface_role else None,
+        record.method,
+        record.path,
+        record.http,
+        record.ocpi,
+        record.ms,
+        record.correlation_id,
+        record.request_id,
+        record.request_bytes,
+        record.response_bytes,
+        record.outcome.value,
+        record.error,
+        record.request_body,
+        record.response_body,
+        record.cut,
+    )
+
+
+def _record(row: asyncpg.Record) -> MessageRecord:
+    role = row["interface_role"]
+    return MessageRecord(
+        at=row["at"],
+        kind=LegKind(row["kind"]),
+        platform_id=PlatformId(row["platform_id"]) if row["platform_id"] else None,
+        sender=PartyId.parse(row["sender"]) if row["sender"] else None,
+        receiver=PartyId.parse(row["receiver"]) if row["receiver"] else None,
+        module=row["module"],
+        interface_role=InterfaceRole(role) if role else None,
+        method=row["method"],
+        path=row["path"],
+        http=row["http"],
+        ocpi=row["ocpi"],
+        ms=row["ms"],
+        correlation_id=row["correlation_id"],
+        request_id=row["request_id"],
+        request_bytes=row["request_bytes"],
+        response_bytes=row["response_bytes"],
+        outcome=Outcome(row["outcome"]),
+        error=row["error"],
+        request_body=row["request_body"],
+        response_body=row["response_body"],
+        cut=row["cut"],
+    )

@@ -1,0 +1,326 @@
+"""Message records on a real PostgreSQL: written, paged, and dropped by the day."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ocpi_hub.domain.exchange import LegInfo, LegKind
+from ocpi_hub.domain.message import MessageIds
+from ocpi_hub.domain.message_record import (
+    Direction,
+    MessageFilter,
+    MessageRecord,
+    Outcome,
+    SeenLeg,
+)
+from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.message_days import MessageDays
+from ocpi_hub.store.messages import SQL, PostgresMessages, PostgresMessageWriter
+from tests.support.directory import until
+from tests.support.outage import outage
+from tests.support.postgres import PostgresServer, make_settings
+
+NOW = datetime.now(UTC)
+CPO, EMSP, OTHER = PartyId("NL", "CPO"), PartyId("DE", "MSP"), PartyId("FR", "MSP")
+SEEN = SeenLeg(
+    LegInfo(LegKind.RELAY, None, None, None, "cdrs", None, MessageIds("r", "c")),
+    "GET",
+    "",
+    NOW,
+    0.0,
+    Outcome.ANSWERED,
+    200,
+    1000,
+    None,
+    0,
+    0,
+)
+
+
+def make_record(**overrides: Any) -> MessageRecord:
+    record = MessageRecord(
+        at=NOW,
+        kind=LegKind.RELAY,
+        platform_id=PlatformId("p-1"),
+        sender=CPO,
+        receiver=EMSP,
+        module="cdrs",
+        interface_role=InterfaceRole.RECEIVER,
+        method="POST",
+        path="/cdrs",
+        http=200,
+        ocpi=1000,
+        ms=12.25,
+        correlation_id="correlation-1",
+        request_id="request-1",
+        request_bytes=10,
+        response_bytes=20,
+        outcome=Outcome.ANSWERED,
+    )
+    return replace(record, **overrides)
+
+
+class Writing:
+    """A writer whose records a test makes up."""
+
+    def __init__(self, database: Database, *, queue_rows: int = 100) -> None:
+        self._records: list[MessageRecord] = []
+        self.days = MessageDays(database, keep_days=30)
+        store = PostgresMessageWriter(
+            database, self.days, lambda _: self._records.pop(0), queue_rows=queue_rows
+        )
+        self.writer = store.records
+
+    def offer(self, *records: MessageRecord) -> None:
+        for record in records:
+            if self.writer.offer(SEEN):
+                self._records.append(record)
+
+    async def write(self, *records: MessageRecord) -> None:
+        wanted = self.writer.written + len(records)
+        self.offer(*records)
+        await until(lambda: self.writer.written >= wanted)
+
+
+@asynccontextmanager
+async def writing(database: Database, *, queue_rows: int = 100) -> AsyncIterator[Writing]:
+    stop = asyncio.Event()
+    result = Writing(database, queue_rows=queue_rows)
+    loop = asyncio.ensure_future(result.writer.run(stop))
+    try:
+        yield result
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await loop
+
+
+async def write(database: Database, *records: MessageRecord) -> PostgresMessages:
+    async with writing(database, queue_rows=10_000) as result:
+        await result.write(*records)
+    return PostgresMessages(database)
+
+
+async def listed(store: PostgresMessages, **wanted: Any) -> list[str]:
+    page = await store.page(100, MessageFilter(**wanted))
+    return [record.request_id for record in page.items]
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+async def test_records_are_read_as_they_were_written(database: Database) -> None:
+    full = make_record(error="no such thing", request_body=b"\x00\xff", response_body=b"", cut=True)
+    sparse = make_record(
+        at=NOW - timedelta(milliseconds=1),
+        kind=LegKind.INBOUND,
+        platform_id=None,
+        sender=None,
+        receiver=None,
+        interface_role=None,
+        http=None,
+        ocpi=None,
+        response_bytes=None,
+        outcome=Outcome.NO_ANSWER,
+    )
+    store = await write(database, full, sparse)
+    assert (await store.page(10)).items == [full, sparse]
+
+
+async def test_records_of_days_without_a_table_are_dropped_and_others_are_not(
+    database: Database,
+) -> None:
+    async with writing(database) as result:
+        far = [NOW + timedelta(days=400), NOW - timedelta(days=400)]
+        result.offer(*(make_record(at=at) for at in far), make_record(request_id="today"))
+        await until(lambda: result.writer.written == 1)
+        assert result.writer.dropped == 2
+        result.offer(make_record(at=far[0]))
+        await until(lambda: result.writer.dropped == 3)
+    assert await listed(PostgresMessages(database)) == ["today"]
+
+
+async def test_a_day_whose_table_has_gone_is_made_when_it_is_needed(database: Database) -> None:
+    async with database.connection() as connection:
+        for row in await connection.fetch(SQL.days):
+            await connection.execute(f"drop table message_{row['day']:%Y%m%d}")
+    assert await listed(await write(database, make_record())) == ["request-1"]
+
+
+async def test_an_outage_costs_records_and_nothing_else(
+    postgres_server: PostgresServer, address: DatabaseAddress
+) -> None:
+    settings = make_settings(database_acquire_timeout_s=1.0)
+    database = await Database.open(address, settings)
+    try:
+        async with writing(database, queue_rows=5) as result:
+            await result.write(make_record(request_id="before"))
+            async with outage(postgres_server, address):
+                result.offer(*(make_record(request_id="meanwhile") for _ in range(9)))
+                assert result.writer.dropped >= 4
+                await until(lambda: result.writer.dropped >= 9)
+            await result.write(make_record(request_id="after"))
+        assert await listed(PostgresMessages(database)) == ["after", "before"]
+    finally:
+        await database.close()
+
+
+# Days ---------------------------------------------------------------------------------------------
+
+
+async def days_of(database: Database) -> list[date]:
+    async with database.connection() as connection:
+        return [row["day"] for row in await connection.fetch(SQL.days)]
+
+
+async def add_day(database: Database, days_ago: int) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            """do $$
+            declare day date := (now() at time zone 'UTC')::date - """
+            + str(int(days_ago))
+            + """;
+            begin
+                execute format('create table %I partition of message for values from (%L) to (%L)',
+                    'message_' || to_char(day, 'YYYYMMDD'), day::timestamp at time zone 'UTC',
+                    (day + 1)::timestamp at time zone 'UTC');
+            end $$"""
+        )
+
+
+async def test_days_are_made_ahead_and_dropped_when_too_old(database: Database) -> None:
+    days = MessageDays(database, keep_days=7)
+    for ago in (7, 8, 20):
+        await add_day(database, ago)
+    await days.make()
+    dropped = await days.drop_old()
+    left = await days_of(database)
+    today = left[1]
+    assert dropped == [today - timedelta(days=20), today - timedelta(days=8)]
+    assert left == [today - timedelta(days=7), *(today + timedelta(days=n) for n in range(4))]
+    assert days.has(datetime.now(UTC))
+    assert not days.has(datetime.now(UTC) - timedelta(days=8))
+
+
+async def test_several_processes_make_and_drop_days_at_once(database: Database) -> None:
+    async with database.connection() as connection:
+        for day in await days_of(database):
+            await connection.execute(f"drop table message_{day:%Y%m%d}")
+    for ago in range(40, 45):
+        await add_day(database, ago)
+    stop = asyncio.Event()
+    processes = [MessageDays(database, keep_days=30) for _ in range(4)]
+    async with asyncio.TaskGroup() as group:
+        for days in processes:
+            group.create_task(days.run(stop))
+
+        async def settled() -> bool:
+            return len(await days_of(database)) == 4 and all(
+                days.has(datetime.now(UTC)) for days in processes
+            )
+
+        await until(settled)
+        stop.set()
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+async def test_pages_are_newest_first_and_lose_nothing(database: Database) -> None:
+    # Equal times: only the serial tells them apart.
+    times = [NOW - timedelta(seconds=n // 3) for n in range(10)]
+    store = await write(
+        database, *(make_record(at=at, request_id=f"r{n}") for n, at in enumerate(times))
+    )
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await store.page(4, after=cursor)
+        seen += [record.request_id for record in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert sorted(seen) == sorted(f"r{n}" for n in range(10))
+    assert [int(name[1:]) // 3 for name in seen] == sorted(n // 3 for n in range(10))
+    assert len((await store.page(10)).items) == 10
+    assert (await store.page(10)).next is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"platform_id": PlatformId("p-2")}, {"platform_id": "p-2"}),
+        ({"sender": OTHER}, {"party": OTHER}),
+        ({"receiver": OTHER}, {"party": OTHER}),
+        ({"module": "tokens"}, {"module": "tokens"}),
+        ({"kind": LegKind.INBOUND}, {"direction": Direction.IN}),
+        ({"http": 503}, {"http_class": 5}),
+        ({"outcome": Outcome.BUSY, "http": None}, {"outcome": Outcome.BUSY}),
+        ({"outcome": Outcome.BUSY, "http": None, "ocpi": None}, {"failed": True}),
+        ({"http": 404}, {"failed": True}),
+        ({"ocpi": 2001}, {"failed": True}),
+        ({"correlation_id": "other"}, {"correlation_id": "other"}),
+        ({"at": NOW + timedelta(seconds=5)}, {"since": NOW + timedelta(seconds=5)}),
+        ({"at": NOW - timedelta(seconds=5)}, {"until": NOW}),
+        (
+            {"kind": LegKind.INBOUND, "module": "tokens", "sender": OTHER},
+            {"direction": Direction.IN, "module": "tokens", "party": OTHER, "failed": False},
+        ),
+    ],
+)
+async def test_records_are_filtered(
+    database: Database, fields: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    hit = make_record(request_id="hit", **fields)
+    store = await write(database, make_record(), hit, make_record())
+    assert await listed(store, **wanted) == ["hit"]
+
+
+async def test_legs_of_a_correlation_id_come_in_the_order_in_which_they_began(
+    database: Database,
+) -> None:
+    legs = [
+        make_record(at=NOW, request_id="in", kind=LegKind.INBOUND),
+        make_record(at=NOW + timedelta(milliseconds=1), request_id="out"),
+    ]
+    other = make_record(correlation_id="other")
+    store = await write(database, legs[1], other, legs[0])
+    assert await store.legs("correlation-1") == legs
+    assert await store.legs("correlation-1", 1) == legs[:1]
+
+
+@pytest.mark.parametrize(
+    ("platform", "correlation", "index"),
+    [(None, None, "_at_serial_idx"), ("p-7", None, "_platform_id_at_serial_idx"),
+     (None, "c-7", "_correlation_id_idx")],
+)  # fmt: skip
+async def test_lists_find_their_index(
+    database: Database, platform: str | None, correlation: str | None, index: str
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(
+            """insert into message (at, kind, direction, platform_id, module, method, path, ms,
+                   correlation_id, request_id, request_bytes, outcome, cut)
+               select now(), 'relay', 'out', 'p-' || n % 500, 'cdrs', 'GET', '/', 1, 'c-' || n, 'r',
+                   0, 'answered', false
+               from generate_series(1, 5000) n"""
+        )
+        await connection.execute("analyze message")
+        await connection.execute(SQL.plan_with_values)
+        arguments = [10, None, None, platform, *[None] * 6, correlation, None, None]
+        rows = await connection.fetch(f"explain {SQL.list_messages}", *arguments)
+    assert any(index in row[0] for row in rows), rows
+
+
+async def test_a_long_queue_is_written_in_several_batches(database: Database) -> None:
+    store = await write(database, *(make_record(request_id=f"r{n}") for n in range(1200)))
+    assert len((await store.page(2000)).items) == 1200

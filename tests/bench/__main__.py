@@ -1,0 +1,97 @@
+"""`python -m tests.bench [ROW ...]`: measure, print a table, fail past a gate."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import report, targets
+from tests.bench.figures import Figure, Quantity
+from tests.bench.programs import MissingTool
+from tests.bench.rows import client, fan_out, intake, pages, relay, whitelist, workers
+from tests.bench.world import Bench, open_bench
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Something that can be measured alone.
+
+    Attributes:
+        quantities: shown as not measured when a tool is missing.
+    """
+
+    run: Callable[[Bench], Awaitable[Sequence[Figure]]]
+    quantities: Sequence[Quantity]
+
+
+ROWS: Mapping[str, Row] = {
+    "relay": Row(relay.run, (targets.RELAY, targets.ADDED_P50, targets.P99)),
+    "whitelist": Row(whitelist.run, (targets.WHITELIST,)),
+    "intake": Row(intake.run, (targets.INTAKE,)),
+    "fan-out": Row(fan_out.run, (targets.FAN_OUT, targets.FEED_READS)),
+    "pages": Row(pages.run, (targets.PAGES,)),
+    "workers": Row(workers.run, (targets.WORKERS,)),
+    "client": Row(client.run, (targets.CLIENT_WARM, targets.CLIENT_NEW)),
+}
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+async def measure(names: Sequence[str], args: argparse.Namespace) -> list[Figure]:
+    """Run rows one after the other."""
+    figures: list[Figure] = []
+    async with open_bench(repeats=args.repeats, seconds=args.seconds, full=args.full) as bench:
+        for name in names:
+            began = time.monotonic()
+            say(f"{name} ...")
+            try:
+                found = list(await ROWS[name].run(bench))
+            except MissingTool as error:
+                found = [Figure(each, (), note=str(error)) for each in ROWS[name].quantities]
+            for figure in found:
+                say(f"  {figure.quantity.name}: {report.details(figure)}")
+            say(f"  ({time.monotonic() - began:.0f} s)")
+            figures += found
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--repeats", type=int, default=3, help="measurements of each quantity")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one measurement under load")
+    parser.add_argument("--full", action="store_true", help="a million tokens")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="do not fail when nginx or wrk is missing"
+    )
+    parser.add_argument(
+        "--priority",
+        action="store_true",
+        help="run before everything else on the machine (as root): for figures on a busy one",
+    )
+    args = parser.parse_args()
+    unknown = set(args.rows) - ROWS.keys()
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    if args.priority:
+        os.nice(-15)
+    figures = asyncio.run(measure(args.rows or list(ROWS), args))
+    if args.json:
+        args.json.write_text(json.dumps(report.as_json(figures), indent=2) + "\n")
+    say(f"\n{report.table(figures)}")
+    return report.exit_status(figures, allow_missing=args.allow_missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

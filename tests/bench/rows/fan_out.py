@@ -1,0 +1,267 @@
+"""One change that 500 receivers get: what a push costs, and how often the database is read for it.
+
+The receivers are 500 platforms on 500 ports of one process, so that the hub keeps a connection to
+each, as it does with partners. Changes follow one another when the last receiver has the one
+before, so that each change is 500 pushes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ocpi_hub.assembly import OFFERED
+from ocpi_hub.domain.party import InterfaceRole, PartyId
+from tests.bench import messages, programs, targets
+from tests.bench.cpu import cpu_s
+from tests.bench.figures import Figure
+from tests.bench.http import Line, line
+from tests.bench.world import Bench, Partner, World, parties
+from tests.support import factories
+
+RECEIVERS = 500
+CHANGES = 10
+"""Changes of one measurement."""
+WARM_UP = 3
+ARRIVAL_TIMEOUT_S = 60.0
+IDLE_S = 2.0
+
+_READS = """\
+select coalesce(sum(calls), 0)::int
+from pg_stat_statements
+where dbid = (select oid from pg_database where datname = current_database())
+    and query ~ '\\mshared_object\\M'
+    and query !~* '(insert into|delete from|update \\w+ .*\\mset\\M|pg_stat_statements)'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """How one object is made and changed.
+
+    Attributes:
+        first: brings the object; `later`: each change of it.
+        receives: role of those it is pushed to.
+    """
+
+    module: str
+    owner: Partner
+    receives: str
+    first: bytes
+    body: dict[str, object]
+    path: str
+    method: str
+
+    def request(self, number: int) -> bytes:
+        at = datetime(2026, 10, 2, tzinfo=UTC) + timedelta(seconds=number)
+        stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = factories.text(self.body | {"last_updated": stamp}).encode()
+        return messages.request(
+            self.method, self.path, body, token=self.owner.token, sender=self.owner.party
+        )
+
+
+def _token(base_url: str) -> _Change:
+    owner = Partner(PartyId("DE", "MSP"), "EMSP", base_url)
+    path = "/ocpi/2.2.1/receiver/tokens/DE/MSP/04AABBCC"
+    token = factories.token(owner=owner.party)
+    first = messages.request(
+        "PUT", path, factories.text(token).encode(), token=owner.token, sender=owner.party
+    )
+    return _Change("tokens", owner, "CPO", first, token, path, "PUT")
+
+
+def _evse(base_url: str) -> _Change:
+    owner = Partner(PartyId("NL", "CPO"), "CPO", base_url)
+    path = "/ocpi/2.2.1/receiver/locations/NL/CPO/LOC1"
+    first = messages.request(
+        "PUT",
+        path,
+        factories.text(_location(owner.party)).encode(),
+        token=owner.token,
+        sender=owner.party,
+    )
+    change = {"status": "CHARGING"}
+    return _Change("locations", owner, "EMSP", first, dict(change), f"{path}/EVSE1", "PATCH")
+
+
+def _location(owner: PartyId) -> dict[str, object]:
+    """A site of four EVSEs with two connectors each."""
+    at = "2026-10-01T08:00:00Z"
+    evses = [
+        {
+            "uid": f"EVSE{number}",
+            "evse_id": f"NL*CPO*E{number}",
+            "status": "AVAILABLE",
+            "connectors": [
+                {
+                    "id": str(connector),
+                    "standard": "IEC_62196_T2",
+                    "format": "SOCKET",
+                    "power_type": "AC_3_PHASE",
+                    "max_voltage": 230,
+                    "max_amperage": 32,
+                    "last_updated": at,
+                }
+                for connector in (1, 2)
+            ],
+            "last_updated": at,
+        }
+        for number in range(1, 5)
+    ]
+    return {
+        "country_code": owner.country_code,
+        "party_id": owner.party_id,
+        "id": "LOC1",
+        "publish": True,
+        "address": "Dorpsstraat 1",
+        "city": "Utrecht",
+        "country": "NLD",
+        "coordinates": {"latitude": "52.090700", "longitude": "5.121400"},
+        "time_zone": "Europe/Amsterdam",
+        "evses": evses,
+        "last_updated": at,
+    }
+
+
+async def run(bench: Bench) -> Sequence[Figure]:
+    async with programs.python("tests.bench.sink", "--ports", str(RECEIVERS)) as sink:
+        locations = ("locations", InterfaceRole.RECEIVER) in OFFERED
+        change = (_evse if locations else _token)(sink.url)
+        receivers = [
+            Partner(
+                party,
+                change.receives,
+                f"http://127.0.0.1:{port}",
+                [(change.module, "RECEIVER", f"http://127.0.0.1:{port}/{change.module}")],
+            )
+            for party, port in zip(parties("FR", RECEIVERS), sink.ports, strict=True)
+        ]
+        async with (
+            bench.world("fan_out", [change.owner, *receivers]) as world,
+            line(world.port) as way,
+            line(sink.port) as count,
+        ):
+            fan = _FanOut(world, way, count, change)
+            await fan.warm_up()
+            costs = [await fan.cost() for _ in range(bench.repeats)]
+            reads = await fan.reads()
+    return [
+        Figure(
+            targets.FAN_OUT,
+            [cost.hub_us for cost in costs],
+            {
+                "postgres us": statistics.median(cost.postgres_us for cost in costs),
+                "pushes/s": statistics.median(cost.per_second for cost in costs),
+            },
+            note=f"a change of {'an EVSE' if locations else 'a token'};"
+            f" {RECEIVERS} platforms on {RECEIVERS} ports of one process",
+        ),
+        Figure(
+            targets.FEED_READS,
+            [reads.per_change],
+            {"with polling": reads.with_polling, "statements in all": reads.statements},
+            note="one process; the writer's own look at what it replaces is one of them",
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    hub_us: float
+    postgres_us: float
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """Reads of objects for each change.
+
+    Attributes:
+        per_change: without what an idle hub reads in the same time.
+        statements: of any kind.
+    """
+
+    per_change: float
+    with_polling: float
+    statements: float
+
+
+class _FanOut:
+    """Changes one object again and again, each time until all receivers have it."""
+
+    def __init__(self, world: World, way: Line, count: Line, change: _Change) -> None:
+        self._world = world
+        self._way = way
+        self._count = count
+        self._change = change
+        self._changes = 0
+
+    async def warm_up(self) -> None:
+        """The object exists, all lanes are leased, every connection is open."""
+        before = await self._pushed()
+        await self._way.get_done(self._change.first)
+        await self._until_pushed(before + RECEIVERS)
+        await self._change_often(WARM_UP)
+
+    async def cost(self) -> _Cost:
+        loop = asyncio.get_running_loop()
+        before, began = self._cpu(), loop.time()
+        await self._change_often(CHANGES)
+        after, seconds = self._cpu(), loop.time() - began
+        pushes = CHANGES * RECEIVERS
+        hub_us, postgres_us = (
+            (now - then) * 1e6 / pushes for now, then in zip(after, before, strict=True)
+        )
+        return _Cost(hub_us, postgres_us, pushes / seconds)
+
+    async def reads(self) -> _Reads:
+        """Count what the database is asked while objects change, and while nothing does."""
+        connection = self._world.connection
+        await connection.execute("create extension if not exists pg_stat_statements")
+        await connection.execute("select pg_stat_statements_reset()")
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(IDLE_S)
+        idle_per_s = (await self._read_so_far())[0] / IDLE_S
+        await connection.execute("select pg_stat_statements_reset()")
+        began = loop.time()
+        await self._change_often(CHANGES)
+        seconds = loop.time() - began
+        found, statements = await self._read_so_far()
+        return _Reads(
+            max(0.0, found - idle_per_s * seconds) / CHANGES,
+            found / CHANGES,
+            statements / CHANGES,
+        )
+
+    def _cpu(self) -> list[float]:
+        return [cpu_s(pid) for pid in self._world.watched.values()]
+
+    async def _read_so_far(self) -> tuple[int, int]:
+        """Statements that read objects, and all statements."""
+        connection = self._world.connection
+        reads = await connection.fetchval(_READS)
+        every = await connection.fetchval("select sum(calls)::int from pg_stat_statements")
+        return reads, every
+
+    async def _change_often(self, times: int) -> None:
+        for _ in range(times):
+            before = await self._pushed()
+            self._changes += 1
+            await self._way.get_done(self._change.request(self._changes))
+            await self._until_pushed(before + RECEIVERS)
+
+    async def _until_pushed(self, expected: int) -> None:
+        async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
+            while (pushed := await self._pushed()) < expected:  # noqa: ASYNC110 - it is asked
+                await asyncio.sleep(0.005)
+        if pushed > expected:
+            raise AssertionError(f"{pushed} pushes instead of {expected}")
+
+    async def _pushed(self) -> int:
+        _, _, body = await self._count.ask(messages.request("GET", "/counts"))
+        return int(json.loads(body)["pushed"])

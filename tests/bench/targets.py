@@ -1,0 +1,35 @@
+"""What the bench measures, and what is asked of it."""
+
+from __future__ import annotations
+
+from tests.bench.figures import Better, Quantity
+
+RELAY = Quantity(
+    "relayed authorize, requests/s per core / nginx proxy_pass", Better.HIGHER, "", 0.07, 0.25
+)
+ADDED_P50 = Quantity("added p50 at half load", Better.LOWER, "ms", 2.0, 0.6)
+P99 = Quantity("p99 at half load", Better.LOWER, "ms", 12.0, 3.0)
+WHITELIST = Quantity(
+    "whitelist answer with evidence / trivial aiohttp handler, requests/s per core",
+    Better.HIGHER,
+    "",
+    0.3,
+    0.6,
+)
+INTAKE = Quantity(
+    "durable CDR intake per core / same handler without the database",
+    Better.HIGHER,
+    "",
+    0.35,
+    0.7,
+)
+FAN_OUT = Quantity("one change to 500 receivers, CPU per push", Better.LOWER, "us", 250.0, 60.0)
+FEED_READS = Quantity(
+    "one change to 500 receivers, reads of objects in the database", Better.LOWER, "", 10.0, 3.0
+)
+PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
+WORKERS = Quantity(
+    "two workers / one worker, relayed requests/s on two cores", Better.HIGHER, "", 1.5, 1.9
+)
+CLIENT_WARM = Quantity("outbound client, TLS, kept connection, CPU per POST", Better.LOWER, "us")
+CLIENT_NEW = Quantity("outbound client, TLS, new connection, CPU per POST", Better.LOWER, "us")

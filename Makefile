@@ -15,7 +15,7 @@ INSTALL_LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q
 
-.PHONY: help demo run test soak lint format conformance lock clean
+.PHONY: help demo run test soak lint format conformance bench lock clean
 
 help:
 	@echo "make demo         hub, two CPOs and two eMSPs over real HTTP: shows and checks what the hub does"
@@ -26,6 +26,7 @@ help:
 	@echo "make lint         format, lint, types, import directions"
 	@echo "make format       rewrite the files as lint wants them"
 	@echo "make conformance  run the tests and write docs/conformance.md"
+	@echo "make bench        measure against baselines and gates; BENCH='relay --json FILE' for parts"
 	@echo "make lock         renew the lock files from pyproject.toml"
 	@echo "make clean        remove the virtualenv and every cache"
 
@@ -70,6 +71,9 @@ soak: $(DEV_READY)
 
 conformance: $(DEV_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --conformance docs/conformance.md
+
+bench: $(DEV_READY)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 lint: $(DEV_READY)
 	$(BIN)/ruff format --check .

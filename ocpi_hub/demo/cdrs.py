@@ -110,7 +110,7 @@ class CdrWriter:
         """The CDR of a session; a charging point serves one car a day."""
         self._written += 1
         evse, token = charge.evse, charge.token
-        owner = evse.site.country.operator.party
+        owner = evse.site.operator.party
         start = self._start(evse)
         parts = self._parts(evse.power)
         end = start + sum(part.units for part in parts) * UNIT
@@ -167,21 +167,21 @@ def _cdr_token(token: DemoToken) -> dict[str, str]:
 
 
 def _location(evse: Evse) -> dict[str, Any]:
-    site = evse.site
+    site, plug = evse.site, evse.power.plugs[0]
     return {
         "id": site.location_id,
-        "name": f"{site.country.operator.name} {site.city}",
+        "name": site.name,
         "address": site.address,
-        "city": site.city,
-        "postal_code": site.postal_code,
+        "city": site.town.name,
+        "postal_code": site.town.postal_code,
         "country": site.country.alpha3,
         "coordinates": {"latitude": site.latitude, "longitude": site.longitude},
         "evse_uid": evse.uid,
         "evse_id": evse.evse_id,
         "connector_id": "1",
-        "connector_standard": evse.power.connector.value,
-        "connector_format": evse.power.format.value,
-        "connector_power_type": evse.power.power_type.value,
+        "connector_standard": plug.standard.value,
+        "connector_format": plug.format.value,
+        "connector_power_type": plug.power_type.value,
     }
 
 

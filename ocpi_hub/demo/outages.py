@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 
 from ocpi_hub.demo.cdrs import CdrWriter, Charge, DemoCdr
+from ocpi_hub.demo.chance import chance
 from ocpi_hub.demo.parties import FAHRTWIND, ROULIBRE, Company
-from ocpi_hub.demo.plan import chance
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story, authorize_act, send_cdrs
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.errors import OperatorError

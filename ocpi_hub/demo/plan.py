@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from ocpi_hub.authorization.protocols import DecidedBy
+from ocpi_hub.demo.chance import SEED, chance
 from ocpi_hub.demo.parties import EMSPS, FAHRTWIND, LAADOEVER, ROULIBRE, STROMWEIDE, Company
 from ocpi_hub.demo.sites import Evse, evses_of
 from ocpi_hub.demo.tokens import DemoToken, make_tokens, unknown_uids
@@ -18,9 +19,8 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.status_codes import StatusCode
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, TokenType, WhitelistType
 
-TOKENS = 5000
+TOKENS = 2000
 CDRS = 300
-SEED = 20260601
 
 SUCCESS = StatusCode.SUCCESS.value
 UNREACHED = frozenset({StatusCode.RECEIVER_TIMEOUT.value, StatusCode.RECEIVER_NOT_CONNECTED.value})
@@ -155,11 +155,6 @@ REALTIME_PAIRS: Sequence[Pair] = (
     (STROMWEIDE, ROULIBRE),
 )
 WHITELIST_PAIR: Pair = (LAADOEVER, ROULIBRE)
-
-
-def chance(seed: int = SEED) -> random.Random:
-    """Chance that repeats itself."""
-    return random.Random(seed)  # noqa: S311 - invented data, no secrets
 
 
 def make_plan(scale: float = 1.0, seed: int = SEED) -> Plan:

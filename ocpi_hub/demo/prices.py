@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from ocpi_hub.demo.sites import BELGIUM, FRANCE, GERMANY, NETHERLANDS, Country, Power
+from ocpi_hub.demo.countries import (
+    AUSTRIA,
+    BELGIUM,
+    FRANCE,
+    GERMANY,
+    NETHERLANDS,
+    PORTUGAL,
+    Country,
+)
+from ocpi_hub.demo.sites import Power
 from ocpi_hub.ocpi.v2_2_1.tariffs import TariffDimensionType, TariffType
 
 CURRENCY = "EUR"
@@ -105,6 +114,12 @@ _TARIFFS = {
         ("HPC", "0.6218", "0", "6.00"),
     ),
     **_tariffs(
+        AUSTRIA,
+        ("AC", "0.4425", "0", "0"),
+        ("DC", "0.5158", "0", "5.00"),
+        ("HPC", "0.6075", "0", "5.00"),
+    ),
+    **_tariffs(
         NETHERLANDS,
         ("AC", "0.3306", "0.2893", "0"),
         ("DC", "0.4876", "0.2893", "4.80"),
@@ -121,5 +136,11 @@ _TARIFFS = {
         ("AC", "0.3250", "0", "0"),
         ("DC", "0.4167", "0.4167", "5.00"),
         ("HPC", "0.4917", "0.4167", "5.00"),
+    ),
+    **_tariffs(
+        PORTUGAL,
+        ("AC", "0.2846", "0.2439", "0"),
+        ("DC", "0.4065", "0.2439", "4.00"),
+        ("HPC", "0.4959", "0.2439", "4.00"),
     ),
 }

@@ -1,7 +1,4 @@
-"""Charging sites: real towns and streets, invented stations.
-
-Stromweide runs those in Germany and France, Laadoever those in the Netherlands and Belgium.
-"""
+"""Charging sites: two in each town, invented, and the same every time."""
 
 from __future__ import annotations
 
@@ -10,8 +7,48 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ocpi_hub.demo.parties import LAADOEVER, STROMWEIDE, Company
+from ocpi_hub.demo.chance import SEED, chance
+from ocpi_hub.demo.countries import Country
+from ocpi_hub.demo.parties import Company
+from ocpi_hub.demo.towns import TOWNS, Town
 from ocpi_hub.ocpi.v2_2_1.common import ConnectorFormat, ConnectorType, PowerType
+from ocpi_hub.ocpi.v2_2_1.locations import ParkingType
+
+SITES_A_TOWN = 2
+SPREAD = 0.004
+"""Degrees between a site and the centre of its town, at most: some 400 meters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plug:
+    """A connector: volt (AC: of one phase), ampere, watt."""
+
+    standard: ConnectorType
+    format: ConnectorFormat
+    power_type: PowerType
+    volts: int
+    amperes: int
+    watts: int
+
+
+def _ac(amperes: int, watts: int) -> Plug:
+    """A type 2 socket on three phases."""
+    return Plug(
+        ConnectorType.IEC_62196_T2,
+        ConnectorFormat.SOCKET,
+        PowerType.AC_3_PHASE,
+        volts=230,
+        amperes=amperes,
+        watts=watts,
+    )
+
+
+def _dc(standard: ConnectorType, volts: int, amperes: int, watts: int) -> Plug:
+    return Plug(standard, ConnectorFormat.CABLE, PowerType.DC, volts, amperes, watts)
+
+
+_CCS = ConnectorType.IEC_62196_T2_COMBO
+_CHADEMO = ConnectorType.CHADEMO
 
 
 class Power(Enum):
@@ -28,60 +65,67 @@ class Power(Enum):
         return self.value >= Power.DC_50.value
 
     @property
-    def power_type(self) -> PowerType:
-        return PowerType.DC if self.is_dc else PowerType.AC_3_PHASE
+    def plugs(self) -> tuple[Plug, ...]:
+        """The connectors of such a charging point, the usual one first."""
+        return _PLUGS[self]
 
-    @property
-    def connector(self) -> ConnectorType:
-        return ConnectorType.IEC_62196_T2_COMBO if self.is_dc else ConnectorType.IEC_62196_T2
 
-    @property
-    def format(self) -> ConnectorFormat:
-        return ConnectorFormat.CABLE if self.is_dc else ConnectorFormat.SOCKET
+_PLUGS = {
+    Power.AC_11: (_ac(16, 11_040),),
+    Power.AC_22: (_ac(32, 22_080),),
+    Power.DC_50: (_dc(_CCS, 500, 125, 50_000), _dc(_CHADEMO, 500, 125, 50_000)),
+    Power.DC_150: (_dc(_CCS, 920, 350, 150_000),),
+    Power.DC_300: (_dc(_CCS, 920, 500, 300_000),),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Country:
-    """A country as addresses and taxes see it.
+class Kind:
+    """What is built at a site: a power for each charging point."""
 
-    Attributes:
-        alpha3: ISO 3166.
-        vat: percent.
-    """
-
-    alpha2: str
-    alpha3: str
-    vat: int
-    operator: Company
+    powers: tuple[Power, ...]
+    parking_type: ParkingType
 
 
-GERMANY = Country("DE", "DEU", 19, STROMWEIDE)
-FRANCE = Country("FR", "FRA", 20, STROMWEIDE)
-NETHERLANDS = Country("NL", "NLD", 21, LAADOEVER)
-BELGIUM = Country("BE", "BEL", 21, LAADOEVER)
-COUNTRIES = (GERMANY, NETHERLANDS, BELGIUM, FRANCE)
+_STREET = Kind((Power.AC_11, Power.AC_11, Power.AC_22, Power.AC_22), ParkingType.ON_STREET)
+_QUARTER = Kind((Power.AC_22, Power.AC_22, Power.DC_50), ParkingType.PARKING_LOT)
+_HUB = Kind((Power.DC_50, Power.DC_150, Power.DC_150), ParkingType.PARKING_GARAGE)
+_MOTORWAY = Kind((Power.DC_150, Power.DC_300, Power.DC_300), ParkingType.ALONG_MOTORWAY)
+_KINDS = {_STREET: 4, _QUARTER: 3, _HUB: 2, _MOTORWAY: 1}
+"""How many sites of each kind there are to ten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place with charging points; coordinates are WGS 84, as they stand on the wire."""
 
-    country: Country
-    city: str
-    postal_code: str
+    number: int
+    town: Town
     address: str
     latitude: str
     longitude: str
-    powers: tuple[Power, ...]
+    kind: Kind
+
+    @property
+    def country(self) -> Country:
+        return self.town.country
+
+    @property
+    def operator(self) -> Company:
+        return self.country.operator
 
     @property
     def location_id(self) -> str:
-        return f"{self.country.alpha2}-{self.postal_code.replace(' ', '')}"
+        return f"{self.country.alpha2}-{self.number:04d}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.operator.name} {self.town.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Evse:
-    """A charging point: one connector, one car at a time."""
+    """A charging point: one car at a time."""
 
     site: Site
     number: int
@@ -98,50 +142,35 @@ class Evse:
         return self.evse_id.replace("*", "-")
 
 
-_AC11, _AC22 = Power.AC_11, Power.AC_22
-_DC50, _DC150, _DC300 = Power.DC_50, Power.DC_150, Power.DC_300
-_STREET = (_AC11, _AC11, _AC22, _AC22)
-_QUARTER = (_AC22, _AC22, _DC50)
-_HUB = (_DC50, _DC150, _DC150)
-_MOTORWAY = (_DC150, _DC300, _DC300)
+def make_sites(seed: int = SEED) -> tuple[Site, ...]:
+    """The sites; the same seed gives the same ones."""
+    source = chance(seed)
+    numbers = itertools.count(1)
+    sites = []
+    for town, _ in itertools.product(TOWNS, range(SITES_A_TOWN)):
+        latitude = town.latitude + source.uniform(-SPREAD, SPREAD)
+        longitude = town.longitude + source.uniform(-SPREAD, SPREAD)
+        (kind,) = source.choices(tuple(_KINDS), tuple(_KINDS.values()))
+        sites.append(
+            Site(
+                number=next(numbers),
+                town=town,
+                address=source.choice(town.streets).format(source.randint(1, 120)),
+                latitude=f"{latitude:.6f}",
+                longitude=f"{longitude:.6f}",
+                kind=kind,
+            )
+        )
+    return tuple(sites)
 
-SITES = (
-    Site(GERMANY, "Hamburg", "20095", "Steinstraße 20", "53.549720", "10.003610", _HUB),
-    Site(GERMANY, "Köln", "50823", "Venloer Straße 310", "50.949550", "6.919420", _STREET),
-    Site(GERMANY, "Leipzig", "04275", "Karl-Liebknecht-Straße 84", "51.323540", "12.373050",
-         _QUARTER),
-    Site(GERMANY, "Freiburg im Breisgau", "79104", "Habsburgerstraße 41", "48.004900", "7.853900",
-         _STREET),
-    Site(GERMANY, "Göttingen", "37073", "Weender Straße 60", "51.535200", "9.935400", _QUARTER),
-    Site(GERMANY, "Aachen", "52070", "Jülicher Straße 114", "50.783410", "6.101460", _MOTORWAY),
-    Site(NETHERLANDS, "Utrecht", "3521 CB", "Croeselaan 18", "52.085210", "5.108470", _STREET),
-    Site(NETHERLANDS, "Eindhoven", "5612 CJ", "Kruisstraat 52", "51.446800", "5.477900", _QUARTER),
-    Site(NETHERLANDS, "Groningen", "9725 AC", "Hereweg 95", "53.205330", "6.571220", _STREET),
-    Site(NETHERLANDS, "Zwolle", "8012 DE", "Assendorperstraat 33", "52.507740", "6.097700", _HUB),
-    Site(NETHERLANDS, "Breda", "4818 JH", "Ginnekenweg 140", "51.578340", "4.777960", _MOTORWAY),
-    Site(NETHERLANDS, "Middelburg", "4337 LG", "Segeerssingel 8", "51.497460", "3.622480",
-         _QUARTER),
-    Site(BELGIUM, "Gent", "9000", "Coupure Links 210", "51.052470", "3.708490", _STREET),
-    Site(BELGIUM, "Antwerpen", "2018", "Mechelsesteenweg 77", "51.209060", "4.406820", _QUARTER),
-    Site(BELGIUM, "Leuven", "3000", "Tiensestraat 130", "50.875640", "4.708220", _STREET),
-    Site(BELGIUM, "Namur", "5000", "Rue de Fer 41", "50.466420", "4.865810", _HUB),
-    Site(BELGIUM, "Liège", "4020", "Boulevard de la Constitution 32", "50.641890", "5.582310",
-         _MOTORWAY),
-    Site(BELGIUM, "Brugge", "8000", "Langestraat 57", "51.209880", "3.234560", _STREET),
-    Site(FRANCE, "Lille", "59800", "150 Rue Nationale", "50.635080", "3.055350", _QUARTER),
-    Site(FRANCE, "Lyon", "69007", "42 Rue de Marseille", "45.752470", "4.841080", _HUB),
-    Site(FRANCE, "Strasbourg", "67000", "12 Avenue des Vosges", "48.590020", "7.751930", _STREET),
-    Site(FRANCE, "Rennes", "35000", "25 Boulevard de la Liberté", "48.104980", "-1.677390",
-         _QUARTER),
-    Site(FRANCE, "Bordeaux", "33800", "90 Cours de la Marne", "44.828310", "-0.562940", _MOTORWAY),
-    Site(FRANCE, "Reims", "51100", "31 Rue de Vesle", "49.254310", "4.030620", _STREET),
-)  # fmt: skip
+
+SITES = make_sites()
 
 
 def _numbered() -> Iterator[Evse]:
     numbers = itertools.count(1001)
     for site in SITES:
-        for power in site.powers:
+        for power in site.kind.powers:
             yield Evse(site, next(numbers), power)
 
 
@@ -150,4 +179,4 @@ EVSES = tuple(_numbered())
 
 def evses_of(operator: Company) -> tuple[Evse, ...]:
     """The charging points of one CPO."""
-    return tuple(evse for evse in EVSES if evse.site.country.operator == operator)
+    return tuple(evse for evse in EVSES if evse.site.operator == operator)

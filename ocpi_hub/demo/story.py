@@ -10,6 +10,7 @@ from ocpi_hub.demo.billing import Billing
 from ocpi_hub.demo.cdrs import DemoCdr
 from ocpi_hub.demo.plan import Ask, Plan
 from ocpi_hub.demo.report import Report, latency
+from ocpi_hub.demo.traffic import Traffic
 from ocpi_hub.demo.world import World
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType
 
@@ -28,9 +29,11 @@ class Story:
     cdrs: list[DemoCdr] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     billing: Billing = field(init=False)
+    traffic: Traffic = field(init=False)
 
     def __post_init__(self) -> None:
         self.billing = Billing(self.world.cpos)
+        self.traffic = Traffic(self.world.cpos)
 
     @property
     def all_answers(self) -> list[Answered]:

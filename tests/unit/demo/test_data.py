@@ -1,4 +1,4 @@
-"""The invented data: valid OCPI, plausible, the same every time."""
+"""The invented tokens, tariffs and CDRs: valid OCPI, plausible, the same every time."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ from typing import Any
 import pytest
 
 from ocpi_hub.demo.cdrs import CdrWriter, Charge, DemoCdr
-from ocpi_hub.demo.parties import CPOS, EMSPS, FAHRTWIND
-from ocpi_hub.demo.plan import chance
+from ocpi_hub.demo.chance import chance
+from ocpi_hub.demo.countries import COUNTRIES
+from ocpi_hub.demo.parties import EMSPS, FAHRTWIND
 from ocpi_hub.demo.prices import tariff_of
-from ocpi_hub.demo.sites import COUNTRIES, EVSES, SITES, Power, evses_of
+from ocpi_hub.demo.sites import EVSES, Power
 from ocpi_hub.demo.tokens import make_tokens, unknown_uids
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.ocpi.parse import parse_object, validate_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR, CdrDimensionType
-from ocpi_hub.ocpi.v2_2_1.common import GeoLocation
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
-
-BOUNDS = {  # latitude and longitude, west to east
-    "DE": ((47.2, 55.1), (5.8, 15.1)),
-    "NL": ((50.7, 53.6), (3.3, 7.3)),
-    "BE": ((49.4, 51.6), (2.5, 6.5)),
-    "FR": ((42.3, 51.1), (-4.8, 8.3)),
-}
 
 
 def write(count: int, seed: int = 7) -> list[DemoCdr]:
@@ -66,24 +59,6 @@ def hours(body: dict[str, Any]) -> Decimal:
         datetime.fromisoformat(body[name]) for name in ("start_date_time", "end_date_time")
     )
     return Decimal((end - start).total_seconds()) / 3600
-
-
-def test_sites_lie_where_they_say() -> None:
-    assert len(SITES) == 24
-    for site in SITES:
-        latitudes, longitudes = BOUNDS[site.country.alpha2]
-        assert latitudes[0] < float(site.latitude) < latitudes[1], site.city
-        assert longitudes[0] < float(site.longitude) < longitudes[1], site.city
-        place = {"latitude": site.latitude, "longitude": site.longitude}
-        assert validate_object(place, GeoLocation).findings == ()
-
-
-def test_every_country_has_sites_and_every_cpo_charging_points() -> None:
-    assert {site.country for site in SITES} == set(COUNTRIES)
-    assert len({site.location_id for site in SITES}) == len(SITES)
-    assert len({evse.uid for evse in EVSES}) == len(EVSES)
-    assert sum(len(evses_of(cpo)) for cpo in CPOS) == len(EVSES)
-    assert {evse.power for evse in EVSES} == set(Power)
 
 
 def test_tokens_are_valid_and_different() -> None:

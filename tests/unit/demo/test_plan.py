@@ -14,7 +14,7 @@ PLAN = make_plan()
 
 
 def test_the_demo_has_the_numbers_it_promises() -> None:
-    assert len(PLAN.all_tokens) == 5000
+    assert len(PLAN.all_tokens) == 2000
     assert len(PLAN.asks) == 500
     assert PLAN.cdrs == 300
 

@@ -1,0 +1,80 @@
+"""What is said about copies of Locations, and about pushes after an absence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ocpi_hub.demo.availability import read_push
+from ocpi_hub.demo.copies import Push, Return, behind, by_key, differences, evse_times
+from tests.support.party import make_evse, make_location
+
+OLD, NEW, NEWER = (f"2026-06-01T00:00:0{second}.000Z" for second in range(3))
+
+
+def location(location_id: str = "L", **times: str) -> dict[str, Any]:
+    """A Location whose EVSEs changed at these times."""
+    evses = [make_evse(uid, last_updated=moment) for uid, moment in times.items()]
+    return make_location(location_id, evses=evses)
+
+
+def returned(*pushes: Push, since: dict[str, int] | None = None) -> Return:
+    """An eMSP that had to learn of E1."""
+    return Return(behind={"E1": NEW}, since=since or {}, pushes=pushes)
+
+
+def test_times_are_found_over_all_locations() -> None:
+    held = by_key([location("L1", E1=OLD), location("L2", E2=NEW)])
+    assert evse_times(held) == {"E1": OLD, "E2": NEW}
+
+
+def test_what_a_copy_lacks_is_told_with_its_time() -> None:
+    own = by_key([location(E1=NEW, E2=OLD, E3=OLD)])
+    held = by_key([location(E1=OLD, E2=OLD)])
+    assert behind(held, own) == {"E1": NEW, "E3": OLD}
+    assert behind(own, own) == {}
+
+
+def test_differences_are_told_by_location_and_field() -> None:
+    own = by_key([location("L1", E1=NEW), location("L2"), location("L3")])
+    copy = by_key([location("L1", E1=OLD), location("L3"), location("L4")])
+    assert list(differences("Copy", copy, own)) == [
+        "Copy has NL*CPO L1 otherwise: evses",
+        "Copy lacks NL*CPO L2",
+        "Copy has NL*CPO L4, which is nobody's",
+    ]
+    assert list(differences("Copy", own, own)) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "problems"),
+    [
+        (returned(), 0),
+        (returned(Push("L", "E1", NEW)), 0),
+        (returned(Push("L", "E1", NEW), Push("L", "E1", NEW)), 1),
+        (returned(Push("L", "E1", NEW), Push("L", "E1", NEWER), since={"E1": 1}), 0),
+        (returned(Push("L", "E2", OLD)), 1),
+        (returned(Push("L", "E2", NEWER), since={"E2": 1}), 0),
+    ],
+)
+def test_more_pushes_than_news_are_found(found: Return, problems: int) -> None:
+    assert len(list(found.too_many())) == problems
+
+
+def test_pushes_about_what_was_missed_are_told_from_live_ones() -> None:
+    missed, live = Push("L", "E1", NEW), Push("L", "E1", NEWER)
+    other, whole = Push("L", "E2", OLD), Push("L", None, NEW)
+    assert returned(missed, live, other, whole).catching_up() == [missed]
+
+
+@pytest.mark.parametrize(
+    ("path", "push"),
+    [
+        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1", Push("L1", None, NEW)),
+        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1/E1", Push("L1", "E1", NEW)),
+        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1/E1/1", Push("L1", "E1", NEW)),
+    ],
+)
+def test_pushes_are_read_from_the_record(path: str, push: Push) -> None:
+    assert read_push(path, f'{{"last_updated":"{NEW}"}}') == push

@@ -16,14 +16,18 @@ from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.sender import FeedLimits
 from ocpi_hub.delivery.feed.worker import FeedWorker
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
+from ocpi_hub.delivery.kinds import KINDS
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.listed import ListedObjects
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
+from ocpi_hub.delivery.listed_shared import ListedShared
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.party import Module
 from ocpi_hub.settings import Settings
 
 
@@ -70,19 +74,14 @@ class Delivery:
             per_receiver=settings.max_in_flight_per_receiver,
             refused=self.liveness.missed,
         )
-        listed = ListedCdrs(
-            self.custody,
-            max_depth=settings.max_json_depth,
-            holds=self.holds,
-            found=self.directed.wake,
-        )
         self.catch_up = InboundCatchUp(
             stores.catch_up,
-            listed,
+            self._listed(settings, stores),
             self.client,
             directory,
             clock,
             timeout_s=settings.relay_timeout_s,
+            poll_s=settings.delivery_poll_s,
         )
         self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
         self.links = PageLinks(
@@ -101,6 +100,25 @@ class Delivery:
             first_s=settings.retry_min_s,
             longest_s=settings.retry_max_s,
         )
+
+    def _listed(self, settings: Settings, stores: Stores) -> dict[str, ListedObjects]:
+        """Who takes what owners' lists hold, by module."""
+        listed: dict[str, ListedObjects] = {
+            module: ListedShared(
+                stores.shared,
+                kind,
+                max_depth=settings.max_json_depth,
+                max_bytes=settings.max_object_bytes,
+            )
+            for module, kind in KINDS.items()
+        }
+        listed[Module.CDRS.value] = ListedCdrs(
+            self.custody,
+            max_depth=settings.max_json_depth,
+            holds=self.holds,
+            found=self.directed.wake,
+        )
+        return listed
 
 
 def feed_worker(

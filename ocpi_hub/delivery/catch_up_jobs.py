@@ -34,13 +34,14 @@ class Job:
     """The lists of one platform, for one turn.
 
     Attributes:
+        date_from: None: everything.
         lease_id: of this turn; who has another one changes nothing.
         attempts: turns since the last good one, this one included.
     """
 
     platform_id: PlatformId
     module: str
-    date_from: datetime
+    date_from: datetime | None
     lease_id: UUID
     attempts: int
     progress: Progress
@@ -59,7 +60,10 @@ class CatchUpStore(Protocol):
         """End a turn: the next one comes when all that wait have had theirs."""
         ...
 
-    async def end(self, job: Job) -> None: ...
+    async def end(self, job: Job, *, complete: bool) -> None:
+        """The lists are done with; `complete`: read to their end, so that what they say is known
+        as of the beginning of the reading."""
+        ...
 
     async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:
         """Try again after a pause: where the stored progress ends, or from the beginning."""

@@ -10,23 +10,22 @@ Spec: 2.2.1 mod_cdrs_pull_model.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from enum import Enum, auto
+from collections.abc import Callable
 
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
+from ocpi_hub.delivery.listed import Listed, Source, require_own
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
 from ocpi_hub.errors import (
-    InvalidRequest,
     OcpiError,
     ReceiverNotConnected,
     StoreError,
     StoreUnavailable,
     UnknownReceiver,
 )
-from ocpi_hub.ocpi.json_text import elements, fingerprint, members
+from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.telemetry import get_logger
@@ -34,16 +33,8 @@ from ocpi_hub.telemetry import get_logger
 log = get_logger(__name__)
 
 
-class Listed(Enum):
-    """What became of an object of a list."""
-
-    TAKEN = auto()
-    KNOWN = auto()
-    BROKEN = auto()
-
-
 class ListedCdrs:
-    """Takes listed CDRs into custody.
+    """Implements `delivery.listed.ListedObjects` for CDRs: into custody.
 
     Args:
         found: called for each one that is new.
@@ -62,15 +53,10 @@ class ListedCdrs:
         self._holds = holds
         self._found = found
 
-    async def take(self, text: str, platform: Platform, directory: Directory) -> Listed:
-        """One object of a list: into custody, or skipped with a word in the log (TF-19).
-
-        Raises:
-            StoreUnavailable: nothing is known to be stored.
-            Overloaded: likewise.
-        """
+    async def take(self, text: str, source: Source) -> Listed:
+        platform = source.platform
         try:
-            intake = self._intake(text, platform, directory)
+            intake = self._intake(text, platform, source.directory)
         except OcpiError as error:
             log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
             return Listed.BROKEN
@@ -91,8 +77,7 @@ class ListedCdrs:
         body = text.encode()
         cdr = parse_object(body, CDR, max_depth=self._max_depth).value
         owner = PartyId(cdr.country_code, cdr.party_id)
-        if all(held.party != owner for held in platform.roles if held.active):
-            raise InvalidRequest(f"{owner} is not a party of this platform")
+        require_own(owner, platform)
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
         receiving = _platform_of(payer, owner, directory)
         reason = hold_reason(cdr, self._holds)
@@ -125,13 +110,3 @@ def _platform_of(receiver: PartyId, owner: PartyId, directory: Directory) -> Pla
     if not directory.related(owner, receiver):
         raise ReceiverNotConnected(f"{owner} and {receiver} have no relation")
     return platform
-
-
-def data_elements(body: bytes) -> Iterator[str]:
-    """The texts of the objects in an envelope's `data`, untouched.
-
-    Raises:
-        ValueError: `data` is not a list.
-    """
-    data = dict(members(body.decode())).get("data", "[]")
-    yield from elements(data)

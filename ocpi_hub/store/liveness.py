@@ -7,15 +7,18 @@ from datetime import timedelta
 from uuid import UUID
 
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
-from ocpi_hub.delivery.inbound_catch_up import MODULES
+from ocpi_hub.delivery.inbound_catch_up import MODULES, SHARED_MODULES
 from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.custody import lock_backoff
-from ocpi_hub.store.database import Database
+from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("liveness")
+
+FIRST_LIST_AFTER = timedelta(seconds=0.5)
+"""For the partner to note that it is connected: it hears of it when this is committed."""
 
 
 class PostgresLivenessStore:
@@ -57,9 +60,7 @@ class PostgresLivenessStore:
         async with self._database.transaction() as connection:
             if await connection.fetchval(SQL.mark_online, platform_id) is None:
                 return False
-            await connection.execute(
-                SQL.request_catch_up, platform_id, list(MODULES), self._overlap
-            )
+            await request_catch_up(connection, platform_id, self._overlap)
             rows = await connection.fetch(SQL.parties, platform_id)
             parties = [PartyId(row["country_code"], row["party_id"]) for row in rows]
             await lock_backoff(connection, parties)
@@ -76,13 +77,36 @@ class PostgresLivenessStore:
     async def request_catch_up(self) -> None:
         """Ask for everything since the last contact with each platform."""
         async with self._database.connection() as connection:
-            await connection.execute(SQL.request_catch_up, None, list(MODULES), self._overlap)
+            await request_catch_up(connection, None, self._overlap)
 
     async def request_catch_up_since(self, ago_s: float) -> None:
         async with self._database.connection() as connection:
             await connection.execute(
                 SQL.request_catch_up_since, ago_s, list(MODULES), self._overlap
             )
+
+
+async def request_catch_up(
+    connection: Connection, platform_id: str | None, overlap: timedelta
+) -> None:
+    """Have fetched what owners could not push since the last contact with their platform, and all
+    they have of modules of which nothing is known yet.
+
+    Args:
+        platform_id: None: of every platform.
+    """
+    await connection.execute(
+        SQL.request_catch_up, platform_id, list(MODULES), overlap, list(SHARED_MODULES)
+    )
+
+
+async def request_first_lists(connection: Connection, platform_id: str) -> None:
+    """Have fetched all that a platform's owners have, as far as nothing is known of it yet; forget
+    what was to be fetched from interfaces that it does not announce any more."""
+    await connection.execute(SQL.forget_catch_ups, platform_id)
+    await connection.execute(
+        SQL.request_first_lists, platform_id, list(SHARED_MODULES), FIRST_LIST_AFTER
+    )
 
 
 class PostgresCatchUpStore:
@@ -133,9 +157,9 @@ class PostgresCatchUpStore:
         async with self._database.connection() as connection:
             await connection.execute(SQL.requeue_catch_up, *_key(job))
 
-    async def end(self, job: Job) -> None:
+    async def end(self, job: Job, *, complete: bool) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(SQL.end_catch_up, *_key(job))
+            await connection.execute(SQL.end_catch_up, *_key(job), complete)
 
     async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:
         async with self._database.transaction() as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
-from ocpi_hub.delivery.inbound_catch_up import MODULES
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
 from ocpi_hub.domain.party import Module, PartyId, PlatformId, PlatformState
 from ocpi_hub.registration.protocols import (
@@ -22,7 +21,7 @@ from ocpi_hub.registration.protocols import (
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection, Database
-from ocpi_hub.store.liveness import SQL as LIVENESS_SQL
+from ocpi_hub.store.liveness import request_catch_up, request_first_lists
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
 
@@ -253,6 +252,7 @@ class PostgresRegistrationStore:
             registration.offer_digest,
         )
         await connection.execute(SQL.delete_expired_tokens, platform_id)
+        await request_first_lists(connection, platform_id)
         await wake_deliveries(connection, platform_id)
 
 
@@ -303,7 +303,7 @@ async def wake_deliveries(connection: Connection, platform_id: str) -> None:
 async def remember_absence(connection: Connection, platform_id: str, overlap: timedelta) -> None:
     """Note what has to be fetched once a platform that is about to be cut off is back: its owners
     do not push again what they could not push (decision D-14). It waits until then."""
-    await connection.execute(LIVENESS_SQL.request_catch_up, platform_id, list(MODULES), overlap)
+    await request_catch_up(connection, platform_id, overlap)
 
 
 async def _lock(connection: Connection, platform_id: PlatformId) -> PlatformState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
 
 SQL = Queries("shared")
+
+NOTED_S = 600.0
+"""Seconds for which a process remembers that it has noted who pushes: parties move."""
 
 KeyColumns = tuple[str, str, str, str, str, str]
 
@@ -56,6 +60,7 @@ class PostgresSharedStore:
         self.changes: BatchWriter[Change, Changed | InvalidRequest] = BatchWriter(
             "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
         )
+        self._pushing: dict[tuple[str, PartyId], float] = {}
 
     async def change(self, change: Change) -> Changed:
         changed = await self.changes.submit(change)
@@ -124,7 +129,21 @@ class PostgresSharedStore:
             batch = SharedBatch(await self._rows(connection, SharedBatch.keys_of(changes)))
             results = [_apply(batch, change) for change in changes]
             await self._store(connection, batch)
+            noted = await self._note_pushes(connection, changes)
+        self._pushing |= noted
         return results
+
+    async def _note_pushes(
+        self, connection: Connection, changes: Sequence[Change]
+    ) -> dict[tuple[str, PartyId], float]:
+        """Note once in a while which owners push: of their tokens a contact is news too."""
+        now = asyncio.get_running_loop().time()
+        pushed = {(c.key.module, c.key.owner) for c in changes if c.origin is not Origin.PULL}
+        new = {each for each in pushed if self._pushing.get(each, 0.0) <= now}
+        if new:
+            rows = ((module, *party_columns(owner)) for module, owner in sorted(new))
+            await connection.execute(SQL.note_pushes, *columns(rows, 3))
+        return dict.fromkeys(new, now + NOTED_S)
 
     async def _rows(
         self, connection: Connection, keys: Iterable[ObjectKey]

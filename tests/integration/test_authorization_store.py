@@ -219,6 +219,68 @@ async def test_the_arrival_of_the_token_is_a_contact_too(
     assert 3599 <= await age_of(lookup) < 3900
 
 
+async def put_knowledge(
+    database: Database, *, pushes: bool = False, pulled_at: datetime | None = None
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into owner_knowledge values ($1, 'tokens', $2, $3)",
+            f"p-{EMSP}",
+            pushes,
+            pulled_at,
+        )
+
+
+async def pulled(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("update shared_object set origin = 'pull'")
+
+
+async def test_of_an_owner_that_never_pushes_the_last_pull_counts_and_no_contact(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    now = datetime.now(UTC)
+    await put_token(database, changed_at=now - timedelta(days=30))
+    await put_platform(database, EMSP, last_contact_at=now)
+    await pulled(database)
+    assert await age_of(lookup) > 86_400
+    await put_knowledge(database, pulled_at=now - timedelta(hours=1))
+    assert 3599 <= await age_of(lookup) < 3900
+
+
+async def test_what_an_owner_does_not_push_anew_is_as_young_as_its_last_contact(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    now = datetime.now(UTC)
+    await put_token(database, changed_at=now - timedelta(days=30))
+    await put_platform(database, EMSP, last_contact_at=now - timedelta(hours=1))
+    await pulled(database)
+    await put_knowledge(database, pushes=True, pulled_at=now - timedelta(days=20))
+    assert 3599 <= await age_of(lookup) < 3900
+
+
+async def test_while_a_list_is_still_to_be_read_only_the_contact_before_the_absence_counts(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    now = datetime.now(UTC)
+    await put_token(database, changed_at=now - timedelta(days=30))
+    await put_platform(database, EMSP, last_contact_at=now)
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into inbound_catch_up (platform_id, module, date_from, known_at)"
+            " values ($1, 'tokens', '-infinity', $2)",
+            f"p-{EMSP}",
+            now - timedelta(hours=1),
+        )
+    assert 3599 <= await age_of(lookup) < 3900
+    async with database.connection() as connection:
+        await connection.execute("update inbound_catch_up set known_at = null")
+    assert await age_of(lookup) > 86_400
+    async with database.connection() as connection:
+        await connection.execute("delete from inbound_catch_up")
+    assert await age_of(lookup) < 3000
+
+
 async def test_questions_asked_at_once_are_answered_each(
     database: Database, lookup: PostgresTokenLookup
 ) -> None:

@@ -17,7 +17,11 @@ from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
+from ocpi_hub.store.liveness import (
+    PostgresCatchUpStore,
+    PostgresLivenessStore,
+    request_first_lists,
+)
 from tests.support.factories import CPO, EMSP
 from tests.support.postgres import make_settings
 from tests.support.stores import (
@@ -148,7 +152,7 @@ async def test_return_is_noticed_once_and_catches_up_from_the_last_contact(
     catch_up: PostgresCatchUpStore,
     database: Database,
 ) -> None:
-    await insert_platform(database, HERE, modules=("cdrs", "tokens"), online=False)
+    await insert_platform(database, HERE, modules=("cdrs", "sessions"), online=False)
     before = await last_contact(database)
     # A process that has not heard of the absence yet must not move the beginning of the catch-up.
     await second.note_contacts({HERE: 0.0})
@@ -252,7 +256,7 @@ async def test_an_outage_asks_everybody_from_its_beginning_on(
     ago = await value(database, "select now() - $1::timestamptz", job.date_from)
     assert timedelta(seconds=60) < ago - OVERLAP < timedelta(seconds=90)
     await store.request_catch_up_since(10.0)
-    await catch_up.end(job)
+    await catch_up.end(job, complete=True)
     assert (await _claimed(catch_up)).date_from == job.date_from
 
 
@@ -261,7 +265,7 @@ async def test_a_catch_up_that_ended_is_gone(
 ) -> None:
     await insert_platform(database, HERE)
     await _requested(store, database)
-    await catch_up.end(await _claimed(catch_up))
+    await catch_up.end(await _claimed(catch_up), complete=True)
     assert await value(database, "select count(*) from inbound_catch_up") == 0
 
 
@@ -289,7 +293,7 @@ async def test_a_request_that_comes_while_one_runs_is_worked_off_next(
     await _requested(store, database)
     assert await catch_up.claim() is None
     await catch_up.keep(job, FAR)
-    await catch_up.end(job)
+    await catch_up.end(job, complete=True)
     again = await _claimed(catch_up)
     assert (again.date_from, again.progress) == (job.date_from, Progress())
 
@@ -358,7 +362,7 @@ async def test_who_lost_the_lease_changes_nothing(
     job = await _claimed(catch_up)
     assert await catch_up.keep(late, FAR) is False
     await catch_up.requeue(late)
-    await catch_up.end(late)
+    await catch_up.end(late, complete=True)
     await catch_up.release(late, timedelta(), "late", restart=True)
     assert await catch_up.claim() is None
     assert await catch_up.keep(job, FAR) is True
@@ -382,3 +386,114 @@ async def test_a_platform_that_is_offline_is_not_asked(
     await _requested(store, database)
     await execute(database, "update platform set online = false")
     assert await catch_up.claim() is None
+
+
+# What is known of owners' lists -----------------------------------------------------------------
+
+SHARED = ("tokens", "locations", "tariffs")
+
+
+async def _all_claimed(catch_up: PostgresCatchUpStore) -> dict[str, Job]:
+    jobs: dict[str, Job] = {}
+    while (job := await catch_up.claim()) is not None:
+        jobs[job.module] = job
+    return jobs
+
+
+async def _knows(database: Database, module: str) -> None:
+    await execute(
+        database, "insert into owner_knowledge (platform_id, module) values ($1, $2)", HERE, module
+    )
+
+
+async def test_downtime_asks_for_every_module_and_from_the_beginning_where_nothing_is_known(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=(*SHARED, "cdrs", "sessions"))
+    await _knows(database, "locations")
+    await store.request_catch_up()
+    jobs = await _all_claimed(catch_up)
+    since = await last_contact(database) - OVERLAP
+    assert {name: job.date_from for name, job in jobs.items()} == {
+        "tokens": None,
+        "tariffs": None,
+        "locations": since,
+        "cdrs": since,
+    }
+    assert next(iter(jobs)) == "tokens", "what may be revoked comes first"
+
+
+async def test_a_platform_that_is_to_catch_up_nothing_is_never_read_in_full(
+    store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=(*SHARED, "cdrs"))
+    await _knows(database, "locations")
+    await execute(database, "update platform set catch_up = 'none'")
+    await _first_lists(database)
+    assert await catch_up.claim() is None
+    await store.request_catch_up()
+    assert set(await _all_claimed(catch_up)) == {"locations", "cdrs"}
+
+
+async def _first_lists(database: Database) -> None:
+    async with database.transaction() as connection:
+        await request_first_lists(connection, HERE)
+    await execute(database, "update inbound_catch_up set next_attempt_at = now()")
+
+
+async def test_a_new_platform_is_read_in_full_once(
+    catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=(*SHARED, "cdrs"))
+    await _first_lists(database)
+    jobs = await _all_claimed(catch_up)
+    assert {name: job.date_from for name, job in jobs.items()} == dict.fromkeys(SHARED)
+    for job in jobs.values():
+        await catch_up.end(job, complete=True)
+    await _first_lists(database)
+    assert await catch_up.claim() is None
+
+
+async def test_what_was_not_read_to_its_end_is_not_known(
+    catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=SHARED)
+    await _first_lists(database)
+    for job in (await _all_claimed(catch_up)).values():
+        await catch_up.end(job, complete=False)
+    assert await value(database, "select count(*) from owner_knowledge") == 0
+    assert await value(database, "select count(*) from inbound_catch_up") == 0
+
+
+async def test_what_was_read_is_known_as_of_the_beginning_of_the_reading(
+    catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=("tokens",))
+    await _first_lists(database)
+    job = await _claimed(catch_up)
+    began = await value(database, "select began_at from inbound_catch_up")
+    await catch_up.requeue(job)
+    await catch_up.end(await _claimed(catch_up), complete=True)
+    assert await value(database, "select pulled_at from owner_knowledge") == began
+
+
+async def test_interfaces_that_are_not_announced_any_more_are_not_waited_for(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=("tokens", "tariffs"))
+    await store.request_catch_up()
+    await execute(database, "delete from endpoint where module = 'tokens'")
+    await _first_lists(database)
+    assert await value(database, "select array_agg(module) from inbound_catch_up") == ["tariffs"]
+
+
+async def test_what_is_known_is_as_old_as_the_contact_before_the_first_of_two_absences(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=("tokens",))
+    before = await last_contact(database)
+    await store.request_catch_up()
+    await store.note_contacts({HERE: 0.0})
+    await store.request_catch_up()
+    await store.request_catch_up_since(1.0)
+    assert await value(database, "select known_at from inbound_catch_up") == before

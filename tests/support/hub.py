@@ -36,6 +36,7 @@ from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.secret_key import Keyring
 from tests.support.party import PartyProcess
 from tests.support.postgres import make_settings
+from tests.support.waiting import eventually
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -208,7 +209,8 @@ class HubProcess:
         return await Database.open(self._address, make_settings())
 
     async def onboard(self, party: PartyProcess, name: str = "a partner") -> str:
-        """Invite a party platform and let it register; its platform id.
+        """Invite a party platform, let it register, and wait until the hub has read its lists, so
+        that what a test loads into it later stays unread; its platform id.
 
         Without the detour over a command: those have tests of their own.
         """
@@ -226,15 +228,24 @@ class HubProcess:
                     offered=OFFERED,
                 )
                 invited = await onboarding.invite(name)
+            await party.register(invited.versions_url, invited.token)
+            await eventually(
+                lambda: _lists_are_read(database, invited.platform_id), "its lists are read"
+            )
         finally:
             await database.close()
-        await party.register(invited.versions_url, invited.token)
         return invited.platform_id
 
     async def get(self, path: str, **arguments: Any) -> httpx.Response:
         """A plain GET, for what is not OCPI between partners."""
         async with httpx.AsyncClient(base_url=self.url) as client:
             return await client.get(path, **arguments)
+
+
+async def _lists_are_read(database: Database, platform_id: str) -> bool:
+    query = "select not exists (select from inbound_catch_up where platform_id = $1)"
+    async with database.connection() as connection:
+        return bool(await connection.fetchval(query, platform_id))
 
 
 def _clean_environment() -> dict[str, str]:

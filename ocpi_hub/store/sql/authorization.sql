@@ -2,15 +2,19 @@
 
 -- name: find_tokens
 -- For each question one row for each owner: what was addressed to the CPO stands in front of a
--- broadcast. The last contact comes along, so that a decision asks the database once; contacts are
--- noted a little later than tokens are stored, so the token's own arrival counts as one. The inner
--- selects hide how long the arrays are: else every call is planned anew, at twice its cost.
+-- broadcast. The age of what is known comes along, so that a decision asks the database once. It
+-- counts from the arrival of the token and from the last list that was read to its end; of an owner
+-- that pushes, from the last contact too, but while a list is still to be read after an absence, from
+-- the contact before it. The inner selects hide how long the arrays are: else every call is planned
+-- anew, at twice its cost.
 select distinct on (q.number, o.country_code, o.party_id)
     q.number, o.country_code, o.party_id, o.body,
     o.body ->> 'valid' = 'true' as valid,
     o.body ->> 'whitelist' as whitelist,
-    extract(epoch from clock_timestamp() - greatest(c.last_contact_at, o.changed_at))::float8
-        as knowledge_age_s
+    extract(epoch from clock_timestamp() - greatest(o.changed_at, k.pulled_at,
+        case when o.origin <> 'pull' or k.pushes then
+            case when j.module is null then c.last_contact_at else j.known_at end
+        end))::float8 as knowledge_age_s
 from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]))
     with ordinality as q (object_id, object_type, cpo, number)
 join shared_object o
@@ -21,6 +25,8 @@ join shared_object o
     and not o.deleted
 left join party p on (p.country_code, p.party_id) = (o.country_code, o.party_id)
 left join platform_contact c on c.platform_id = p.platform_id
+left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'tokens')
+left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens')
 order by q.number, o.country_code, o.party_id, o.audience = '*';
 
 -- name: insert_decisions

@@ -43,19 +43,49 @@ with back as (
 select platform_id from back;
 
 -- name: request_catch_up
-insert into inbound_catch_up as job (platform_id, module, date_from)
+-- From the beginning ($4) where the hub knows nothing of a module yet.
+insert into inbound_catch_up as job (platform_id, module, date_from, known_at)
 select e.platform_id, e.module,
-    coalesce(c.last_contact_at, p.connected_at, p.created_at) - $3::interval
+    case when k.module is null and e.module = any ($4::text[]) then '-infinity'
+        else coalesce(c.last_contact_at, p.connected_at, p.created_at) - $3::interval end,
+    c.last_contact_at
 from platform p
 join endpoint e using (platform_id, ocpi_version)
 left join platform_contact c using (platform_id)
+left join owner_knowledge k using (platform_id, module)
 where p.state = 'connected'
     and ($1::text is null or p.platform_id = $1)
     and e.module = any ($2::text[])
     and e.interface_role = 'SENDER'
+    and not (k.module is null and e.module = any ($4::text[]) and p.catch_up = 'none')
 on conflict (platform_id, module) do update
-set date_from = least(job.date_from, excluded.date_from), requested_at = clock_timestamp(),
+set date_from = least(job.date_from, excluded.date_from),
+    known_at = least(job.known_at, excluded.known_at), requested_at = clock_timestamp(),
     next_attempt_at = now(), attempts = 0;
+
+-- name: request_first_lists
+-- Of modules of which the hub knows nothing yet, unless nothing is to be caught up.
+insert into inbound_catch_up as job (platform_id, module, date_from, next_attempt_at)
+select e.platform_id, e.module, '-infinity', now() + $3::interval
+from platform p
+join endpoint e using (platform_id, ocpi_version)
+left join owner_knowledge k using (platform_id, module)
+where p.platform_id = $1
+    and p.catch_up <> 'none'
+    and e.module = any ($2::text[])
+    and e.interface_role = 'SENDER'
+    and k.module is null
+on conflict (platform_id, module) do update
+set date_from = excluded.date_from, requested_at = clock_timestamp(),
+    next_attempt_at = excluded.next_attempt_at, attempts = 0;
+
+-- name: forget_catch_ups
+delete from inbound_catch_up j
+where j.platform_id = $1
+    and not exists (
+        select from platform p
+        join endpoint e using (platform_id, ocpi_version)
+        where (p.platform_id, e.module, e.interface_role) = (j.platform_id, j.module, 'SENDER'));
 
 -- name: parties
 select country_code, party_id from party where platform_id = $1;
@@ -85,15 +115,17 @@ where (d.module, d.country_code, d.party_id, d.object_id)
 
 -- name: request_catch_up_since
 -- Everybody's: an outage of ours that began so many seconds ago.
-insert into inbound_catch_up as job (platform_id, module, date_from)
-select e.platform_id, e.module, now() - make_interval(secs => $1::float8) - $3::interval
+insert into inbound_catch_up as job (platform_id, module, date_from, known_at)
+select e.platform_id, e.module, now() - make_interval(secs => $1::float8) - $3::interval,
+    now() - make_interval(secs => $1::float8)
 from platform p
 join endpoint e using (platform_id, ocpi_version)
 where p.state = 'connected'
     and e.module = any ($2::text[])
     and e.interface_role = 'SENDER'
 on conflict (platform_id, module) do update
-set date_from = least(job.date_from, excluded.date_from), requested_at = clock_timestamp(),
+set date_from = least(job.date_from, excluded.date_from),
+    known_at = least(job.known_at, excluded.known_at), requested_at = clock_timestamp(),
     next_attempt_at = now(), attempts = 0;
 
 -- name: earlier_processes
@@ -105,6 +137,7 @@ where o.heartbeat_at > now() - $2::interval
     and (o.started_at, o.process_id) < (mine.started_at, mine.process_id);
 
 -- name: claim_catch_up
+-- Tokens first: until they are read, what was revoked meanwhile may be let through.
 update inbound_catch_up job
 set lease_id = gen_random_uuid(), lease_until = now() + $1::interval, attempts = attempts + 1,
     began_at = coalesce(began_at, clock_timestamp())
@@ -115,10 +148,10 @@ where (platform_id, module) = (
     where p.state = 'connected' and p.online
         and j.next_attempt_at <= now()
         and coalesce(j.lease_until, '-infinity') < now()
-    order by j.next_attempt_at
+    order by j.next_attempt_at, j.module <> 'tokens'
     limit 1
     for update of j skip locked)
-returning platform_id, module, date_from, lease_id, attempts, country_code, party_id, next_url,
+returning platform_id, module, nullif(date_from, '-infinity') as date_from, lease_id, attempts, country_code, party_id, next_url,
     pages, seen, taken, broken;
 
 -- name: keep_catch_up
@@ -133,8 +166,16 @@ set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = clock_t
 where (platform_id, module, lease_id) = ($1, $2, $3);
 
 -- name: end_catch_up
--- A request that came while this one was read stays, and is read from its beginning.
-with ended as (
+-- A request that came while this one was read stays, and is read from its beginning. What was read
+-- to its end ($4) is known as of the time at which the reading began.
+with told as (
+    insert into owner_knowledge as k (platform_id, module, pulled_at)
+    select platform_id, module, began_at
+    from inbound_catch_up
+    where $4 and (platform_id, module, lease_id) = ($1, $2, $3)
+    on conflict (platform_id, module) do update
+    set pulled_at = greatest(k.pulled_at, excluded.pulled_at)),
+ended as (
     delete from inbound_catch_up
     where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at <= began_at)
 update inbound_catch_up

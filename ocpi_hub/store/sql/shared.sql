@@ -29,6 +29,15 @@ set position = excluded.position, body = excluded.body, last_updated = excluded.
     deleted = false,
     changed_at = now();
 
+-- name: note_pushes
+insert into owner_knowledge as k (platform_id, module, pushes)
+select distinct p.platform_id, o.module, true
+from unnest($1::text[], $2::text[], $3::text[]) as o (module, country_code, party_id)
+join party p using (country_code, party_id)
+where p.platform_id is not null
+order by 1, 2
+on conflict (platform_id, module) do update set pushes = true where not k.pushes;
+
 -- name: rewrite_locations
 -- One of its EVSEs has changed: the feed tells that by the EVSE's own row, so the Location's place in
 -- it stays, and so does the message that brought it whole.

@@ -15,22 +15,29 @@ from ocpi_hub.delivery import inbound_catch_up as module
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.custody import Intake, TakenIn
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
+from ocpi_hub.delivery.kinds import KINDS
+from ocpi_hub.delivery.listed import ListedObjects
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
+from ocpi_hub.delivery.listed_shared import ListedShared
+from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
-from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.domain.objects import EVERYBODY, DirectedState, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState, Role
-from ocpi_hub.errors import StoreError
-from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text
+from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
+from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text, token
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import cdr_key
 
 FROM = datetime(2026, 10, 1, 8, tzinfo=UTC)
+SECOND, GUEST = PartyId("DE", "TWO"), PartyId("DE", "NSP")
 PLATFORM = make_platform((CPO, Role.CPO))
-RECEIVER = make_platform((EMSP, Role.EMSP))
+RECEIVER = make_platform((EMSP, Role.EMSP), (SECOND, Role.OTHER), (GUEST, Role.NSP))
 SUSPENDED, PLANNED = PartyId("BE", "SUS"), PartyId("BE", "PLA")
+MUTE = make_platform((PartyId("BE", "MUT"), Role.CPO), endpoints={})
 DIRECTORY = make_directory(
     PLATFORM,
     RECEIVER,
+    MUTE,
     make_platform((SUSPENDED, Role.EMSP), state=PlatformState.SUSPENDED),
     make_platform((PLANNED, Role.EMSP), state=PlatformState.INVITED, endpoints={}),
 )
@@ -44,13 +51,16 @@ class OneJob:
         platform_id: PlatformId = PLATFORM.platform_id,
         attempts: int = 1,
         progress: Progress | None = None,
+        module: str = "cdrs",
+        date_from: datetime | None = FROM,
     ) -> None:
         begun = progress or Progress()
-        self._jobs = [Job(platform_id, "cdrs", FROM, uuid.uuid4(), attempts, begun)]
+        self._jobs = [Job(platform_id, module, date_from, uuid.uuid4(), attempts, begun)]
         self.progress = begun
         self.turns = 0
         self.lost = False
         self.ended: list[Job] = []
+        self.complete: bool | None = None
         self.released: list[tuple[timedelta, str, bool]] = []
         self.done = asyncio.Event()
 
@@ -70,8 +80,9 @@ class OneJob:
         else:
             self._jobs.append(replace(job, progress=self.progress))
 
-    async def end(self, job: Job) -> None:
+    async def end(self, job: Job, *, complete: bool) -> None:
         self.ended.append(job)
+        self.complete = complete
         self.done.set()
 
     async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:
@@ -88,20 +99,37 @@ class Refusing(MemoryCustody):
         return await super().take_in(intake)
 
 
+class Keeping:
+    """A shared store that takes a batch at a time; what it answers about an id can be told."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.answers: dict[str, Changed | Exception] = {}
+        self.most_at_once = 0
+        self._waiting = 0
+
+    async def change(self, change: Change) -> Changed:
+        self._waiting += 1
+        self.most_at_once = max(self.most_at_once, self._waiting)
+        await asyncio.sleep(0)
+        self._waiting -= 1
+        told = self.answers.get(change.key.object_id, Changed.CREATED)
+        if isinstance(told, Exception):
+            raise told
+        self.changes.append(change)
+        return told
+
+
 async def run(
-    *pages: Exchange, store: OneJob | None = None, custody: MemoryCustody | None = None
+    *pages: Exchange,
+    store: OneJob | None = None,
+    custody: MemoryCustody | None = None,
+    shared: Keeping | None = None,
 ) -> tuple[OneJob, MemoryCustody, ScriptedClient]:
     """Work off the job, until it is ended or released."""
     jobs, taken, client = store or OneJob(), custody or MemoryCustody(), ScriptedClient()
     client.will(*pages)
-    catch_up = InboundCatchUp(
-        jobs,
-        ListedCdrs(taken, max_depth=64, holds=HoldLimits(), found=lambda: None),
-        client,
-        lambda: DIRECTORY,
-        SystemClock(),
-        timeout_s=5.0,
-    )
+    catch_up = reading(jobs, taken, client, shared or Keeping())
     stop = asyncio.Event()
     loop = asyncio.ensure_future(catch_up.run(stop))
     waiting = asyncio.ensure_future(jobs.done.wait())
@@ -112,15 +140,28 @@ async def run(
     return jobs, taken, client
 
 
-def page(*cdrs: dict[str, object], link: str = "") -> Answer:
-    listed = f"[{','.join(map(text, cdrs))}]"
+def reading(
+    jobs: OneJob, custody: MemoryCustody, client: ScriptedClient, shared: Keeping
+) -> InboundCatchUp:
+    objects: dict[str, ListedObjects] = {
+        name: ListedShared(shared, kind, max_depth=64, max_bytes=1_000)
+        for name, kind in KINDS.items()
+    }
+    objects["cdrs"] = ListedCdrs(custody, max_depth=64, holds=HoldLimits(), found=lambda: None)
+    return InboundCatchUp(
+        jobs, objects, client, lambda: DIRECTORY, SystemClock(), timeout_s=5.0, poll_s=0.01
+    )
+
+
+def page(*objects: dict[str, object], link: str = "") -> Answer:
+    listed = f"[{','.join(map(text, objects))}]"
     return answer(data=listed, link=f'<{link}>; rel="next"') if link else answer(data=listed)
 
 
 @pytest.mark.req("TF-37")
 async def test_all_pages_from_the_last_contact_on_enter_custody() -> None:
     jobs, custody, client = await run(page(cdr("A"), cdr("B"), link="?offset=2"), page(cdr("C")))
-    assert (len(jobs.ended), jobs.released) == (1, [])
+    assert (len(jobs.ended), jobs.complete, jobs.released) == (1, True, [])
     assert {key.object_id for key in custody.rows} == {"A", "B", "C"}
     row = custody.rows[cdr_key("A")]
     assert (row.state, row.receiver, row.body) == (DirectedState.PENDING, EMSP, text(cdr("A")))
@@ -174,13 +215,19 @@ async def test_a_list_that_cannot_be_read_is_tried_again_later(failure: Exchange
     jobs, _, _ = await run(failure, store=OneJob(attempts=3))
     assert jobs.ended == []
     [(pause, error, _)] = jobs.released
-    assert pause == timedelta(seconds=90)
+    assert pause == timedelta(seconds=8)
     assert error
 
 
-async def test_a_platform_that_is_gone_ends_its_catch_up() -> None:
-    jobs, _, client = await run(answer(), store=OneJob(PlatformId("p-gone")))
-    assert (len(jobs.ended), client.requests) == (1, [])
+@pytest.mark.parametrize(("platform", "of"), [("p-unheard-of", "cdrs"), ("", "sessions")])
+async def test_what_the_directory_does_not_show_yet_is_looked_at_again_soon(
+    platform: str, of: str
+) -> None:
+    platform_id = PlatformId(platform or MUTE.platform_id)
+    jobs, _, client = await run(answer(), store=OneJob(platform_id, module=of))
+    assert (jobs.ended, client.requests) == ([], [])
+    [(pause, _, restart)] = jobs.released
+    assert (pause, restart) == (timedelta(seconds=1), False)
 
 
 PAGE_2 = "https://partner.example/sender/cdrs?offset=2"
@@ -239,20 +286,13 @@ async def test_a_list_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "MAX_PAGES", 3)
     pages = [page(cdr(f"C{n}"), link=f"?offset={n}") for n in range(4)]
     jobs, _, client = await run(*pages)
-    assert (len(jobs.ended), len(client.requests)) == (1, 3)
+    assert (len(jobs.ended), jobs.complete, len(client.requests)) == (1, False, 3)
 
 
 async def test_a_stop_does_not_wait_for_a_page() -> None:
     jobs, client = OneJob(), ScriptedClient()
     client.will(asyncio.Event(), answer())
-    catch_up = InboundCatchUp(
-        jobs,
-        ListedCdrs(MemoryCustody(), max_depth=64, holds=HoldLimits(), found=lambda: None),
-        client,
-        lambda: DIRECTORY,
-        SystemClock(),
-        timeout_s=5.0,
-    )
+    catch_up = reading(jobs, MemoryCustody(), client, Keeping())
     stop = asyncio.Event()
     loop = asyncio.ensure_future(catch_up.run(stop))
     await client.called(1)
@@ -273,3 +313,80 @@ async def test_a_database_that_refuses_something_does_not_end_the_loop() -> None
 
     jobs, _, _ = await run(page(cdr("A")), store=Refused())
     assert len(jobs.ended) == 1
+
+
+# Shared objects ----------------------------------------------------------------------------------
+
+
+def tokens_job(date_from: datetime | None = FROM) -> OneJob:
+    return OneJob(RECEIVER.platform_id, module="tokens", date_from=date_from)
+
+
+async def test_the_tokens_of_every_owner_are_written_like_a_broadcast() -> None:
+    listed, shared = token("T1"), Keeping()
+    jobs, _, client = await run(
+        page(listed), page(token("T2", owner=SECOND)), store=tokens_job(), shared=shared
+    )
+    assert len(jobs.ended) == 1
+    assert [request.headers["OCPI-to-party-id"] for request in client.requests] == ["MSP", "TWO"]
+    first, second = shared.changes
+    assert first.key == ObjectKey("tokens", EMSP, "T1", "RFID", EVERYBODY)
+    assert (first.body, first.partial, first.origin) == (text(listed), False, Origin.PULL)
+    assert second.key.owner == SECOND
+    assert first.correlation_id != second.correlation_id
+
+
+async def test_without_a_date_the_whole_list_is_asked_for() -> None:
+    _, _, client = await run(page(), page(), store=tokens_job(None))
+    assert client.requests[0].url == "https://partner.example/sender/tokens"
+
+
+@pytest.mark.parametrize("of", ["locations", "tariffs"])
+async def test_a_list_of_what_cpos_own_is_asked_of_its_cpos_only(of: str) -> None:
+    jobs, _, client = await run(page(), store=OneJob(RECEIVER.platform_id, module=of))
+    assert (len(jobs.ended), client.requests) == (1, [])
+    _, _, client = await run(page(), store=OneJob(PLATFORM.platform_id, module=of))
+    assert [request.headers["OCPI-to-party-id"] for request in client.requests] == ["CPO"]
+
+
+@pytest.mark.req("TF-19")
+async def test_shared_objects_that_cannot_be_kept_are_skipped() -> None:
+    shared = Keeping()
+    shared.answers = {
+        "KNOWN": Changed.UNCHANGED,
+        "OLDER": Changed.STALE,
+        "LARGE": Changed.TOO_LARGE,
+        "FAULT": StoreError("cannot be stored"),
+    }
+    stranger = token("S", owner=PartyId("FR", "OTH"))
+    broken: dict[str, object] = {"uid": "no token"}
+    names = [*shared.answers, "X" * 300, "GOOD"]
+    jobs, _, _ = await run(
+        page(broken, stranger, *map(token, names)), page(), store=tokens_job(), shared=shared
+    )
+    assert len(jobs.ended) == 1
+    assert (jobs.progress.seen, jobs.progress.taken, jobs.progress.broken) == (8, 1, 5)
+
+
+async def test_the_objects_of_a_page_share_commits_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 10)
+    shared = Keeping()
+    await run(page(*(token(f"T{n}") for n in range(25))), page(), store=tokens_job(), shared=shared)
+    assert [change.key.object_id for change in shared.changes] == [f"T{n}" for n in range(25)]
+    assert shared.most_at_once == 10
+
+
+@pytest.mark.parametrize("away", [StoreUnavailable("away"), Overloaded("full")])
+async def test_a_page_that_could_not_be_kept_is_read_again(away: Exception) -> None:
+    shared = Keeping()
+    shared.answers = {"T2": away}
+    jobs, client = tokens_job(), ScriptedClient()
+    client.will(page(token("T1"), token("T2"), token("T3")))
+    catch_up = reading(jobs, MemoryCustody(), client, shared)
+    job = await jobs.claim()
+    assert job is not None
+    await catch_up._work(job, asyncio.Event())
+    assert (jobs.ended, jobs.progress) == ([], Progress())
+    assert [change.key.object_id for change in shared.changes] == ["T1", "T3"]

@@ -1,0 +1,83 @@
+"""Shared objects of each module: which model they have, and what identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.base import OcpiModel
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.locations import Location
+from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
+from ocpi_hub.ocpi.v2_2_1.tokens import Token
+
+M = TypeVar("M", bound=OcpiModel)
+
+MAX_KEY = 255
+"""Characters of an id that the hub keeps an object under; the specification allows 39."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a shared object says about itself.
+
+    Attributes:
+        key: of the object as it is broadcast.
+    """
+
+    key: ObjectKey
+    last_updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKind:
+    """How objects of one module are read.
+
+    Attributes:
+        read: validates the text of a whole object; the second argument is the deepest nesting.
+            Raises OcpiError for what breaks the specification or cannot be kept.
+    """
+
+    module: str
+    read: Callable[[str, int], Identity]
+
+
+def require_keepable(name: str, value: str) -> None:
+    """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
+
+    Raises:
+        InvalidRequest: it does not fit.
+    """
+    if len(value) > MAX_KEY:
+        raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")
+
+
+def _kind(
+    module: Module, model: type[M], names: Callable[[M], tuple[PartyId, str, str, datetime]]
+) -> SharedKind:
+    """A kind whose `names` are owner, id, type and last_updated."""
+
+    def read(text: str, max_depth: int) -> Identity:
+        value = parse_object(text.encode(), model, max_depth=max_depth).value
+        owner, object_id, object_type, last_updated = names(value)
+        require_keepable("id", object_id)
+        require_keepable("type", object_type)
+        return Identity(ObjectKey(module.value, owner, object_id, object_type), last_updated)
+
+    return SharedKind(module.value, read)
+
+
+KINDS: Mapping[str, SharedKind] = {
+    kind.module: kind
+    for kind in (
+        _kind(Module.TOKENS, Token, lambda it: (it.owner, it.uid, it.type, it.last_updated)),
+        _kind(Module.LOCATIONS, Location, lambda it: (it.party, it.id, "", it.last_updated)),
+        _kind(Module.TARIFFS, Tariff, lambda it: (it.owner, it.id, "", it.last_updated)),
+    )
+}
+"""Every module whose objects are shared, by identifier."""

@@ -1,0 +1,65 @@
+"""What owners' lists hold, whichever module it is: objects that are taken one by one.
+
+An object that breaks the specification, or that the platform may not bring, is skipped with a word
+in the log; there is no way to report it in-band (TF-19).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.party import PartyId, Platform
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.json_text import elements, members
+
+
+class Listed(Enum):
+    """What became of an object of a list."""
+
+    TAKEN = auto()
+    KNOWN = auto()
+    BROKEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose list it is, and who is who at the time of reading."""
+
+    platform: Platform
+    directory: Directory
+
+
+class ListedObjects(Protocol):
+    """Takes the objects of one module."""
+
+    async def take(self, text: str, source: Source) -> Listed:
+        """One object of a list: kept, or skipped with a word in the log.
+
+        Raises:
+            StoreUnavailable: nothing is known to be stored.
+            Overloaded: likewise.
+        """
+        ...
+
+
+def require_own(owner: PartyId, platform: Platform) -> None:
+    """A platform brings objects of its own parties only.
+
+    Raises:
+        InvalidRequest: the owner is no party of this platform.
+    """
+    if all(held.party != owner for held in platform.roles if held.active):
+        raise InvalidRequest(f"{owner} is not a party of this platform")
+
+
+def data_elements(body: bytes) -> list[str]:
+    """The texts of the objects in an envelope's `data`, untouched.
+
+    Raises:
+        ValueError: `data` is not a list.
+    """
+    data = dict(members(body.decode())).get("data", "[]")
+    return elements(data)

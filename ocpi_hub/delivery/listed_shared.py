@@ -1,0 +1,86 @@
+"""What an owner's list holds: each shared object, the same way a push would bring it.
+
+Nothing newer is replaced by something older, so a page that was read before a push and taken after
+it does no harm; what is known already changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Protocol
+
+from ocpi_hub.delivery.kinds import SharedKind
+from ocpi_hub.delivery.listed import Listed, Source, require_own
+from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.domain.objects import Origin
+from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+_OUTCOMES = {
+    Changed.CREATED: Listed.TAKEN,
+    Changed.UPDATED: Listed.TAKEN,
+    Changed.UNCHANGED: Listed.KNOWN,
+    Changed.STALE: Listed.KNOWN,
+}
+"""Whatever else becomes of a change: the object could not be kept."""
+
+
+class Changing(Protocol):
+    """The part of `delivery.shared.SharedStore` that is needed here."""
+
+    async def change(self, change: Change) -> Changed: ...
+
+
+class ListedShared:
+    """Implements `delivery.listed.ListedObjects` for the shared objects of one module.
+
+    Args:
+        max_bytes: of an object.
+    """
+
+    def __init__(
+        self, store: Changing, kind: SharedKind, *, max_depth: int, max_bytes: int
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._max_depth = max_depth
+        self._max_bytes = max_bytes
+
+    async def take(self, text: str, source: Source) -> Listed:
+        try:
+            change = self._change(text, source)
+        except OcpiError as error:
+            return self._skipped(source, str(error))
+        try:
+            changed = await self._store.change(change)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            return self._skipped(source, str(error))
+        outcome = _OUTCOMES.get(changed, Listed.BROKEN)
+        return self._skipped(source, changed.name) if outcome is Listed.BROKEN else outcome
+
+    def _change(self, text: str, source: Source) -> Change:
+        """Raises OcpiError for what cannot be taken."""
+        identity = self._kind.read(text, self._max_depth)
+        require_own(identity.key.owner, source.platform)
+        return Change(
+            key=identity.key,
+            body=text,
+            partial=False,
+            last_updated=identity.last_updated,
+            origin=Origin.PULL,
+            correlation_id=str(uuid.uuid4()),
+            max_bytes=self._max_bytes,
+        )
+
+    def _skipped(self, source: Source, reason: str) -> Listed:
+        log.warning(
+            "listed_object_skipped",
+            platform=source.platform.platform_id,
+            module=self._kind.module,
+            reason=reason,
+        )
+        return Listed.BROKEN

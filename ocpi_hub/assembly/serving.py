@@ -22,6 +22,7 @@ from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.handlers.cdrs import CdrsHandler
 from ocpi_hub.server.handlers.common import Limits
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
+from ocpi_hub.server.handlers.locations import LocationsHandler
 from ocpi_hub.server.handlers.tokens import TokensHandler
 from ocpi_hub.server.inbound import Authenticator
 
@@ -74,11 +75,15 @@ def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[
         clock=around.clock,
         mask=around.mask_uid,
     )
+    addressed = AddressedPushes(delivery.relay, stores.shared, stores.feed)
     return {
+        Module.LOCATIONS.value: LocationsHandler(
+            stores.shared, delivery.relay, addressed, delivery.links, limits, public_url
+        ),
         Module.TOKENS.value: TokensHandler(
             stores.shared,
             delivery.relay,
-            AddressedPushes(delivery.relay, stores.shared, stores.feed),
+            addressed,
             delivery.links,
             authorizer,
             limits,

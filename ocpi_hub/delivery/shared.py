@@ -194,6 +194,6 @@ def evse_key(location: ObjectKey, evse_uid: str) -> ObjectKey:
     return replace(location, object_type=f"{EVSE}{evse_uid.casefold()}")
 
 
-def whole_key(key: ObjectKey) -> ObjectKey:
-    """The key of the whole object: of an EVSE's row its Location's."""
-    return replace(key, object_type="") if key.module == Module.LOCATIONS else key
+def is_evse(key: ObjectKey) -> bool:
+    """Whether a key is that of an EVSE's own row."""
+    return key.module == Module.LOCATIONS and key.object_type.startswith(EVSE)

@@ -100,8 +100,11 @@ async def test_gaps_are_due_leased_and_closed_by_position(
 ) -> None:
     one, two = await process(database), await process(database)
     await store.lease(one, [LANE], lease=LEASE, limit=10)
+    await change(database, "A")
+    await change(database, "B")
     await store.open_gap(Gap(LANE, key("A"), 5, NO, OVER))
     await store.open_gap(Gap(LANE, key("B"), 6, NO, None))
+    await store.open_gap(Gap(LANE, key("gone"), 7, NO, OVER))
     assert await store.due_gaps(two, 10) == []
     (due,) = await store.due_gaps(one, 10)
     assert (due.entry.key, due.entry.position, due.attempts) == (key("A"), 5, 1)

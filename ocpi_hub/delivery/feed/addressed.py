@@ -4,16 +4,18 @@ The object is stored under its audience, relayed at once, and answered with the 
 Storing it opens a gap of the receiver's lane in the same transaction; the verdict closes it. So
 whatever happens to the relay, the receiver is brought up to date by the feed, like with any other
 object: after an outage, after a kill of this process, or when it does not know the object that a
-PATCH was about (TF-23: it then gets the whole object by PUT).
+PATCH was about (TF-23: it then gets the whole object by PUT). An EVSE or connector that it refuses
+because it lacks the Location is followed by the Location the same way.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ocpi_hub.delivery.feed.evses import lacks_location
 from ocpi_hub.delivery.feed.protocols import FeedStore, LaneId
 from ocpi_hub.delivery.relay import Relay
-from ocpi_hub.delivery.shared import SharedStore
+from ocpi_hub.delivery.shared import SharedStore, is_evse
 from ocpi_hub.delivery.verdict import Delivered, Refused, judge
 from ocpi_hub.domain.exchange import Exchange
 from ocpi_hub.domain.message import Message, Reply
@@ -50,7 +52,8 @@ class AddressedPushes:
         whole = await self._shared.find(key)
         if whole is None:
             return message
-        return replace(message, method="PUT", body=whole.body.encode())
+        path = message.path[: 4 if is_evse(key) else 3]
+        return replace(message, method="PUT", path=path, body=whole.body.encode())
 
     async def _tell_feed(
         self, exchange: Exchange, message: Message, target: ToParty, key: ObjectKey
@@ -58,6 +61,8 @@ class AddressedPushes:
         lane, correlation_id = LaneId(target.receiver, key.module), message.ids.correlation_id
         verdict = judge(exchange)
         lacks_it = message.method == "PATCH" and verdict.answer.http == 404
+        if is_evse(key):
+            lacks_it = lacks_location(verdict)
         try:
             if isinstance(verdict, Refused) and lacks_it and target.platform.catch_up == "push":
                 await self._feed.hasten_gap(lane, key)

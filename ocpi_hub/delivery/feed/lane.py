@@ -12,6 +12,12 @@ The cursor is the highest position below which nothing waits or is in flight. Th
 come twice (after a crash; by a scan that met it in its newest state already): `_sent` remembers the
 positions of what was sent beyond what has been offered so far.
 
+A Location's text says what the rows of its EVSEs say, and it is read when it is sent. So once a
+receiver has taken a Location, what waited of its EVSEs when the send began is settled without being
+sent. This is sound because positions become visible in order: all changes up to the lane's tail
+were committed when the tail was read, and the text is read later. What comes to wait after that
+stands for changes the text may lack, and is sent.
+
 A lane keeps at most `MAX_WAITING` changes in memory: beyond that, as with a receiver that is away
 for days, it forgets them and scans the feed from its cursor once the receiver is back.
 """
@@ -36,10 +42,12 @@ class Owed:
     Attributes:
         late: it belongs to a catch-up and keeps to its rate.
         counted: it holds the cursor back; false for what is on record elsewhere (backfill, gap).
+        known: the lane's tail when it began to wait: it stands for changes up to there.
     """
 
     entry: Entry
     late: bool
+    known: int
     counted: bool = True
 
 
@@ -80,6 +88,8 @@ class Lane:
     _live: dict[ObjectKey, Owed] = field(default_factory=dict)
     _late: dict[ObjectKey, Owed] = field(default_factory=dict)
     _in_flight: dict[ObjectKey, Owed] = field(default_factory=dict)
+    _told: dict[ObjectKey, int] = field(default_factory=dict)
+    """Locations the receiver took whole, with the tail up to which it knows their EVSEs."""
     _sent: dict[ObjectKey, int] = field(default_factory=dict)
 
     @classmethod
@@ -125,7 +135,7 @@ class Lane:
             self.scan.until = entry.position
             return
         self._late.pop(entry.key, None)
-        self._live[entry.key] = Owed(entry, late=False)
+        self._live[entry.key] = Owed(entry, late=False, known=self.tail)
 
     def _leave_to_scan(self) -> None:
         self.scan = Scan(self.cursor, self.tail, growing=True)
@@ -136,6 +146,8 @@ class Lane:
     def passed(self, position: int) -> None:
         """Nothing up to this position concerns this receiver."""
         self.tail = max(self.tail, position)
+        if not self.waiting:
+            self._told.clear()
         if self._sent:
             self._sent = {key: at for key, at in self._sent.items() if at > self.tail}
 
@@ -144,7 +156,7 @@ class Lane:
         for entry in entries:
             known = self._live.get(entry.key) or self._late.get(entry.key)
             if known is None:
-                self._late[entry.key] = Owed(entry, late=True, counted=counted)
+                self._late[entry.key] = Owed(entry, late=True, known=self.tail, counted=counted)
             elif counted and not known.counted:
                 self._late[entry.key] = replace(known, entry=entry, counted=True)
 
@@ -152,32 +164,63 @@ class Lane:
         """The next thing to send; late ones only when `late` (the rate allows it)."""
         queues = (self._live, self._late) if late else (self._live,)
         for queue in queues:
-            for key, owed in queue.items():
-                place = order_key(key)
-                if place not in self._in_flight:
-                    del queue[key]
-                    self._in_flight[place] = owed
-                    return owed
+            owed = self._take_from(queue)
+            if owed is not None:
+                return owed
         return None
 
-    def settle(self, owed: Owed, sent: int | None) -> None:
+    def _take_from(self, queue: dict[ObjectKey, Owed]) -> Owed | None:
+        told: list[ObjectKey] = []
+        found: Owed | None = None
+        for key, owed in queue.items():
+            place = order_key(key)
+            if place in self._in_flight:
+                continue
+            if self._is_told(owed, place):
+                told.append(key)
+                continue
+            found = owed
+            break
+        for key in told:
+            del queue[key]
+        if found is not None:
+            del queue[found.entry.key]
+            self._in_flight[order_key(found.entry.key)] = replace(found, known=self.tail)
+        return found
+
+    def _is_told(self, owed: Owed, place: ObjectKey) -> bool:
+        """Whether the receiver has it from the whole Location; a gap on record is closed by sending
+        it all the same."""
+        key = owed.entry.key
+        return key != place and owed.known <= self._told.get(place, -1) and key not in self.gaps
+
+    def settle(self, owed: Owed, sent: int | None, *, location: int | None = None) -> None:
         """It needs no more of this lane.
 
         Args:
             sent: the position of the state that was sent; None when nothing was.
+            location: the position of the whole Location, if the receiver has taken that.
         """
-        key = owed.entry.key
-        self._in_flight.pop(order_key(key), None)
-        if sent is None:
-            return
+        key, place = owed.entry.key, order_key(owed.entry.key)
+        taken = self._in_flight.pop(place, owed)
+        if sent is not None:
+            self._has(key, sent, taken.known)
+        if location is not None:
+            self._has(place, location, taken.known)
+            self._told[place] = taken.known
+
+    def _has(self, key: ObjectKey, position: int, known: int) -> None:
+        """The receiver has an object at a position; its text was read when `known` was the tail, or
+        later. The text of a Location may change while its position stays."""
         waiting = self._live.get(key)
-        if waiting is not None and waiting.entry.position <= sent:
+        if waiting is not None and waiting.entry.position <= position:
             del self._live[key]
         late = self._late.get(key)
-        if late is not None and late.entry.position <= sent:
+        steady = key.module != Module.LOCATIONS
+        if late is not None and late.entry.position <= position and (steady or late.known <= known):
             del self._late[key]
-        if sent > self.tail:
-            self._sent[key] = sent
+        if position > self.tail:
+            self._sent[key] = position
 
     def put_back(self, owed: Owed) -> None:
         """It could not be sent now and goes first in its queue, unless a newer change waits."""
@@ -195,5 +238,6 @@ class Lane:
         """Owe nothing any more: the receiver fetches what it missed (catch_up pull or none)."""
         self._live.clear()
         self._late.clear()
+        self._told.clear()
         self.backfills.clear()
         self.scan = None

@@ -39,6 +39,7 @@ class Current:
 
     Attributes:
         deleted: withdrawn; receivers are told by DELETE where the module has it.
+        path: see `SharedObject`.
     """
 
     key: ObjectKey
@@ -47,6 +48,7 @@ class Current:
     origin: Origin
     correlation_id: str
     deleted: bool
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class FeedStore(Protocol):
     async def of_owner(
         self, module: str, owner: PartyId, after_serial: int, limit: int
     ) -> Sequence[Entry]:
-        """Broadcast objects of an owner in list order."""
+        """Broadcast objects of an owner in list order; Locations without rows of their EVSEs."""
         ...
 
     async def current(self, key: ObjectKey) -> Current | None:
@@ -139,7 +141,9 @@ class FeedStore(Protocol):
         """Live processes that send from the feed, this one included."""
         ...
 
-    async def open_gap(self, gap: Gap) -> None: ...
+    async def open_gap(self, gap: Gap) -> None:
+        """Put a gap on record, unless the object's row is gone."""
+        ...
 
     async def close_gap(self, lane: LaneId, key: ObjectKey, position: int) -> None:
         """The receiver has this object at this position: a gap at or below it is closed."""

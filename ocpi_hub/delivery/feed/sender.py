@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
+from ocpi_hub.delivery.feed.attempt import Attempts
+from ocpi_hub.delivery.feed.evses import EvseHabit
 from ocpi_hub.delivery.feed.lane import Lane, Owed
-from ocpi_hub.delivery.feed.protocols import Current, FeedStore, Gap, LaneId
-from ocpi_hub.delivery.feed.push import push_leg
-from ocpi_hub.delivery.leg import outbound_request
-from ocpi_hub.delivery.verdict import (
-    Delivered,
-    Failed,
-    NotSent,
-    Refused,
-    Unknown,
-    Verdict,
-    judge,
-)
+from ocpi_hub.delivery.feed.protocols import Current, FeedStore, Gap
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.objects import LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId, Platform
-from ocpi_hub.errors import HubRoutingError, Overloaded, StoreError
+from ocpi_hub.errors import Overloaded, StoreError
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -62,6 +54,7 @@ class _Receiver:
     """What all lanes of one receiver share in this process."""
 
     late: TokenBucket
+    evses: EvseHabit = field(default_factory=EvseHabit)
     in_flight: int = 0
     failures: int = 0
     rests_until: float = 0.0
@@ -85,7 +78,7 @@ class Sender:
         may_send: Callable[[Lane], bool],
     ) -> None:
         self._store = store
-        self._client = client
+        self._attempts = Attempts(store, client, directory, limits.attempt_s)
         self._errands = errands
         self._directory = directory
         self._clock = clock
@@ -150,19 +143,23 @@ class Sender:
         self.dispatch(lane)
 
     async def _push(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
-        directory = self._directory()
-        name = lane.lane_id
+        party = lane.lane_id.receiver
         current = await self._store.current(owed.entry.key)
-        if current is None or not sees(directory, name.receiver, owed.entry.key.owner):
+        if (
+            current is None
+            or not sees(self._directory(), party, current.key.owner)
+            or await self._attempts.is_withheld(current, party)
+        ):
             lane.settle(owed, None)
             await self._close(lane, owed.entry.key, owed.entry.position)
             return
-        verdict = await self._attempt(current, name, platform, directory)
-        match verdict:
+        outcome = await self._attempts.send(
+            current, party, platform, receiver.evses, lambda: self._may_send(lane)
+        )
+        match outcome.verdict:
             case Delivered():
                 receiver.failures = 0
-                await self._close(lane, current.key, current.position)
-                lane.settle(owed, current.position)
+                await self._delivered(lane, owed, current, outcome.location)
             case Refused(answer=answer):
                 receiver.failures = 0
                 await self._gap(lane, current, answer, again=None)
@@ -172,15 +169,14 @@ class Sender:
             case NotSent():
                 lane.put_back(owed)
 
-    async def _attempt(
-        self, current: Current, name: LaneId, platform: Platform, directory: Directory
-    ) -> Verdict:
-        leg = push_leg(current, name.receiver, platform, directory.hub)
-        try:
-            request = outbound_request(leg, deadline_s=self._limits.attempt_s)
-        except HubRoutingError as error:
-            return Failed(LastAnswer(None, None, error.message))
-        return judge(await self._client.send(request))
+    async def _delivered(
+        self, lane: Lane, owed: Owed, current: Current, location: Current | None
+    ) -> None:
+        """The receiver has the object, or the whole Location in its place."""
+        await self._close(lane, current.key, current.position)
+        if location is not None:
+            await self._close(lane, location.key, location.position)
+        lane.settle(owed, current.position, location=location.position if location else None)
 
     async def _failed(
         self,

@@ -12,10 +12,11 @@ order by position
 limit $3;
 
 -- name: of_owner
+-- The text of a Location says what the rows of its EVSEs say.
 select position, serial, module, country_code, party_id, object_id, object_type, audience
 from shared_object
 where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4 and audience = '*'
-    and not deleted
+    and not deleted and not (module = 'locations' and object_type <> '')
 order by serial
 limit $5;
 
@@ -87,17 +88,22 @@ join process p using (process_id)
 where p.heartbeat_at > now() - $1::interval;
 
 -- name: open_gaps
+-- An EVSE's row may be gone by now, because its Location came whole.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience, position, attempts, next_attempt_at, http, ocpi, message)
-select receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
-    object_type, audience, position, 1, now() + again, http, ocpi, message
+select n.receiver_country_code, n.receiver_party_id, n.module, n.country_code, n.party_id,
+    n.object_id, n.object_type, n.audience, position, 1, now() + again, http, ocpi, message
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
     $8::text[], $9::bigint[], $10::interval[], $11::int[], $12::int[], $13::text[])
     as n (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience, position, again, http, ocpi, message)
+where exists (
+    select from shared_object o
+    where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+        = (n.module, n.country_code, n.party_id, n.object_id, n.object_type, n.audience))
 on conflict (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience) do update

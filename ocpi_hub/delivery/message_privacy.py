@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ocpi_hub.domain.exchange import LegInfo
-from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
+from ocpi_hub.domain.party import InterfaceRole, Module
 
 Mask = Callable[[str], str]
 """Turns a token's uid into its keyed hash."""
@@ -33,6 +33,8 @@ _WITHOUT_DRIVERS = frozenset(
 """Their objects know no driver; the `uid` of an EVSE is no secret."""
 
 _WORDS = MODULES | {"ocpi", VERSIONS, "sender", "receiver"}
+_PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _VERSION = re.compile(r"\d(\.\d){1,2}")
 _COMMANDS = frozenset(
     {"CANCEL_RESERVATION", "RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR"}
@@ -70,7 +72,7 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
         segments = _segments(parts.path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
     shown = [
-        f"~{mask(segment)}" if masked else quote(segment, safe="")
+        f"~{mask(segment)}" if masked else _quoted(segment)
         for segment, masked in zip(segments, hidden, strict=True)
     ]
     path = "/".join((base, *shown)) or "/"
@@ -140,7 +142,7 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> l
     """Which segments after the module to hide."""
     match module:
         case Module.TOKENS:
-            own = 2 if _is_party(rest[:2]) else 0
+            own = 2 if _PARTY.fullmatch("*".join(rest[:2])) else 0
             return [number >= own and each != "authorize" for number, each in enumerate(rest)]
         case Module.COMMANDS:
             return [number > 0 or each not in _COMMANDS for number, each in enumerate(rest)]
@@ -155,19 +157,20 @@ def _unknown(segment: str) -> bool:
     return segment not in _WORDS and not _VERSION.fullmatch(segment)
 
 
-def _is_party(pair: tuple[str, ...]) -> bool:
-    try:
-        PartyId.parse("*".join(pair))
-    except ValueError:
-        return False
-    return True
+def _quoted(segment: str) -> str:
+    return segment if _PLAIN.fullmatch(segment) else quote(segment, safe="")
 
 
 def _query(query: str) -> str:
     """The parameters of lists and the token's type; others are left out."""
     kept = [
         f"{name}={value}"
-        for name, value in parse_qsl(query[:MAX_PATH])
+        for name, value in map(_parameter, query[:MAX_PATH].split("&"))
         if name in _QUERY and _QUERY[name].fullmatch(value)
     ]
     return f"?{'&'.join(kept)}" if kept else ""
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, unquote(value) if "%" in value else value

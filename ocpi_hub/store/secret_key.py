@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import os
 import secrets
@@ -98,7 +97,7 @@ class Keyring:
         key = self._mac_keys.get(purpose)
         if key is None:
             key = self._mac_keys[purpose] = self._key.derive(f"mac {purpose}")
-        return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:_MAC_HEX_DIGITS]
+        return hmac.digest(key, value.encode(), "sha256").hex()[:_MAC_HEX_DIGITS]
 
 
 def load_keyring(settings: Settings) -> Keyring:

@@ -6,6 +6,7 @@ hub announces.
 
 from __future__ import annotations
 
+from ocpi_hub.assembly.admin import admin_api
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
@@ -60,7 +61,12 @@ def assemble(around: Surroundings) -> Parts:
             stores.feed.gaps,
             stores.messages.records,
         ),
-        app=build_app(server, max_body_bytes=around.settings.max_body_bytes, ready=not_ready),
+        app=build_app(
+            server,
+            max_body_bytes=around.settings.max_body_bytes,
+            ready=not_ready,
+            admin=admin_api(around, stores, delivery, keeper).handle,
+        ),
     )
 
 

@@ -105,20 +105,24 @@ def renewal(
     around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
 ) -> Renewal:
     settings, url = around.settings, around.known_url
-    onboarding = Onboarding(
+    return Renewal(
+        stores.renewal,
+        onboarding(around, stores, delivery),
+        keeper,
+        max_age=timedelta(days=settings.credentials_renew_days) if url else timedelta(),
+        # Processes without a configured URL may disagree on it: they would take turns.
+        watch_offer=bool(settings.public_url),
+        grace_s=settings.grace_s,
+    )
+
+
+def onboarding(around: Surroundings, stores: Stores, delivery: Delivery) -> Onboarding:
+    settings = around.settings
+    return Onboarding(
         stores.registration,
         delivery.handshake_client,
         UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
         settings,
         public_url=around.public_url,
         offered=OFFERED,
-    )
-    return Renewal(
-        stores.renewal,
-        onboarding,
-        keeper,
-        max_age=timedelta(days=settings.credentials_renew_days) if url else timedelta(),
-        # Processes without a configured URL may disagree on it: they would take turns.
-        watch_offer=bool(settings.public_url),
-        grace_s=settings.grace_s,
     )

@@ -25,6 +25,7 @@ from typing import cast
 import uvloop
 
 from ocpi_hub import __version__
+from ocpi_hub.cli.admin import add_admin_parser
 from ocpi_hub.cli.authorization import add_authorization_parser
 from ocpi_hub.cli.cdr import add_cdr_parser
 from ocpi_hub.cli.message import add_message_parser
@@ -98,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_authorization_parser(commands)
     add_cdr_parser(commands)
     add_message_parser(commands)
+    add_admin_parser(commands)
     add_party_parser(commands)
     return parser
 

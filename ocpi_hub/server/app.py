@@ -268,11 +268,13 @@ def build_app(
     *,
     max_body_bytes: int,
     ready: Callable[[], Awaitable[str | None]],
+    admin: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.Application:
     """The aiohttp application.
 
     Args:
         ready: None when the service can serve, else the reason why not.
+        admin: serves `/admin/...`.
     """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_as_envelope])
 
@@ -286,6 +288,9 @@ def build_app(
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     # `.` stands for no line break, and even a path with one gets its answer from us.
+    app.router.add_route(
+        "*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected
+    )
     app.router.add_route(
         "*", r"/{path:[\s\S]*}", server.handle, expect_handler=_continue_if_expected
     )

@@ -1,0 +1,30 @@
+"""The table of routes, one file per kind."""
+
+from __future__ import annotations
+
+from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.authorizations import authorization_routes
+from ocpi_hub.admin.routes.base import AnyRoute
+from ocpi_hub.admin.routes.cdrs import cdr_routes
+from ocpi_hub.admin.routes.keys import key_routes
+from ocpi_hub.admin.routes.lanes import lane_routes
+from ocpi_hub.admin.routes.messages import message_routes
+from ocpi_hub.admin.routes.onboarding import onboarding_routes
+from ocpi_hub.admin.routes.platforms import platform_routes
+from ocpi_hub.admin.routes.relations import relation_routes
+
+__all__ = ["all_routes"]
+
+
+def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    """Every route of the API."""
+    return (
+        *platform_routes(parts),
+        *onboarding_routes(parts),
+        *relation_routes(parts),
+        *authorization_routes(parts),
+        *cdr_routes(parts),
+        *message_routes(parts),
+        *lane_routes(parts),
+        *key_routes(parts),
+    )

@@ -1,0 +1,112 @@
+"""Lanes: how far behind receivers are, and what they did not take."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ocpi_hub.admin.cursors import cursor_text
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.lanes import lane_items
+from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.base import (
+    API,
+    AnyRoute,
+    Call,
+    Listing,
+    NoBody,
+    Party,
+    Route,
+)
+from ocpi_hub.admin.views.base import Page
+from ocpi_hub.admin.views.lanes import GapItem, LaneItem, gap_item
+from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.errors import NoSuchObject
+
+KIND = "lanes"
+GAP_KIND = "gaps"
+
+
+class LaneListing(Listing):
+    receiver: Party | None = None
+    module: Module | None = None
+    behind: bool | None = Field(None, description="true: only those with a backlog or gaps")
+
+
+class GapListing(Listing):
+    receiver: Party
+    module: Module
+
+
+def lane_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    async def listing(call: Call[LaneListing, NoBody]) -> Page[LaneItem]:
+        return await list_lanes(parts, call.given)
+
+    async def gaps(call: Call[GapListing, NoBody]) -> Page[GapItem]:
+        return await list_gaps(parts, call.given)
+
+    return (
+        Route("GET", f"{API}/lanes", Scope.READ,
+              "Every receiver and module: backlog, age, gaps",
+              LaneListing, NoBody, Page[LaneItem], listing),
+        Route("GET", f"{API}/lanes/{{receiver}}/{{module}}/gaps", Scope.READ,
+              "Objects that a receiver did not take, with its last answer",
+              GapListing, NoBody, Page[GapItem], gaps),
+    )  # fmt: skip
+
+
+async def list_lanes(parts: AdminParts, given: LaneListing) -> Page[LaneItem]:
+    """Those that match, by receiver and module."""
+    place = given.place(KIND, str, str)
+    directory = parts.directory()
+    rows, past = await parts.lanes.lanes()
+    found = [
+        item
+        for item in lane_items(rows, past, directory, parts.clock.now())
+        if (place is None or (item.receiver, item.module) > place)
+        and (given.receiver is None or item.receiver == str(given.receiver))
+        and given.module in (None, item.module)
+        and given.behind in (None, bool(item.backlog or item.gaps))
+    ]
+    found.sort(key=lambda item: (item.receiver, item.module))
+    shown = tuple(found[: given.limit])
+    more = len(found) > len(shown)
+    return Page(
+        items=shown, next=cursor_text(KIND, shown[-1].receiver, shown[-1].module) if more else None
+    )
+
+
+async def list_gaps(parts: AdminParts, given: GapListing) -> Page[GapItem]:
+    """The gaps of a lane, by owner and object.
+
+    Raises:
+        NoSuchObject: there is no such lane.
+    """
+    place = given.place(GAP_KIND, str, str, str, str, str)
+    after = None
+    if place is not None:
+        country_code, party_id, object_id, object_type, audience = map(str, place)
+        owner = PartyId(country_code, party_id)
+        after = ObjectKey(given.module.value, owner, object_id, object_type, audience)
+    lane = LaneId(given.receiver, given.module.value)
+    found = await parts.lanes.gaps(lane, after=after, limit=given.limit + 1)
+    if found is None:
+        raise NoSuchObject(f"there is no lane {given.module} of {given.receiver}")
+    shown = found[: given.limit]
+    more = len(found) > len(shown)
+    return Page(
+        items=tuple(map(gap_item, shown)), next=_gap_cursor(shown[-1].key) if more else None
+    )
+
+
+def _gap_cursor(key: ObjectKey) -> str:
+    owner = key.owner
+    return cursor_text(
+        GAP_KIND,
+        owner.country_code,
+        owner.party_id,
+        key.object_id,
+        key.object_type,
+        key.audience,
+    )

@@ -1,0 +1,94 @@
+"""What leads to credentials on both sides: invite, connect, rotate."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from ocpi_hub.admin.actions import platforms
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.base import API, AnyRoute, Body, Call, Given, NoBody, Party, Route
+from ocpi_hub.admin.routes.platforms import PlatformGiven, checked_name
+from ocpi_hub.admin.views.platforms import InvitationView, PlatformItem
+from ocpi_hub.domain.party import CredentialsToken, PlatformId
+
+_PERMIT = Field((), description="parties it may claim although the hub knows them already")
+
+
+class NoParameters(Given):
+    """Neither in the path nor in the query."""
+
+
+class NewPlatform(Body):
+    """A platform that is to register."""
+
+    name: str = Field(description="what the platform is called here")
+    allow_parties: tuple[Party, ...] = _PERMIT
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_printable(cls, value: str) -> str:
+        return checked_name(value)
+
+
+class Renewal(Body):
+    """A new invitation for a platform that is known already."""
+
+    name: str | None = Field(None, description="a new name")
+    allow_parties: tuple[Party, ...] = _PERMIT
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_printable(cls, value: str | None) -> str | None:
+        return checked_name(value) if value is not None else None
+
+
+class Connection(Renewal):
+    """What a partner that invited the hub gave us."""
+
+    versions_url: str = Field(min_length=1, max_length=2000)
+    token: SecretStr = Field(min_length=1, max_length=1000, description="CREDENTIALS_TOKEN_A")
+
+
+def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    access, onboarding = parts.access, parts.onboarding
+    one = f"{API}/platforms/{{platform}}"
+
+    async def invite(call: Call[NoParameters, NewPlatform]) -> InvitationView:
+        body = call.body
+        return await platforms.invite(onboarding, body.name, permit=body.allow_parties)
+
+    async def renew(call: Call[PlatformGiven, Renewal]) -> InvitationView:
+        return await platforms.renew_invitation(
+            access,
+            onboarding,
+            PlatformId(call.given.platform),
+            name=call.body.name,
+            permit=call.body.allow_parties,
+        )
+
+    async def connect(call: Call[NoParameters, Connection]) -> PlatformItem:
+        body = call.body
+        return await platforms.connect(
+            access,
+            onboarding,
+            body.versions_url.strip(),
+            CredentialsToken(body.token.get_secret_value().strip()),
+            name=body.name,
+            permit=body.allow_parties,
+        )
+
+    async def rotate(call: Call[PlatformGiven, NoBody]) -> PlatformItem:
+        return await platforms.rotate(access, onboarding, PlatformId(call.given.platform))
+
+    admin = Scope.ADMIN
+    return (
+        Route("POST", f"{API}/platforms", admin, "Invite a partner; its token is shown this once",
+              NoParameters, NewPlatform, InvitationView, invite, 201),
+        Route("POST", f"{API}/connections", admin, "Register with a partner that invited the hub",
+              NoParameters, Connection, PlatformItem, connect, 201),
+        Route("POST", f"{one}/invitation", admin, "Replace an invitation that expired or was lost",
+              PlatformGiven, Renewal, InvitationView, renew, 201),
+        Route("POST", f"{one}/rotate", admin, "Renew the credentials on both sides",
+              PlatformGiven, NoBody, PlatformItem, rotate),
+    )  # fmt: skip

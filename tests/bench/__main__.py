@@ -50,7 +50,9 @@ def say(text: str) -> None:
 async def measure(names: Sequence[str], args: argparse.Namespace) -> list[Figure]:
     """Run rows one after the other."""
     figures: list[Figure] = []
-    async with open_bench(repeats=args.repeats, seconds=args.seconds, full=args.full) as bench:
+    async with open_bench(
+        repeats=args.repeats, seconds=args.seconds, full=args.full, profiles=args.profile
+    ) as bench:
         for name in names:
             began = time.monotonic()
             say(f"{name} ...")
@@ -79,6 +81,12 @@ def main() -> int:
         "--priority",
         action="store_true",
         help="run before everything else on the machine (as root): for figures on a busy one",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="DIRECTORY",
+        help="write there in which functions the hub's CPU time went (py-spy); costs time itself",
     )
     args = parser.parse_args()
     unknown = set(args.rows) - ROWS.keys()

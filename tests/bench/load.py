@@ -40,7 +40,7 @@ def require_wrk() -> str:
     Raises:
         MissingTool: it is not installed.
     """
-    return find_tool("wrk", "wrk")
+    return find_tool("wrk", "on Debian, apt-get install wrk")
 
 
 async def saturate(

@@ -70,15 +70,18 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
 
-def find_tool(name: str, package: str) -> str:
+def find_tool(name: str, remedy: str) -> str:
     """The path of a program.
+
+    Args:
+        remedy: how to get it.
 
     Raises:
         MissingTool: it is not there.
     """
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if found is None:
-        raise MissingTool(f"{name} is not installed: on Debian, apt-get install {package}")
+        raise MissingTool(f"{name} is not installed: {remedy}")
     return found
 
 
@@ -112,7 +115,7 @@ async def nginx(directory: Path, upstream: int) -> AsyncIterator[Running]:
     Raises:
         MissingTool: it is not installed.
     """
-    program = find_tool("nginx", "nginx-light")
+    program = find_tool("nginx", "on Debian, apt-get install nginx-light")
     port = free_port()
     configuration = directory / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""

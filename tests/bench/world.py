@@ -21,6 +21,7 @@ from ocpi_hub.store.columns import columns
 from ocpi_hub.store.embedded import EmbeddedServer
 from ocpi_hub.store.migrate import migrate
 from ocpi_hub.store.secret_key import Keyring
+from tests.bench.profiling import recording
 from tests.support import factories
 from tests.support.hub import QUICK, HubProcess
 from tests.support.postgres import make_settings
@@ -40,11 +41,13 @@ class Bench:
         repeats: how often each quantity is measured.
         seconds: of one measurement under load.
         full: the sizes that take minutes.
+        profiles: where to write where the CPU time of each hub went; None: not sampled.
     """
 
     repeats: int
     seconds: float
     full: bool
+    profiles: Path | None
     directory: Path
     maintenance: DatabaseAddress
     postgres_pid: int
@@ -82,12 +85,20 @@ class Bench:
                     program=program,
                     settings=_shipped_settings() | dict(settings or {}),
                 )
-                async with hub:
+                async with hub, self._profiled(hub, name):
                     yield World(self, hub, connection)
             finally:
                 await connection.close()
         finally:
             await self._execute(f'drop database "{address.database}" with (force)')
+
+    @asynccontextmanager
+    async def _profiled(self, hub: HubProcess, name: str) -> AsyncIterator[None]:
+        if self.profiles is None:
+            yield
+            return
+        async with recording(hub.process.pid, self.profiles / f"{name}.txt"):
+            yield
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(**self.maintenance.connect_arguments())
@@ -148,7 +159,9 @@ def parties(country_code: str, number: int) -> list[PartyId]:
 
 
 @asynccontextmanager
-async def open_bench(*, repeats: int, seconds: float, full: bool) -> AsyncIterator[Bench]:
+async def open_bench(
+    *, repeats: int, seconds: float, full: bool = False, profiles: Path | None = None
+) -> AsyncIterator[Bench]:
     """Start PostgreSQL, as durable as the hub's own."""
     with _directory() as directory:
         server = EmbeddedServer(directory / "postgres", options=_SERVER_OPTIONS)
@@ -156,7 +169,7 @@ async def open_bench(*, repeats: int, seconds: float, full: bool) -> AsyncIterat
         try:
             assert server.pid is not None
             maintenance = address.with_database("postgres")
-            yield Bench(repeats, seconds, full, directory, maintenance, server.pid)
+            yield Bench(repeats, seconds, full, profiles, directory, maintenance, server.pid)
         finally:
             await server.stop()
 

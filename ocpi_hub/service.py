@@ -101,6 +101,7 @@ class Service:
                 )
             )
             await parts.keeper.start()
+            await parts.follow_settings()
             await self._ask_for_what_was_missed(parts)
             await self._run(parts, database, stop, ready)
         log.info("service_stopped")

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     catch_up_rps: float = Field(50.0, gt=0)
     lane_lease_s: float = Field(15.0, ge=1)
     feed_poll_s: float = Field(0.2, gt=0)
+    tombstone_days: int = Field(30, ge=1, le=3650)
 
     batch_rows: int = Field(1000, ge=1, le=5000)
     batch_queue_rows: int = Field(20_000, ge=1)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from ocpi_hub.assembly.admin import admin_api
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
-from ocpi_hub.assembly.offer import OFFERED
+from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers
+from ocpi_hub.delivery.default_relation import follow_default_relation
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.errors import StoreError
 from ocpi_hub.server.app import build_app
@@ -34,9 +35,13 @@ def assemble(around: Surroundings) -> Parts:
     async def not_ready() -> str | None:
         return await _not_ready(around.database, keeper)
 
+    async def follow_settings() -> None:
+        await follow_default_relation(stores.default_relation, keeper.current, FEED_MODULES)
+
     return Parts(
         keeper=keeper,
         liveness_store=stores.liveness,
+        follow_settings=follow_settings,
         always=(
             ("directory", keeper.run),
             ("liveness", delivery.liveness.run),
@@ -50,6 +55,7 @@ def assemble(around: Surroundings) -> Parts:
             ("renewal", renewal(around, stores, delivery, keeper).run),
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),
+            ("tombstones", delivery.tombstones.run),
         ),
         writers=(
             stores.shared.changes,

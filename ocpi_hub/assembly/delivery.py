@@ -25,6 +25,7 @@ from ocpi_hub.delivery.listed_shared import ListedShared
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.relay import Relay
+from ocpi_hub.delivery.tombstones import Tombstones
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import Module
@@ -55,6 +56,7 @@ class Delivery:
             stores.messages.records.offer,
             clock,
             body_bytes=settings.message_body_bytes if settings.message_bodies else 0,
+            waiting=lambda: stores.messages.records.queued,
         )
         self.client = ObservedClient(
             RecordedClient(around.wrappers.client(around.client), self.recorder, clock),
@@ -82,6 +84,9 @@ class Delivery:
             clock,
             timeout_s=settings.relay_timeout_s,
             poll_s=settings.delivery_poll_s,
+        )
+        self.tombstones = Tombstones(
+            stores.tombstones, directory, keep=timedelta(days=settings.tombstone_days)
         )
         self.late_endpoints = LateEndpoints(stores.custody, directory, found=self.directed.wake)
         self.links = PageLinks(

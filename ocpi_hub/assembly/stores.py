@@ -11,6 +11,7 @@ from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
 from ocpi_hub.store.client_info import PostgresClientInfoStore
 from ocpi_hub.store.custody import PostgresCustodyStore
+from ocpi_hub.store.default_relation import PostgresDefaultRelationStore
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
@@ -19,6 +20,7 @@ from ocpi_hub.store.messages import PostgresMessageWriter
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.renewal import PostgresRenewalStore
 from ocpi_hub.store.shared import PostgresSharedStore
+from ocpi_hub.store.tombstones import PostgresTombstoneStore
 
 CHECK_AGAIN_S = 60.0
 """Seconds between checks of a platform that stays silent, at most."""
@@ -70,6 +72,8 @@ class Stores:
             overlap=timedelta(seconds=settings.catch_up_overlap_s),
         )
         self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))
+        self.tombstones = PostgresTombstoneStore(database)
+        self.default_relation = PostgresDefaultRelationStore(database)
         self.message_days = MessageDays(database, keep_days=settings.message_retention_days)
         self.messages = PostgresMessageWriter(
             database,

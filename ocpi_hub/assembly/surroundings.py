@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,10 +76,16 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one process is made of, as far as it has to be started and stopped."""
+    """What one process is made of, as far as it has to be started and stopped.
+
+    Attributes:
+        follow_settings: sees to what a changed configuration means for what is kept; called once
+            the directory is loaded.
+    """
 
     keeper: DirectoryKeeper
     liveness_store: PostgresLivenessStore
+    follow_settings: Callable[[], Awaitable[None]]
     always: tuple[tuple[str, Loop], ...]
     background: tuple[tuple[str, Loop], ...]
     writers: tuple[Writer, ...]

@@ -37,6 +37,9 @@ from ocpi_hub.ocpi.envelope import parse_envelope
 Offer = Callable[[SeenLeg], object]
 """Takes a leg for its record, or drops it. Never waits, never fails."""
 
+BODIES_UP_TO = 1000
+"""Records that may wait to be written; while there are more, bodies are left out."""
+
 _STATUS = re.compile(rb'"status_code"\s*:\s*([1-9]\d{3})(?!\d)')
 _WINDOW = 1024
 _PARSED = 65_536
@@ -48,12 +51,21 @@ class Recorder:
 
     Args:
         body_bytes: of each body, at most; 0: bodies are not recorded.
+        waiting: how many records wait to be written.
     """
 
-    def __init__(self, offer: Offer, clock: Clock, *, body_bytes: int) -> None:
+    def __init__(
+        self,
+        offer: Offer,
+        clock: Clock,
+        *,
+        body_bytes: int,
+        waiting: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._offer = offer
         self._clock = clock
         self._body_bytes = body_bytes
+        self._waiting = waiting
 
     def inbound(
         self,
@@ -128,7 +140,9 @@ class Recorder:
         outcome: Outcome,
         error: str | None,
     ) -> None:
-        most = self._body_bytes if recordable_body(about.module) else 0
+        most = self._body_bytes
+        if most and (not recordable_body(about.module) or self._waiting() > BODIES_UP_TO):
+            most = 0
         self._offer(
             SeenLeg(
                 about,

@@ -72,8 +72,8 @@ async def test_an_authorization_leaves_two_legs_with_one_correlation_id_and_no_u
     assert pushed["ocpi"] == 1000
     answer = await roam.cpo.authorize(UID, to="DE*MSP", body={"location_id": "LOC1"})
     assert answer["ocpi"] == 1000
-    wanted = MessageFilter(direction=Direction.OUT, module="tokens", party=PartyId("DE", "MSP"))
-    (first, *_) = await recorded(roam, wanted, at_least=1)
+    wanted = MessageFilter(direction=Direction.IN, module="tokens", party=PartyId("NL", "CPO"))
+    (first,) = await recorded(roam, wanted, at_least=1)
     legs = await recorded(roam, MessageFilter(correlation_id=first.correlation_id), at_least=2)
     asked, passed_on = legs
     assert (asked.kind, passed_on.kind) == (LegKind.INBOUND, LegKind.RELAY)

@@ -9,7 +9,13 @@ import pytest
 
 from ocpi_hub.delivery.leg import Leg, configuration_request, outbound_request
 from ocpi_hub.delivery.message_privacy import recorded_body
-from ocpi_hub.delivery.messages import RecordedClient, Recorder, shaped, status_code
+from ocpi_hub.delivery.messages import (
+    BODIES_UP_TO,
+    RecordedClient,
+    Recorder,
+    shaped,
+    status_code,
+)
 from ocpi_hub.domain.exchange import (
     Answer,
     Busy,
@@ -284,6 +290,15 @@ async def test_bodies_are_left_out_unless_wanted() -> None:
     wanted = await Noted(body_bytes=10).sent(request, Answer(200, {}, b'{"status_code":1000}'))
     assert (wanted.request_body, wanted.response_body) == (b'{"location', b'{"status_c')
     assert wanted.cut
+
+
+async def test_bodies_are_left_out_while_many_records_wait() -> None:
+    noted = Noted()
+    noted.recorder = Recorder(
+        noted.seen.append, noted.clock, body_bytes=100, waiting=lambda: BODIES_UP_TO + 1
+    )
+    record = await noted.sent(outbound_request(leg("cdrs", RECEIVER), deadline_s=1), answer())
+    assert (record.request_body, record.response_body) == (None, None)
 
 
 @pytest.mark.parametrize("module", ["tokens", "credentials", "versions", "other"])

@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -44,22 +44,41 @@ async def recording(pid: int, target: Path) -> AsyncIterator[None]:
 
 
 def summary(stacks: Iterable[str], top: int = TOP) -> str:
-    """The functions that most samples were in, and those of the hub that most samples were below.
+    """Three lists: functions by their own time, files of the hub that were at work themselves or by
+    what they called outside the hub, and functions of the hub with all they call.
 
     Args:
         stacks: lines of `outermost;...;innermost count`.
     """
-    inside: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    at_work: Counter[str] = Counter()
     below: Counter[str] = Counter()
     for line in stacks:
         stack, _, number = line.rpartition(" ")
         frames = [_LINE_NUMBER.sub(")", frame) for frame in stack.split(";")]
-        inside[frames[-1]] += int(number)
-        for frame in {each for each in frames if "(ocpi_hub/" in each}:
+        ours = [frame for frame in frames if "(ocpi_hub/" in frame]
+        own[frames[-1]] += int(number)
+        at_work[_file(ours[-1]) if _is_work(ours) else "the HTTP server and the loop"] += int(
+            number
+        )
+        for frame in set(ours):
             below[frame] += int(number)
-    total = inside.total() or 1
-    parts = [f"{total} samples", "", "in the function itself:"]
-    parts += [f"{100 * n / total:5.1f} %  {name}" for name, n in inside.most_common(top)]
-    parts += ["", "in a function of the hub, with all it calls:"]
-    parts += [f"{100 * n / total:5.1f} %  {name}" for name, n in below.most_common(2 * top)]
+    total = own.total() or 1
+    parts = [f"{total} samples"]
+    for title, counts in (
+        ("functions, without what they call", own),
+        ("files of the hub, with what they call outside it", at_work),
+        ("functions of the hub, with all they call", below),
+    ):
+        parts += ["", f"{title}:"]
+        parts += [f"{100 * n / total:5.1f} %  {name}" for name, n in counts.most_common(top)]
     return "\n".join(parts) + "\n"
+
+
+def _is_work(ours: Sequence[str]) -> bool:
+    """Whether the hub called what was sampled, rather than only having started the loop."""
+    return bool(ours) and not ours[-1].endswith("(ocpi_hub/cli/serve.py)")
+
+
+def _file(frame: str) -> str:
+    return frame.rpartition("(")[2].rstrip(")")

@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     directory_max_age_s: float = Field(10.0, gt=0)
     unknown_credentials_per_s: float = Field(20.0, gt=0)
 
+    metrics_public: bool = False
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "human", "auto"] = "auto"
 

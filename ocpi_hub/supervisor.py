@@ -17,8 +17,10 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 
+from ocpi_hub.admin.metrics.workers import environment, forget, shared_values
 from ocpi_hub.assembly import Roles
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.listening import listen, server_tls, url_of
@@ -128,17 +130,26 @@ class _Workers:
         self._deaths: deque[float] = deque(maxlen=MAX_RESTARTS)
 
     async def run(self, stop: asyncio.Event, ready: Ready) -> None:
+        with shared_values() as values:
+            self._environment |= environment(values)
+            await self._run(stop, ready, values)
+
+    async def _run(self, stop: asyncio.Event, ready: Ready, values: Path) -> None:
         async with asyncio.TaskGroup() as group:
             started = [asyncio.Event() for _ in range(self._settings.workers)]
             for event in started:
-                group.create_task(self._keep(stop, event))
+                group.create_task(self._keep(stop, event, values))
             await asyncio.gather(*(event.wait() for event in started))
             if not stop.is_set():
                 log.info("service_ready", url=self._public_url, workers=self._settings.workers)
                 ready(self._public_url)
 
-    async def _keep(self, stop: asyncio.Event, started: asyncio.Event) -> None:
-        """Keep one worker running."""
+    async def _keep(self, stop: asyncio.Event, started: asyncio.Event, values: Path) -> None:
+        """Keep one worker running.
+
+        Args:
+            values: where workers keep what they measure.
+        """
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
@@ -150,6 +161,7 @@ class _Workers:
                 finally:
                     # Also when a sibling gave up: the database goes away after this.
                     await self._end(worker)
+                    forget(values, worker.pid)
                 if stop.is_set():
                     return
                 self._count_death(worker)

@@ -87,14 +87,19 @@ class AdminApi:
             content_type="application/json",
         )
 
-    async def authenticate(self, request: web.Request, needed: Scope) -> AdminKey:
+    async def authenticate(
+        self, request: web.Request, needed: Scope, *, stale_s: float = 0.0
+    ) -> AdminKey:
         """The key of a request.
+
+        Args:
+            stale_s: see `KeyRing.key`.
 
         Raises:
             Refusal: it has none, or none that is good for this.
             StoreUnavailable: the database cannot be reached.
         """
-        key = await self._key(request)
+        key = await self._key(request, stale_s=stale_s)
         _require(key, needed)
         return key
 
@@ -113,14 +118,14 @@ class AdminApi:
         view = await self._call(request, route, target, place, seen.key)
         return route.http_status, view.model_dump_json().encode()
 
-    async def _key(self, request: web.Request) -> AdminKey:
+    async def _key(self, request: web.Request, *, stale_s: float = 0.0) -> AdminKey:
         values = set(request.headers.getall(headers.AUTHORIZATION, ()))
         secret = read_bearer(values.pop()) if len(values) == 1 else None
         if secret is None:
             text = "send `Authorization: Bearer <key>`; `ocpi-hub admin key create` makes one"
             raise Refusal(Code.UNAUTHENTICATED, text, None, _CHALLENGE)
         try:
-            key = await self._keys.key(secret)
+            key = await self._keys.key(secret, stale_s=stale_s)
         except TooManyLookUps:
             text = "too many unknown keys were tried; try again shortly"
             raise Refusal(Code.TOO_MANY_REQUESTS, text, None, {"Retry-After": "1"}) from None

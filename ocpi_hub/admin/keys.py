@@ -17,6 +17,7 @@ from typing import Protocol
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.token_bucket import TokenBucket
+from ocpi_hub.errors import StoreUnavailable
 
 KEY_CACHE_S = 5.0
 KEY_PREFIX = "ohk_"
@@ -109,8 +110,11 @@ class KeyRing:
         self._known: dict[bytes, _Known] = {}
         self._budget = TokenBucket(unknown_per_s, clock)
 
-    async def key(self, secret: KeySecret) -> AdminKey | None:
+    async def key(self, secret: KeySecret, *, stale_s: float = 0.0) -> AdminKey | None:
         """The key, unless it is unknown or was revoked more than `KEY_CACHE_S` seconds ago.
+
+        Args:
+            stale_s: while the database is away, a key that was good this many seconds ago still is.
 
         Raises:
             TooManyLookUps: there is no telling now.
@@ -122,7 +126,12 @@ class KeyRing:
             return known.key
         if known is None and not self._budget.take():
             raise TooManyLookUps
-        key = await self._store.find(digest)
+        try:
+            key = await self._store.find(digest)
+        except StoreUnavailable:
+            if known is not None and now - known.looked_up_at < stale_s:
+                return known.key
+            raise
         if key is None:
             self._known.pop(digest, None)
         else:

@@ -6,12 +6,13 @@ hub announces.
 
 from __future__ import annotations
 
-from ocpi_hub.assembly.admin import admin_api
+from ocpi_hub.admin.metrics.instruments import Instruments
+from ocpi_hub.assembly.admin import admin_api, metrics_endpoint, pulse
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
 from ocpi_hub.assembly.stores import Stores
-from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers
+from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers, Writer
 from ocpi_hub.delivery.default_relation import follow_default_relation
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.errors import StoreError
@@ -28,9 +29,13 @@ def assemble(around: Surroundings) -> Parts:
     keeper = DirectoryKeeper(
         stores.directory, around.settings, around.clock, public_url=around.known_url
     )
-    delivery = Delivery(around, stores, lambda: keeper.current)
+    instruments = Instruments()
+    delivery = Delivery(around, stores, lambda: keeper.current, instruments.leg)
     feed = feed_worker(around, stores, delivery, keeper)
-    server = ocpi_server(around, stores, delivery, keeper)
+    server = ocpi_server(around, stores, delivery, keeper, instruments)
+    api = admin_api(around, stores, delivery, keeper)
+    writers = _writers(stores)
+    heart = pulse(around, stores, keeper, instruments, writers)
 
     async def not_ready() -> str | None:
         return await _not_ready(around.database, keeper)
@@ -47,6 +52,7 @@ def assemble(around: Surroundings) -> Parts:
             ("liveness", delivery.liveness.run),
             ("errands", delivery.errands.run),
             ("message-days", stores.message_days.run),
+            ("pulse", heart.run),
         ),
         background=(
             ("delivery", delivery.directed.run),
@@ -57,22 +63,28 @@ def assemble(around: Surroundings) -> Parts:
             ("client-info", delivery.client_info.run),
             ("tombstones", delivery.tombstones.run),
         ),
-        writers=(
-            stores.shared.changes,
-            stores.custody.intakes,
-            stores.custody.reports,
-            stores.decisions.decisions,
-            stores.tokens.questions,
-            stores.feed.questions,
-            stores.feed.gaps,
-            stores.messages.records,
-        ),
+        writers=writers,
         app=build_app(
             server,
             max_body_bytes=around.settings.max_body_bytes,
             ready=not_ready,
-            admin=admin_api(around, stores, delivery, keeper).handle,
+            admin=api.handle,
+            metrics=metrics_endpoint(around, api, keeper, instruments, heart).handle,
         ),
+    )
+
+
+def _writers(stores: Stores) -> tuple[Writer, ...]:
+    """In the order in which they are started."""
+    return (
+        stores.shared.changes,
+        stores.custody.intakes,
+        stores.custody.reports,
+        stores.decisions.decisions,
+        stores.tokens.questions,
+        stores.feed.questions,
+        stores.feed.gaps,
+        stores.messages.records,
     )
 
 

@@ -28,16 +28,29 @@ from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.tombstones import Tombstones
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.message_record import SeenLeg
 from ocpi_hub.domain.party import Module
 from ocpi_hub.settings import Settings
 
 
 class Delivery:
-    """What leaves the hub, and what comes back."""
+    """What leaves the hub, and what comes back.
+
+    Args:
+        measure: told about every request in either direction.
+    """
 
     def __init__(
-        self, around: Surroundings, stores: Stores, directory: Callable[[], Directory]
+        self,
+        around: Surroundings,
+        stores: Stores,
+        directory: Callable[[], Directory],
+        measure: Callable[[SeenLeg], None],
     ) -> None:
+        def noted(seen: SeenLeg) -> None:
+            measure(seen)
+            stores.messages.records.offer(seen)
+
         settings, clock = around.settings, around.clock
         self.holds = _hold_limits(settings)
         self.custody = around.wrappers.custody(stores.custody)
@@ -53,7 +66,7 @@ class Delivery:
             returned=lambda: self.directed.wake(),
         )
         self.recorder = Recorder(
-            stores.messages.records.offer,
+            noted,
             clock,
             body_bytes=settings.message_body_bytes if settings.message_bodies else 0,
             waiting=lambda: stores.messages.records.queued,

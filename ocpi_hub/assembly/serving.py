@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ocpi_hub.admin.metrics.instruments import Instruments
+from ocpi_hub.admin.metrics.sinks import CountedDecisions
 from ocpi_hub.assembly.delivery import Delivery
 from ocpi_hub.assembly.offer import OFFERED
 from ocpi_hub.assembly.stores import Stores
@@ -28,7 +30,11 @@ from ocpi_hub.server.inbound import Authenticator
 
 
 def ocpi_server(
-    around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
+    around: Surroundings,
+    stores: Stores,
+    delivery: Delivery,
+    keeper: DirectoryKeeper,
+    instruments: Instruments,
 ) -> OcpiServer:
     settings = around.settings
     handshake = Handshake(
@@ -53,13 +59,16 @@ def ocpi_server(
                 public_url=around.public_url,
             ),
         ),
-        _handlers(around, stores, delivery),
+        _handlers(around, stores, delivery, instruments),
         delivery.liveness.seen,
         delivery.recorder,
+        instruments.refused,
     )
 
 
-def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[str, Handler]:
+def _handlers(
+    around: Surroundings, stores: Stores, delivery: Delivery, instruments: Instruments
+) -> dict[str, Handler]:
     settings, public_url = around.settings, around.public_url
     limits = Limits(
         settings.max_json_depth,
@@ -70,7 +79,7 @@ def _handlers(around: Surroundings, stores: Stores, delivery: Delivery) -> dict[
     authorizer = Authorizer(
         AskByRelay(delivery.relay),
         stores.tokens,
-        stores.decisions,
+        CountedDecisions(stores.decisions, instruments),
         settings=settings,
         clock=around.clock,
         mask=around.mask_uid,

@@ -26,6 +26,11 @@ class Writer(Protocol):
 
     name: str
 
+    @property
+    def queued(self) -> int:
+        """Rows that wait."""
+        ...
+
     async def run(self, stop: asyncio.Event) -> None: ...
 
 

@@ -79,10 +79,14 @@ class DirectoryKeeper:
             raise RuntimeError("start() comes first")
         return self._current
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the snapshot was verified."""
+        return self._clock.monotonic() - self._verified_at
+
     def fresh(self) -> bool:
         """Whether the snapshot was verified lately enough to act on it."""
-        age_s = self._clock.monotonic() - self._verified_at
-        return self._current is not None and age_s <= self._settings.directory_max_age_s
+        return self._current is not None and self.age_s <= self._settings.directory_max_age_s
 
     async def start(self) -> None:
         """Load the directory.

@@ -75,6 +75,7 @@ class OcpiServer:
         handlers: functional modules by identifier.
         seen: told about every authenticated message.
         recorder: notes every request of a platform.
+        turned_away: told the HTTP status of every other request.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class OcpiServer:
         handlers: Mapping[str, Handler],
         seen: Callable[[Platform], None],
         recorder: Recorder,
+        turned_away: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -96,6 +98,7 @@ class OcpiServer:
         self._handlers = handlers
         self._seen = seen
         self._recorder = recorder
+        self._turned_away = turned_away
         self._gate = Gate(settings.max_requests_in_flight)
         self._rate = RateLimit(settings.rate_limit_rps, clock, lambda: keeper.processes)
 
@@ -180,6 +183,7 @@ class OcpiServer:
     ) -> None:
         """Requests of nobody known are not recorded: anybody could fill the table."""
         if exchange.platform is None:
+            self._turned_away(reply.http_status)
             return
         interface = self._interface(exchange)
         role, _, module = interface.rpartition("/")
@@ -269,12 +273,14 @@ def build_app(
     max_body_bytes: int,
     ready: Callable[[], Awaitable[str | None]],
     admin: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    metrics: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.Application:
     """The aiohttp application.
 
     Args:
         ready: None when the service can serve, else the reason why not.
         admin: serves `/admin/...`.
+        metrics: serves `/metrics`.
     """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_as_envelope])
 
@@ -287,10 +293,9 @@ def build_app(
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
     # `.` stands for no line break, and even a path with one gets its answer from us.
-    app.router.add_route(
-        "*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected
-    )
+    app.router.add_route("*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected)
     app.router.add_route(
         "*", r"/{path:[\s\S]*}", server.handle, expect_handler=_continue_if_expected
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -34,6 +34,9 @@ class PostgresFeedStore:
 
     Args:
         gap_lease: after which a gap that is being tried is due again.
+
+    Attributes:
+        reads: pages read of the feed, by module.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class PostgresFeedStore:
     ) -> None:
         self._database = database
         self._gap_lease = gap_lease
+        self.reads: Counter[str] = Counter()
         self.questions: BatchWriter[ObjectKey, Current | None] = BatchWriter(
             "feed texts", self._read_current, max_rows=batch_rows, max_queued=batch_queue_rows
         )
@@ -60,6 +64,7 @@ class PostgresFeedStore:
     ) -> Sequence[Entry]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.after, module, position, limit, until)
+        self.reads[module] += 1
         return [_entry(row) for row in rows]
 
     async def of_owner(

@@ -1,0 +1,59 @@
+"""What metrics ask the database, within a short time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.lane_admin import LaneRow, PastCursors, read_lanes
+from ocpi_hub.store.queries import Queries
+
+SQL = Queries("figures")
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyCount:
+    """Directed objects of a module in one state.
+
+    Attributes:
+        oldest_at: when the oldest one came; None where nobody waits for it.
+    """
+
+    module: str
+    state: str
+    objects: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The database's figures at one time."""
+
+    custody: Sequence[CustodyCount]
+    lanes: Sequence[LaneRow]
+    past: Mapping[str, Sequence[PastCursors]]
+    processes: int
+
+
+async def read_figures(database: Database, *, statement_ms: int, alive: timedelta) -> Figures:
+    """Read them.
+
+    Args:
+        statement_ms: milliseconds that a statement may take.
+        alive: age of a heartbeat up to which a process counts.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached, or takes longer.
+    """
+    async with database.transaction() as connection:
+        await connection.execute(SQL.limit_time, str(statement_ms))
+        custody = await connection.fetch(SQL.custody)
+        processes: int = await connection.fetchval(SQL.processes, alive)
+        lanes, past = await read_lanes(connection)
+    counts = [
+        CustodyCount(row["module"], row["state"], row["objects"], row["oldest_at"])
+        for row in custody
+    ]
+    return Figures(counts, lanes, past, processes)

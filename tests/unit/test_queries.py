@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from importlib import resources
 
 import pytest
@@ -59,3 +60,21 @@ def test_shipped_queries_load_and_unknown_ones_are_named(name: str) -> None:
         queries["missing"]
     with pytest.raises(AttributeError, match="has no query missing"):
         _ = queries.missing
+
+
+def test_no_query_changes_its_session() -> None:
+    """Connections go back to the pool as they are: see `store/database.py`."""
+    changes = re.compile(
+        r"^\s*(set|listen|declare|prepare|discard|reset)\b|set_config\([^)]*false\)"
+        r"|pg_(try_)?advisory_lock|create\s+temp",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    folder = resources.files("ocpi_hub.store") / "sql"
+    for file in folder.iterdir():
+        for name, query in parse_queries(file.read_text(), file.name).items():
+            assert not changes.search(_without_updates(query)), f"{file.name}: {name}"
+
+
+def _without_updates(query: str) -> str:
+    """`set` begins a line of an update, too."""
+    return re.sub(r"\b(update|do update)\b[^;]*?\bset\b", "", query, flags=re.IGNORECASE)

@@ -35,6 +35,16 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
+def markdown(figures: Sequence[Figure]) -> str:
+    """The table for a page, with what each value was made of."""
+    lines = ["| Quantity | Measured | Gate | Goal | Made of |", "|-|-:|-:|-:|-|"]
+    for each in figures:
+        name = f"{each.quantity.name} ({each.quantity.unit})".replace(" ()", "")
+        cells = (name, *map(_number, (each.median, each.quantity.gate, each.quantity.goal)))
+        lines.append(f"| {' | '.join([*cells, details(each)])} |")
+    return "\n".join(lines) + "\n"
+
+
 def details(figure: Figure) -> str:
     """One line: what a value was made of."""
     parts = [f"{name} {_number(value)}" for name, value in figure.details.items()]

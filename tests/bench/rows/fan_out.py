@@ -10,25 +10,26 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from ocpi_hub.assembly import OFFERED
-from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.domain.party import InterfaceRole
 from tests.bench import messages, programs, targets
+from tests.bench.changes import Change, evse_change, token_change
 from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure
 from tests.bench.http import Line, line
-from tests.bench.world import Bench, Partner, World, parties
-from tests.support import factories
+from tests.bench.seeding import Partner, parties
+from tests.bench.world import Bench, World
 
 RECEIVERS = 500
 CHANGES = 10
 """Changes of one measurement."""
 WARM_UP = 3
 ARRIVAL_TIMEOUT_S = 60.0
-IDLE_S = 2.0
+IDLE_S = 3.0
 
 _READS = """\
 select coalesce(sum(calls), 0)::int
@@ -39,99 +40,10 @@ where dbid = (select oid from pg_database where datname = current_database())
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """How one object is made and changed.
-
-    Attributes:
-        first: brings the object; `later`: each change of it.
-        receives: role of those it is pushed to.
-    """
-
-    module: str
-    owner: Partner
-    receives: str
-    first: bytes
-    body: dict[str, object]
-    path: str
-    method: str
-
-    def request(self, number: int) -> bytes:
-        at = datetime(2026, 10, 2, tzinfo=UTC) + timedelta(seconds=number)
-        stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = factories.text(self.body | {"last_updated": stamp}).encode()
-        return messages.request(
-            self.method, self.path, body, token=self.owner.token, sender=self.owner.party
-        )
-
-
-def _token(base_url: str) -> _Change:
-    owner = Partner(PartyId("DE", "MSP"), "EMSP", base_url)
-    path = "/ocpi/2.2.1/receiver/tokens/DE/MSP/04AABBCC"
-    token = factories.token(owner=owner.party)
-    first = messages.request(
-        "PUT", path, factories.text(token).encode(), token=owner.token, sender=owner.party
-    )
-    return _Change("tokens", owner, "CPO", first, token, path, "PUT")
-
-
-def _evse(base_url: str) -> _Change:
-    owner = Partner(PartyId("NL", "CPO"), "CPO", base_url)
-    path = "/ocpi/2.2.1/receiver/locations/NL/CPO/LOC1"
-    first = messages.request(
-        "PUT",
-        path,
-        factories.text(_location(owner.party)).encode(),
-        token=owner.token,
-        sender=owner.party,
-    )
-    change = {"status": "CHARGING"}
-    return _Change("locations", owner, "EMSP", first, dict(change), f"{path}/EVSE1", "PATCH")
-
-
-def _location(owner: PartyId) -> dict[str, object]:
-    """A site of four EVSEs with two connectors each."""
-    at = "2026-10-01T08:00:00Z"
-    evses = [
-        {
-            "uid": f"EVSE{number}",
-            "evse_id": f"NL*CPO*E{number}",
-            "status": "AVAILABLE",
-            "connectors": [
-                {
-                    "id": str(connector),
-                    "standard": "IEC_62196_T2",
-                    "format": "SOCKET",
-                    "power_type": "AC_3_PHASE",
-                    "max_voltage": 230,
-                    "max_amperage": 32,
-                    "last_updated": at,
-                }
-                for connector in (1, 2)
-            ],
-            "last_updated": at,
-        }
-        for number in range(1, 5)
-    ]
-    return {
-        "country_code": owner.country_code,
-        "party_id": owner.party_id,
-        "id": "LOC1",
-        "publish": True,
-        "address": "Dorpsstraat 1",
-        "city": "Utrecht",
-        "country": "NLD",
-        "coordinates": {"latitude": "52.090700", "longitude": "5.121400"},
-        "time_zone": "Europe/Amsterdam",
-        "evses": evses,
-        "last_updated": at,
-    }
-
-
 async def run(bench: Bench) -> Sequence[Figure]:
     async with programs.python("tests.bench.sink", "--ports", str(RECEIVERS)) as sink:
         locations = ("locations", InterfaceRole.RECEIVER) in OFFERED
-        change = (_evse if locations else _token)(sink.url)
+        change = (evse_change if locations else token_change)(sink.url)
         receivers = [
             Partner(
                 party,
@@ -148,6 +60,7 @@ async def run(bench: Bench) -> Sequence[Figure]:
         ):
             fan = _FanOut(world, way, count, change)
             await fan.warm_up()
+            idle = await fan.idle()
             costs = [await fan.cost() for _ in range(bench.repeats)]
             reads = await fan.reads()
     return [
@@ -157,6 +70,7 @@ async def run(bench: Bench) -> Sequence[Figure]:
             {
                 "postgres us": statistics.median(cost.postgres_us for cost in costs),
                 "pushes/s": statistics.median(cost.per_second for cost in costs),
+                "idle hub ms/s": idle * 1000,
             },
             note=f"a change of {'an EVSE' if locations else 'a token'};"
             f" {RECEIVERS} platforms on {RECEIVERS} ports of one process",
@@ -194,7 +108,7 @@ class _Reads:
 class _FanOut:
     """Changes one object again and again, each time until all receivers have it."""
 
-    def __init__(self, world: World, way: Line, count: Line, change: _Change) -> None:
+    def __init__(self, world: World, way: Line, count: Line, change: Change) -> None:
         self._world = world
         self._way = way
         self._count = count
@@ -208,11 +122,16 @@ class _FanOut:
         await self._until_pushed(before + RECEIVERS)
         await self._change_often(WARM_UP)
 
+    async def idle(self) -> float:
+        """The share of a core that the hub uses while nothing changes."""
+        before, began = cpu_s(self._world.watched["hub"]), time.monotonic()
+        await asyncio.sleep(IDLE_S)
+        return (cpu_s(self._world.watched["hub"]) - before) / (time.monotonic() - began)
+
     async def cost(self) -> _Cost:
-        loop = asyncio.get_running_loop()
-        before, began = self._cpu(), loop.time()
+        before, began = self._cpu(), time.monotonic()
         await self._change_often(CHANGES)
-        after, seconds = self._cpu(), loop.time() - began
+        after, seconds = self._cpu(), time.monotonic() - began
         pushes = CHANGES * RECEIVERS
         hub_us, postgres_us = (
             (now - then) * 1e6 / pushes for now, then in zip(after, before, strict=True)
@@ -224,13 +143,12 @@ class _FanOut:
         connection = self._world.connection
         await connection.execute("create extension if not exists pg_stat_statements")
         await connection.execute("select pg_stat_statements_reset()")
-        loop = asyncio.get_running_loop()
         await asyncio.sleep(IDLE_S)
         idle_per_s = (await self._read_so_far())[0] / IDLE_S
         await connection.execute("select pg_stat_statements_reset()")
-        began = loop.time()
+        began = time.monotonic()
         await self._change_often(CHANGES)
-        seconds = loop.time() - began
+        seconds = time.monotonic() - began
         found, statements = await self._read_so_far()
         return _Reads(
             max(0.0, found - idle_per_s * seconds) / CHANGES,

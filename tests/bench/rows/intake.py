@@ -13,7 +13,8 @@ from ocpi_hub.domain.party import PartyId
 from tests.bench import messages, targets
 from tests.bench.figures import Figure, per_core
 from tests.bench.load import Load, require_wrk, saturate
-from tests.bench.world import Bench, Partner, World
+from tests.bench.seeding import Partner
+from tests.bench.world import Bench, World
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "MSP")

@@ -14,7 +14,8 @@ from tests.bench import messages, targets
 from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure
 from tests.bench.http import Line, line
-from tests.bench.world import HUB, Bench, Partner, World
+from tests.bench.seeding import Partner
+from tests.bench.world import HUB, Bench, World
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "MSP")

@@ -18,7 +18,8 @@ from tests.bench import messages, programs, targets
 from tests.bench.figures import Figure, per_core
 from tests.bench.load import Latency, Load, open_loop, require_wrk, saturate
 from tests.bench.programs import Running
-from tests.bench.world import Bench, Partner, World, parties
+from tests.bench.seeding import Partner, parties
+from tests.bench.world import Bench, World
 
 CPO = PartyId("NL", "CPO")
 EMSPS = 4

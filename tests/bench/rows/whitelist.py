@@ -12,7 +12,8 @@ from ocpi_hub.domain.party import PartyId
 from tests.bench import messages, programs, targets
 from tests.bench.figures import Figure, per_core
 from tests.bench.load import require_wrk, saturate
-from tests.bench.world import Bench, Partner
+from tests.bench.seeding import Partner
+from tests.bench.world import Bench
 
 CPO = PartyId("NL", "CPO")
 EMSP = PartyId("DE", "MSP")

@@ -109,8 +109,12 @@ class Lane:
 
     @property
     def wants_load(self) -> bool:
-        """Nothing late waits any more, and a scan or backfill has more."""
-        return not self._late and (self.scan is not None or bool(self.backfills))
+        """Nothing late waits any more, and a scan or backfill has more. Progress of a backfill is
+        stored when it goes on, so what it brought has to be settled by then."""
+        if self._late:
+            return False
+        settled = all(owed.counted for owed in self._in_flight.values())
+        return self.scan is not None or (bool(self.backfills) and settled)
 
     @property
     def cursor(self) -> int:

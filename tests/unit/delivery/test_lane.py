@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from ocpi_hub.delivery.feed.lane import Lane, Owed
-from ocpi_hub.delivery.feed.protocols import Entry, LaneId
+from ocpi_hub.delivery.feed.protocols import Backfill, Entry, LaneId
 from ocpi_hub.domain.objects import ObjectKey
 from tests.support.factories import CPO, EMSP
 
@@ -132,6 +134,72 @@ def test_an_evse_waits_for_its_location_and_other_locations_do_not() -> None:
     assert lane.take(late=True) is None
     lane.settle(location, 1)
     assert taken(lane).entry.key.object_type == "EVSE:1"
+
+
+def located(kind: str, position: int) -> Entry:
+    return entry("LOC1", position, "locations", kind)
+
+
+def location_lane() -> Lane:
+    return Lane.leased(LaneId(CPO, "locations"), 0, 0, ())
+
+
+def test_whoever_took_a_location_needs_no_change_of_an_evse_that_came_before() -> None:
+    lane = location_lane()
+    for position, kind in enumerate(("", "EVSE:1", "EVSE:2"), start=1):
+        lane.offer(located(kind, position))
+    whole = taken(lane)
+    lane.offer(located("EVSE:2", 4))
+    lane.settle(whole, 1, location=1)
+    assert taken(lane).entry == located("EVSE:2", 4), "its text may lack what came after"
+    assert (lane.waiting, lane.in_flight) == (0, 1)
+
+
+def test_a_location_that_was_refused_settles_nothing_of_its_evses() -> None:
+    lane = location_lane()
+    lane.offer(located("", 1))
+    lane.offer(located("EVSE:1", 2))
+    lane.settle(taken(lane), 1)
+    assert taken(lane).entry == located("EVSE:1", 2)
+
+
+def test_a_location_taken_in_place_of_an_evse_counts_for_itself_and_its_evses() -> None:
+    lane = location_lane()
+    lane.load([located("", 1), located("EVSE:1", 2)], counted=True)
+    lane.scan = None
+    lane.offer(located("EVSE:2", 3))
+    lane.settle(taken(lane), 3, location=1)
+    assert lane.take(late=True) is None
+    assert lane.cursor == 3
+
+
+def test_a_gap_on_record_is_closed_by_sending_the_evse_all_the_same() -> None:
+    lane = location_lane()
+    lane.offer(located("", 1))
+    lane.gaps.add(located("EVSE:1", 2).key)
+    lane.offer(located("EVSE:1", 2))
+    lane.settle(taken(lane), 1, location=1)
+    assert taken(lane).entry == located("EVSE:1", 2)
+
+
+def test_a_location_that_is_asked_for_while_it_is_in_flight_is_sent_again() -> None:
+    lane = location_lane()
+    lane.offer(located("", 1))
+    early = taken(lane)
+    lane.passed(2)  # an EVSE changed while there was no relation
+    lane.load([located("", 1)], counted=False)
+    lane.settle(early, 1, location=1)
+    assert taken(lane, late=True).entry == located("", 1)
+
+
+def test_a_backfill_goes_on_when_all_it_brought_is_settled() -> None:
+    lane = location_lane()
+    lane.backfills.append(Backfill(lane.lane_id, EMSP, 0, datetime(2026, 1, 1, tzinfo=UTC)))
+    lane.load([located("", 1)], counted=False)
+    owed = taken(lane, late=True)
+    assert not lane.wants_load, "a kill now would lose what is in flight"
+    lane.settle(owed, 1)
+    assert lane.wants_load
 
 
 def test_a_receiver_that_pulls_is_owed_nothing() -> None:

@@ -2,23 +2,28 @@
 
 `python -m ocpi_hub.ocpi.schema` writes them, `--check` says whether they are current. A schema asks
 for what the specification asks: what it accepts passes the models without a finding. Rules between
-fields (roles that differ, what a credit CDR needs) are the models' alone.
+fields (roles that differ, what a credit CDR needs), the days of a month and the decimals of a
+charging rate are the models' alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from inspect import getdoc
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from pydantic.json_schema import JsonSchemaValue
 
 from ocpi_hub.domain.party import OcpiVersion
 from ocpi_hub.ocpi.base import OcpiModel
-from ocpi_hub.ocpi.registry import body_models, versions
+from ocpi_hub.ocpi.registry import bare_strings, body_models, versions
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DIRECTORY: Final = Path("schemas")
@@ -34,17 +39,34 @@ def schema_of(model: type[OcpiModel], version: OcpiVersion) -> JsonSchemaValue:
     }
 
 
-def schema_files() -> Iterator[tuple[Path, str]]:
-    """Path below the schema directory, and content, of every schema."""
+def schema_of_string(enum: type[StrEnum], version: OcpiVersion) -> JsonSchemaValue:
+    """The JSON Schema of an answer that is one value of an enum."""
+    return {
+        "$schema": DIALECT,
+        "title": f"OCPI {version} {enum.__name__}",
+        "description": getdoc(enum),
+        "type": "string",
+        "enum": [member.value for member in enum],
+    }
+
+
+@functools.cache
+def schema_files() -> Mapping[Path, str]:
+    """The content of every schema by its path below the schema directory."""
+    files: dict[Path, str] = {}
     for version in versions():
-        for name, model in body_models(version).items():
-            text = json.dumps(schema_of(model, version), indent=2, sort_keys=True)
-            yield Path(version) / f"{name}.json", f"{text}\n"
+        schemas = {name: schema_of(each, version) for name, each in body_models(version).items()}
+        for name, enum in bare_strings(version).items():
+            schemas[name] = schema_of_string(enum, version)
+        for name, schema in schemas.items():
+            text = json.dumps(schema, indent=2, sort_keys=True)
+            files[Path(version) / f"{name}.json"] = f"{text}\n"
+    return MappingProxyType(files)
 
 
 def outdated(directory: Path) -> list[Path]:
     """The schema files that are missing, differ from the models, or have no model."""
-    expected = {directory / path: text for path, text in schema_files()}
+    expected = {directory / path: text for path, text in schema_files().items()}
     stale = [
         path
         for path, text in expected.items()
@@ -55,7 +77,7 @@ def outdated(directory: Path) -> list[Path]:
 
 def write(directory: Path) -> None:
     """Write all schemas; remove those without a model."""
-    for path, text in schema_files():
+    for path, text in schema_files().items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text, encoding="utf-8")
     for leftover in outdated(directory):

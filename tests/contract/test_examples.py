@@ -25,10 +25,19 @@ from ocpi_hub.ocpi.findings import findings
 from ocpi_hub.ocpi.json_text import dump, fingerprint
 from ocpi_hub.ocpi.merge import merge_patch
 from ocpi_hub.ocpi.parse import parse_json, parse_object
+from ocpi_hub.ocpi.patch import patch_of
 from ocpi_hub.ocpi.registry import V2_2_1, body_models, versions
+from ocpi_hub.ocpi.session_text import appended_periods
 from ocpi_hub.ocpi.v2_2_1.common import DisplayText, EnergyMix
 from ocpi_hub.ocpi.v2_2_1.hours import Hours
-from tests.unit.ocpi.factories import make_connector, make_evse, make_location, make_token
+from tests.contract.validation import Schema, schema_file, schema_of_part
+from tests.unit.ocpi.factories import (
+    make_connector,
+    make_evse,
+    make_location,
+    make_session,
+    make_token,
+)
 
 FOLDER = Path(
     os.environ.get("OCPI_EXAMPLES", Path(__file__).parents[2] / ".." / "shared" / "ocpi-examples")
@@ -43,6 +52,7 @@ _PATCHED: dict[str, Callable[[], dict[str, Any]]] = {
     "Connector": make_connector,
     "EVSE": make_evse,
     "Location": make_location,
+    "Session": make_session,
     "Token": make_token,
 }
 
@@ -109,27 +119,36 @@ def test_example(
 @pytest.mark.req("TF-10")
 @pytest.mark.parametrize(("entry", "name", "is_list"), list(_examples(response=True)))
 def test_response_example(entry: dict[str, Any], name: str, is_list: bool) -> None:
-    envelope = parse_envelope(_body(entry))
-    assert envelope is not None
-    items = envelope.data if is_list else [envelope.data]
-    assert isinstance(items, list)
+    body = _body(entry)
+    assert parse_envelope(body) is not None
+    answer = parse_json(body, max_depth=MAX_DEPTH)
+    assert isinstance(answer, dict)
+    items = answer["data"] if is_list else [answer["data"]]
     for item in items:
-        _check_valid(json.dumps(item).encode(), _models(entry["version"])[name])
+        _check_valid(dump(item), _models(entry["version"])[name])
+
+
+def _schema(model: type[OcpiModel]) -> Schema:
+    name = model.__name__
+    return schema_of_part(model) if name in _PARTS else schema_file(name)
 
 
 def _check_valid(body: bytes, model: type[OcpiModel]) -> None:
     parsed = parse_object(body, model, max_depth=MAX_DEPTH)
     assert parsed.findings == ()
     assert findings(parsed.value) == ()
+    assert _schema(model).complaint(parse_json(body, max_depth=MAX_DEPTH)) is None
     # A model that is written again has the same content, but for the spelling of times.
     again = parse_object(parsed.value.to_json(), model, max_depth=MAX_DEPTH)
     assert again.value == parsed.value
 
 
 def _check_patch(body: bytes, model: type[OcpiModel]) -> None:
-    """A PATCH of a complete object leaves a complete object."""
+    """A PATCH is valid by itself, and of a complete object it leaves a complete object."""
+    _check_valid(body, patch_of(model))
     stored = json.dumps(_PATCHED[model.__name__]())
-    merged = merge_patch(stored, body.decode())
+    merge = appended_periods if model.__name__ == "Session" else merge_patch
+    merged = merge(stored, body.decode())
     patched = parse_object(merged.encode(), model, max_depth=MAX_DEPTH)
     assert patched.findings == ()
     assert fingerprint(merged) != fingerprint(stored)
@@ -147,6 +166,7 @@ def _check_broken(body: bytes, model: type[OcpiModel], violations: list[str]) ->
         told = refusal.message
     else:
         told = "; ".join(finding.path for finding in parsed.findings)
+    assert not _schema(model).accepts(parse_json(body, max_depth=MAX_DEPTH))
     for violation in violations:
         path, _, rule = violation.removeprefix("$.").partition(":")
         assert path in told or "field not defined" in rule

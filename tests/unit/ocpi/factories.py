@@ -81,6 +81,44 @@ def make_cdr(**overrides: Any) -> dict[str, Any]:
     }
 
 
+def make_session(**overrides: Any) -> dict[str, Any]:
+    """A Session with the required fields and a charging period."""
+    return {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "S1",
+        "start_date_time": "2026-02-03T04:00:00Z",
+        "kwh": 3.25,
+        "cdr_token": make_cdr()["cdr_token"],
+        "auth_method": "COMMAND",
+        "location_id": "LOC1",
+        "evse_uid": "E1",
+        "connector_id": "1",
+        "currency": "EUR",
+        "charging_periods": make_cdr()["charging_periods"],
+        "status": "ACTIVE",
+        "last_updated": "2026-02-03T04:30:00Z",
+        **overrides,
+    }
+
+
+def make_command(**overrides: Any) -> dict[str, Any]:
+    """What every command has, and the fields that are given."""
+    return {"response_url": "https://msp.example/ocpi/2.2.1/commands/results/17", **overrides}
+
+
+def make_charging_profile(**overrides: Any) -> dict[str, Any]:
+    """A ChargingProfile with two periods."""
+    return {
+        "charging_rate_unit": "A",
+        "charging_profile_period": [
+            {"start_period": 0, "limit": 16},
+            {"start_period": 900, "limit": 6.5},
+        ],
+        **overrides,
+    }
+
+
 def make_credentials(**overrides: Any) -> dict[str, Any]:
     """Credentials of a platform with one CPO."""
     return {

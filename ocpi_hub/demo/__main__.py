@@ -100,8 +100,7 @@ async def _perform(story: Story) -> bool:
     """The story and its checks; whether all went well."""
     story.report.title("OCPI hub: two CPOs and two eMSPs roam")
     try:
-        await play(story)
-        evidence = await collect(story)
+        evidence = await collect(story, await play(story))
     except HubError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return False

@@ -9,7 +9,17 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 from ocpi_hub.demo.authorizing import batches
-from ocpi_hub.demo.outages import back_again, cut, first_cdrs, killed, one_away, write_cdrs
+from ocpi_hub.demo.availability import everybody_in_step, push_locations
+from ocpi_hub.demo.copies import Copies
+from ocpi_hub.demo.outages import (
+    Away,
+    back_again,
+    cut,
+    first_cdrs,
+    killed,
+    one_away,
+    write_cdrs,
+)
 from ocpi_hub.demo.parties import FAHRTWIND, HUB, Company
 from ocpi_hub.demo.plan import WHITELIST_PAIR
 from ocpi_hub.demo.processes import Party
@@ -26,19 +36,22 @@ PUSH_PACE = 8
 PUSH_BATCH = 100
 
 
-async def play(story: Story) -> None:
-    """All acts."""
+async def play(story: Story) -> Copies:
+    """All acts; who has which Locations at the end."""
     await start(story)
     await onboard(story)
-    await push_tokens(story)
-    await authorizations(story)
-    write_cdrs(story)
-    parts = cut(story.cdrs)
-    await first_cdrs(story, parts[0])
-    away = time.monotonic()
-    await one_away(story, parts[1])
-    await killed(story, parts[2])
-    await back_again(story, parts[3], away)
+    await push_locations(story)
+    async with story.traffic.flowing():
+        await push_tokens(story)
+        await authorizations(story)
+        write_cdrs(story)
+        parts = cut(story.cdrs)
+        await first_cdrs(story, parts[0])
+        away = Away(time.monotonic(), len(story.traffic.changes))
+        await one_away(story, parts[1])
+        await killed(story, parts[2])
+        absence = await back_again(story, parts[3], away)
+    return await everybody_in_step(story, absence)
 
 
 async def start(story: Story) -> None:

@@ -128,7 +128,7 @@ async def everybody_in_step(story: Story, absence: Absence) -> Copies:
         returned=Return(
             behind=absence.behind,
             since=Counter(change.evse.uid for change in changes[absence.made :]),
-            pushes=await _pushes(story.world.parties[absence.company], absence.position),
+            pushes=await pushes_since(story, absence),
         ),
     )
 
@@ -162,8 +162,9 @@ async def _served(party: Party) -> Locations:
     return by_key((await party.control("POST", "/pull", wanted))["objects"])
 
 
-async def _pushes(party: Party, position: int) -> list[Push]:
-    """What an eMSP took since a position of its record."""
+async def pushes_since(story: Story, absence: Absence) -> list[Push]:
+    """What an eMSP took since it is back."""
+    party, position = story.world.parties[absence.company], absence.position
     record = await party.control(
         "GET", "/record", module="locations", direction="in", since=str(position)
     )
@@ -174,5 +175,7 @@ def read_push(path: str, body: str) -> Push:
     """A push as the record has it."""
     _, _, place = path.partition("/locations/")
     _, _, location_id, *children = place.split("/")
-    uid = children[0] if children else None
-    return Push(location_id, uid, json.loads(body)["last_updated"])
+    value = json.loads(body)
+    if children:
+        return Push(location_id, children[0], {children[0]: value["last_updated"]})
+    return Push(location_id, None, evse_times({location_id: value}))

@@ -14,6 +14,7 @@ from typing import Any
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.authorizing import Answered
 from ocpi_hub.demo.cdrs import DemoCdr
+from ocpi_hub.demo.copies import Copies, differences
 from ocpi_hub.demo.parties import Company
 from ocpi_hub.demo.tokens import DemoToken
 
@@ -35,6 +36,7 @@ class Evidence:
         attempts: outcomes of the hub's attempts, for CDRs that came more than once.
         asked: uids that each eMSP was asked about.
         pulled: the tokens that each CPO got from the hub's list.
+        copies: who has which Locations.
         secrets: credentials tokens of all platforms.
     """
 
@@ -48,6 +50,7 @@ class Evidence:
     asked: Mapping[Company, Collection[str]]
     pulled: Mapping[Company, Sequence[Mapping[str, Any]]]
     tokens: Sequence[DemoToken]
+    copies: Copies
     secrets: Collection[str]
     hub_log: str
 
@@ -178,6 +181,22 @@ def _tokens_are_served(evidence: Evidence) -> Iterator[str]:
             yield f"{cpo.name} got {len(tokens):,} tokens instead of the {len(wanted):,} issued"
 
 
+def _copies_are_right(evidence: Evidence) -> Iterator[str]:
+    copies = evidence.copies
+    for emsp, held in copies.held.items():
+        yield from differences(emsp.name, held, copies.own)
+
+
+def _lists_are_right(evidence: Evidence) -> Iterator[str]:
+    copies = evidence.copies
+    for emsp, served in copies.served.items():
+        yield from differences(f"the hub's list for {emsp.name}", served, copies.own)
+
+
+def _told_once(evidence: Evidence) -> Iterator[str]:
+    yield from evidence.copies.returned.too_many()
+
+
 def _log_is_clean(evidence: Evidence) -> Iterator[str]:
     if "Traceback" in evidence.hub_log:
         yield "a traceback"
@@ -202,6 +221,9 @@ CHECKS: Sequence[tuple[str, Finder]] = (
     ("every decision is on record", _every_decision_on_record),
     ("whitelist answers asked nobody", _nobody_asked_needlessly),
     ("all tokens are served to both CPOs", _tokens_are_served),
+    ("both eMSPs have every location as its CPO", _copies_are_right),
+    ("the hub lists every location as its CPO", _lists_are_right),
+    ("who was away was told each change once", _told_once),
     ("the hub's log is clean", _log_is_clean),
 )
 

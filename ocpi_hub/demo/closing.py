@@ -10,6 +10,7 @@ from typing import Any
 
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.checks import Evidence
+from ocpi_hub.demo.copies import Copies
 from ocpi_hub.demo.parties import HUB, Company
 from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.report import latency
@@ -20,7 +21,7 @@ LEDGER_POLL_S = 0.5
 EVERYTHING = "1000000"
 
 
-async def collect(story: Story) -> Evidence:
+async def collect(story: Story, copies: Copies) -> Evidence:
     """Everything that the checks look at."""
     world = story.world
     ledger = await _settled_ledger(story)
@@ -37,6 +38,7 @@ async def collect(story: Story) -> Evidence:
         asked={emsp: await _asked(party) for emsp, party in world.emsps.items()},
         pulled={cpo: await _pull(party) for cpo, party in world.cpos.items()},
         tokens=story.plan.all_tokens,
+        copies=copies,
         secrets=story.secrets,
         hub_log=world.hub.child.log.read_text(errors="replace"),
     )

@@ -37,16 +37,28 @@ def behind(held: Locations, own: Locations) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push that an eMSP took.
+    """A push that an eMSP took: of a charging point, or of a Location with all of its own.
 
     Attributes:
         uid: of the charging point; None when it was a whole Location.
-        last_updated: of what was pushed.
+        told: the charging points in it, with the times of their latest changes.
     """
 
     location_id: str
     uid: str | None
-    last_updated: str
+    told: Mapping[str, str]
+
+
+def with_news(pushes: Iterable[Push], behind: Mapping[str, str]) -> list[Push]:
+    """The pushes that told something an eMSP did not know when it was behind like that."""
+    unknown, found = dict(behind), []
+    for push in pushes:
+        news = {uid for uid, moment in push.told.items() if moment >= unknown.get(uid, "~")}
+        if news:
+            found.append(push)
+        for uid in news:
+            del unknown[uid]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +75,19 @@ class Return:
     since: Mapping[str, int]
     pushes: Sequence[Push]
 
-    def catching_up(self) -> list[Push]:
-        """The pushes that told what had happened while it was away."""
-        return [
-            push
-            for push in self.pushes
-            if push.uid is not None and push.last_updated <= self.behind.get(push.uid, "")
-        ]
-
     def too_many(self) -> Iterator[str]:
-        """Charging points that were pushed more often than there was something to tell."""
+        """What was pushed more often than there was something to tell.
+
+        A Location comes whole only when the hub found changes in a CPO's list: once.
+        """
         for uid, count in Counter(push.uid for push in self.pushes if push.uid).items():
             due = (uid in self.behind) + self.since.get(uid, 0)
             if count > due:
                 yield f"{uid} was pushed {count} times instead of {due}"
+        whole = Counter(push.location_id for push in self.pushes if push.uid is None)
+        for location_id, count in whole.items():
+            if count > 1:
+                yield f"{location_id} was pushed {count} times"
 
 
 @dataclass(frozen=True, slots=True)

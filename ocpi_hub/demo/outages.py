@@ -5,22 +5,34 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from ocpi_hub.demo.availability import Absence, catch_up, end_absence, pushes_since
 from ocpi_hub.demo.cdrs import CdrWriter, Charge, DemoCdr
 from ocpi_hub.demo.chance import chance
-from ocpi_hub.demo.parties import FAHRTWIND, ROULIBRE, Company
+from ocpi_hub.demo.copies import with_news
+from ocpi_hub.demo.parties import FAHRTWIND, LAADOEVER, ROULIBRE, Company
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story, authorize_act, send_cdrs
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.errors import OperatorError
+from ocpi_hub.ocpi.headers import FROM_PARTY
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType
 
 PACE = 4
 """Authorizations that a CPO has open at a time."""
 ANSWER_AFTER_S = 1.0
-"""Delay of an eMSP's answers to CDRs it has taken, around the kill."""
+"""Delay of an eMSP's answers to CDRs of one CPO that it has taken, around the kill."""
 CDR_SHARES = (0.27, 0.30, 0.23, 0.20)
 """Parts of the CDRs: with everybody there, with one eMSP away, around the kill, after it."""
 POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Since when an eMSP is away, and how many changes of charging points there were before."""
+
+    since: float
+    changes_before: int
 
 
 def write_cdrs(story: Story) -> None:
@@ -90,7 +102,8 @@ async def killed(story: Story, cdrs: Sequence[DemoCdr]) -> None:
     story.report.section("kill -9 of the hub and its PostgreSQL, in the middle of the CDRs")
     hub, fahrtwind = story.world.hub, story.world.parties[FAHRTWIND]
     # Fahrtwind takes a CDR at once and says so late: the kill finds answers that are still due.
-    await fahrtwind.fault(match={"module": "cdrs"}, delay_s=ANSWER_AFTER_S, after=True)
+    match = {"module": "cdrs", "headers": {FROM_PARTY: LAADOEVER.party.party_id}}
+    await fahrtwind.fault(match=match, delay_s=ANSWER_AFTER_S, after=True)
     acknowledged = len(story.billing.acknowledged)
     before = len(await fahrtwind.received_cdrs())
     theirs = sum(cdr.receiver == FAHRTWIND.party for cdr in cdrs)
@@ -118,23 +131,36 @@ async def killed(story: Story, cdrs: Sequence[DemoCdr]) -> None:
     story.report.line("sent again by their CPOs", text)
 
 
-async def back_again(story: Story, cdrs: Sequence[DemoCdr], away: float) -> None:
+async def back_again(story: Story, cdrs: Sequence[DemoCdr], away: Away) -> Absence:
     """The rest of the CDRs, and the eMSP that was away catches up."""
-    roulibre = story.world.parties[ROULIBRE]
     await send_cdrs(story, cdrs)
-    gone_s = time.monotonic() - away
-    story.report.section(f"{ROULIBRE.name} is back after {gone_s:.0f} s")
-    waiting = _at(story, ROULIBRE) - len(await roulibre.received_cdrs())
-    began = time.monotonic()
-    await roulibre.clear_faults()
+    story.report.section(f"{ROULIBRE.name} is back after {time.monotonic() - away.since:.0f} s")
+    waiting = _at(story, ROULIBRE) - len(await story.world.parties[ROULIBRE].received_cdrs())
+    absence = await end_absence(story, ROULIBRE, away.changes_before)
+    done_s, learned_s = await asyncio.gather(
+        _waiting_cdrs(story, waiting), catch_up(story, absence)
+    )
+    story.report.line("its CDRs", f"{waiting} in {done_s:.1f} s")
+    story.report.line(
+        "changes of charging points meanwhile", f"{absence.changes}, at {absence.evses} of them"
+    )
+    pushes = len(with_news(await pushes_since(story, absence), absence.behind))
+    seconds = "which was not enough" if learned_s is None else f"in {learned_s:.1f} s"
+    story.report.line("  it was told of them by", f"{pushes} pushes, {seconds}")
+    return absence
+
+
+async def _waiting_cdrs(story: Story, waiting: int) -> float:
+    """Seconds until an eMSP that is back has the CDRs that waited for it."""
+    began, done = time.monotonic(), 0
+    roulibre = story.world.parties[ROULIBRE]
     with story.report.progress("waiting CDRs", waiting) as progress:
-        done = 0
         while done < waiting and time.monotonic() - began < SETTLE_TIMEOUT_S:
             await asyncio.sleep(POLL_S)
             left = _at(story, ROULIBRE) - len(await roulibre.received_cdrs())
             progress.update(waiting - left - done)
             done = waiting - left
-    story.report.line("caught up", f"{done} CDRs in {time.monotonic() - began:.1f} s")
+    return time.monotonic() - began
 
 
 def _at(story: Story, emsp: Company) -> int:

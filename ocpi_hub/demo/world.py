@@ -27,6 +27,8 @@ SETTINGS = {
     "retry_min_s": "0.5",
     "retry_max_s": "4",
     "still_alive_s": "2",
+    # After a kill the pushes go on when somebody may take over from the process that is gone.
+    "lane_lease_s": "1",
     "log_format": "json",
 }
 """What differs from the defaults: loopback is allowed, and waits fit into a demo."""

@@ -12,13 +12,18 @@ import pytest
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.authorizing import Answered
 from ocpi_hub.demo.checks import CHECKS, MAX_SHOWN, Check, Evidence, run_checks
+from ocpi_hub.demo.copies import Copies, Locations, Push, Return, by_key
+from ocpi_hub.demo.locations import location_object
 from ocpi_hub.demo.parties import CPOS, EMSPS, FAHRTWIND, ROULIBRE
 from ocpi_hub.demo.plan import Ask, make_plan
+from ocpi_hub.demo.sites import SITES
 from tests.unit.demo.test_data import CDRS
 
 PLAN = make_plan(0.02)
 SENT = CDRS[:20]
 SECRET = "0d6a3e1c-credentials"
+MOMENT = "2026-06-01T00:00:00.000Z"
+LOCATIONS = by_key(location_object(site, MOMENT) for site in SITES[:3])
 
 
 def answered(ask: Ask) -> Answered:
@@ -66,6 +71,14 @@ def make_evidence() -> Evidence:
         },
         pulled={cpo: [token.as_ocpi() for token in PLAN.all_tokens] for cpo in CPOS},
         tokens=PLAN.all_tokens,
+        copies=Copies(
+            own=LOCATIONS,
+            held=dict.fromkeys(EMSPS, LOCATIONS),
+            served=dict.fromkeys(EMSPS, LOCATIONS),
+            returned=Return(
+                behind={"E1": MOMENT}, since={}, pushes=[Push("L", "E1", {"E1": MOMENT})]
+            ),
+        ),
         secrets={SECRET},
         hub_log='{"event": "service_ready"}\n',
     )
@@ -180,6 +193,32 @@ def test_a_missing_or_repeated_token_is_found() -> None:
     name = {"all tokens are served to both CPOs"}
     for tokens in (GOOD.pulled[CPOS[0]][1:], [*GOOD.pulled[CPOS[0]], GOOD.pulled[CPOS[0]][0]]):
         assert failed(replace(GOOD, pulled={**GOOD.pulled, CPOS[0]: tokens})) == name
+
+
+def outdated() -> Locations:
+    """The Locations with another status of one charging point."""
+    key, location = next(iter(LOCATIONS.items()))
+    first, *others = location["evses"]
+    return {
+        **LOCATIONS,
+        key: {**location, "evses": [{**first, "status": "CHARGING"}, *others]},
+    }
+
+
+@pytest.mark.parametrize("copy", [outdated(), dict(list(LOCATIONS.items())[1:])])
+def test_a_copy_that_is_behind_is_found(copy: Locations) -> None:
+    held = replace(GOOD.copies, held={**GOOD.copies.held, ROULIBRE: copy})
+    name = "both eMSPs have every location as its CPO"
+    assert failed(replace(GOOD, copies=held)) == {name}
+    served = replace(GOOD.copies, served={**GOOD.copies.served, ROULIBRE: copy})
+    name = "the hub lists every location as its CPO"
+    assert failed(replace(GOOD, copies=served)) == {name}
+
+
+def test_a_change_that_was_told_twice_is_found() -> None:
+    pushes = [Push("L", "E1", {"E1": MOMENT})] * 2
+    copies = replace(GOOD.copies, returned=replace(GOOD.copies.returned, pushes=pushes))
+    assert failed(replace(GOOD, copies=copies)) == {"who was away was told each change once"}
 
 
 @pytest.mark.parametrize(

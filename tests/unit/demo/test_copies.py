@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from ocpi_hub.demo.availability import read_push
-from ocpi_hub.demo.copies import Push, Return, behind, by_key, differences, evse_times
+from ocpi_hub.demo.copies import (
+    Push,
+    Return,
+    behind,
+    by_key,
+    differences,
+    evse_times,
+    with_news,
+)
 from tests.support.party import make_evse, make_location
 
 OLD, NEW, NEWER = (f"2026-06-01T00:00:0{second}.000Z" for second in range(3))
@@ -17,6 +26,14 @@ def location(location_id: str = "L", **times: str) -> dict[str, Any]:
     """A Location whose EVSEs changed at these times."""
     evses = [make_evse(uid, last_updated=moment) for uid, moment in times.items()]
     return make_location(location_id, evses=evses)
+
+
+def push(uid: str, moment: str) -> Push:
+    return Push("L", uid, {uid: moment})
+
+
+def whole(**times: str) -> Push:
+    return Push("L", None, times)
 
 
 def returned(*pushes: Push, since: dict[str, int] | None = None) -> Return:
@@ -51,30 +68,40 @@ def test_differences_are_told_by_location_and_field() -> None:
     ("found", "problems"),
     [
         (returned(), 0),
-        (returned(Push("L", "E1", NEW)), 0),
-        (returned(Push("L", "E1", NEW), Push("L", "E1", NEW)), 1),
-        (returned(Push("L", "E1", NEW), Push("L", "E1", NEWER), since={"E1": 1}), 0),
-        (returned(Push("L", "E2", OLD)), 1),
-        (returned(Push("L", "E2", NEWER), since={"E2": 1}), 0),
+        (returned(push("E1", NEW)), 0),
+        (returned(push("E1", NEW), push("E1", NEW)), 1),
+        (returned(push("E1", NEW), push("E1", NEWER), since={"E1": 1}), 0),
+        (returned(push("E2", OLD)), 1),
+        (returned(push("E2", NEWER), since={"E2": 1}), 0),
+        (returned(push("E1", NEW), whole(E1=NEW, E2=OLD)), 0),
+        (returned(whole(E1=NEW), whole(E1=NEW)), 1),
     ],
 )
 def test_more_pushes_than_news_are_found(found: Return, problems: int) -> None:
     assert len(list(found.too_many())) == problems
 
 
-def test_pushes_about_what_was_missed_are_told_from_live_ones() -> None:
-    missed, live = Push("L", "E1", NEW), Push("L", "E1", NEWER)
-    other, whole = Push("L", "E2", OLD), Push("L", None, NEW)
-    assert returned(missed, live, other, whole).catching_up() == [missed]
+def test_pushes_with_news_are_those_that_bring_a_copy_forward() -> None:
+    pushes = [
+        push("E1", OLD),
+        push("E1", NEW),
+        push("E1", NEWER),
+        push("E9", NEW),
+        whole(E1=NEWER, E2=NEWER, E3=OLD),
+        push("E2", NEWER),
+        push("E3", OLD),
+    ]
+    found = with_news(pushes, {"E1": NEW, "E2": NEW, "E3": NEWER})
+    assert found == [pushes[1], pushes[4]]
 
 
 @pytest.mark.parametrize(
-    ("path", "push"),
+    ("tail", "body", "expected"),
     [
-        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1", Push("L1", None, NEW)),
-        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1/E1", Push("L1", "E1", NEW)),
-        ("/ocpi/2.2.1/receiver/locations/NL/LDO/L1/E1/1", Push("L1", "E1", NEW)),
+        ("L1", location("L1", E1=OLD, E2=NEW), Push("L1", None, {"E1": OLD, "E2": NEW})),
+        ("L1/E1", make_evse("E1", last_updated=NEW), Push("L1", "E1", {"E1": NEW})),
     ],
 )
-def test_pushes_are_read_from_the_record(path: str, push: Push) -> None:
-    assert read_push(path, f'{{"last_updated":"{NEW}"}}') == push
+def test_pushes_are_read_from_the_record(tail: str, body: object, expected: Push) -> None:
+    path = f"/ocpi/2.2.1/receiver/locations/NL/LDO/{tail}"
+    assert read_push(path, json.dumps(body)) == expected

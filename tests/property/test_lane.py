@@ -92,6 +92,10 @@ class LaneMachine(RuleBasedStateMachine):
         self.lane.put_back(owed)
 
     @rule()
+    def defer(self) -> None:
+        self.lane.defer()
+
+    @rule()
     def store_cursor(self) -> None:
         assert self.lane.cursor >= self.stored_cursor, "the cursor never goes back"
         self.stored_cursor = self.lane.cursor

@@ -78,6 +78,7 @@ class Run:
             self.read_text: 8,
             self.succeed: 8,
             self.fail: 1,
+            self.defer: 1,
             self.store_cursor: 2,
             self.find_backfill: 6 if loose else 2,
             self.take_up_gaps: 2,
@@ -251,6 +252,9 @@ class Run:
     def fail(self) -> None:
         if self.flights:
             self.lane.put_back(self.flights.pop(self.chance.randrange(len(self.flights))).owed)
+
+    def defer(self) -> None:
+        self.lane.defer()
 
     def store_cursor(self) -> None:
         assert self.lane.cursor >= self.cursor, "the cursor never goes back"

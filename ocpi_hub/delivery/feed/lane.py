@@ -18,8 +18,10 @@ sent. This is sound because positions become visible in order: all changes up to
 were committed when the tail was read, and the text is read later. What comes to wait after that
 stands for changes the text may lack, and is sent.
 
-A lane keeps at most `MAX_WAITING` changes in memory: beyond that, as with a receiver that is away
-for days, it forgets them and scans the feed from its cursor once the receiver is back.
+What waits while the receiver cannot be reached becomes late, so that catching up keeps to its rate
+however long the receiver was away. A lane keeps at most `MAX_WAITING` changes in memory: beyond
+that, as with a receiver that is away for days, it forgets them and scans the feed from its cursor
+once the receiver is back.
 """
 
 from __future__ import annotations
@@ -140,6 +142,13 @@ class Lane:
             return
         self._late.pop(entry.key, None)
         self._live[entry.key] = Owed(entry, late=False, known=self.tail)
+
+    def defer(self) -> None:
+        """The receiver cannot be reached: what waits is not live any more when it is back."""
+        if len(self._late) + len(self._live) > self.max_waiting:
+            self._leave_to_scan()
+        self._late |= {key: replace(owed, late=True) for key, owed in self._live.items()}
+        self._live.clear()
 
     def _leave_to_scan(self) -> None:
         self.scan = Scan(self.cursor, self.tail, growing=True)

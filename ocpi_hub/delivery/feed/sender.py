@@ -120,8 +120,12 @@ class Sender:
         if directory.status(lane.lane_id.receiver) is not PartyStatus.CONNECTED:
             if platform.catch_up != "push":
                 lane.skip_to_tail()
+            lane.defer()
             return None
-        return platform if now >= receiver.rests_until else None
+        if now < receiver.rests_until:
+            lane.defer()
+            return None
+        return platform
 
     async def _send(self, lane: Lane, owed: Owed, platform: Platform, receiver: _Receiver) -> None:
         try:

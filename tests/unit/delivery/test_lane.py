@@ -210,6 +210,30 @@ def test_a_receiver_that_pulls_is_owed_nothing() -> None:
     assert (lane.waiting, lane.cursor) == (0, 11)
 
 
+def test_what_waits_for_a_receiver_that_is_away_is_late_when_it_is_back() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    for position, uid in enumerate("ABA", start=1):
+        lane.offer(entry(uid, position))
+    lane.defer()
+    assert lane.take(late=False) is None
+    lane.offer(entry("C", 4))
+    assert taken(lane, late=True).entry.key.object_id == "C"
+    late = [taken(lane, late=True) for _ in range(2)]
+    assert [owed.entry for owed in late] == [entry("A", 3), entry("B", 2)]
+    assert lane.cursor == 1
+
+
+def test_a_receiver_that_is_away_for_long_costs_no_memory() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    lane.max_waiting = 3
+    for position in range(1, 9):
+        lane.offer(entry(f"U{position}", position))
+        lane.defer()
+    assert lane.waiting <= 3
+    assert lane.scan is not None
+    assert (lane.scan.done, lane.cursor) == (0, 0)
+
+
 def test_too_much_to_wait_in_memory_is_left_to_a_scan() -> None:
     lane = Lane.leased(NAME, 3, 3, ())
     lane.max_waiting = 2

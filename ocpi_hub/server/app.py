@@ -24,6 +24,7 @@ from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
 from ocpi_hub.errors import NotFound, OcpiError, Overloaded
 from ocpi_hub.ocpi import headers
 from ocpi_hub.server.configuration import ConfigurationHandler
+from ocpi_hub.server.http import OCPI
 from ocpi_hub.server.inbound import (
     Authenticator,
     Caller,
@@ -294,6 +295,7 @@ def build_app(
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
+    app[OCPI] = server.handle
     # `.` stands for no line break, and even a path with one gets its answer from us.
     app.router.add_route("*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected)
     app.router.add_route(

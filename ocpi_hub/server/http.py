@@ -7,6 +7,7 @@ an Authorization header. Both are replaced here. Spec: 2.2.1 transport_and_forma
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +30,12 @@ _UNREADABLE = (
     "This is no HTTP request that the hub can read: it breaks the rules of HTTP/1.1,"
     " or its URL or headers are too long"
 )
+
+
+OCPI: web.AppKey[Callable[[web.Request], Awaitable[web.StreamResponse]]] = web.AppKey("ocpi")
+"""What serves the partners. It finds its way itself, so the application's router, which costs as
+much as reading the request, is left out for it."""
+_OCPI_PATH = "/ocpi/"
 
 
 class _Connection(web.RequestHandler):
@@ -99,8 +106,16 @@ class HubRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
+        ocpi = self.app[OCPI]
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            plain = request.raw_path.startswith(_OCPI_PATH) and "Expect" not in request.headers
+            if plain and isinstance(request, web.Request):
+                return await ocpi(request)
+            return await made.request_handler(request)
+
         return _HttpServer(
-            made.request_handler,
+            handle,
             request_factory=made.request_factory,
             loop=asyncio.get_running_loop(),
             **self._kwargs,

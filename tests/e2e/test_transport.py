@@ -237,7 +237,7 @@ async def test_a_head_request_is_405_without_a_body(emsp: Wire) -> None:
     ["", "/", "/nothing", "/2.2.1/nothing", "/2.1.1", "/2.2/credentials", "/2.2.1/sender",
      "/2.2.1/sender/nothing", "/2.1.1/receiver/tokens/DE/MSP/X", "/9.9.9/receiver/tokens",
      "/2.2.1/receiver/tokens", "/2.2.1/receiver/tokens/DE", "/2.2.1/receiver/tokens/DE/MSP/A/B",
-     "/2.2.1/receiver/tokens/DE//X", "/2.2.1/receiver/locations/NL/CPO/1", "/versions/2.2.1",
+     "/2.2.1/receiver/tokens/DE//X", "/2.2.1/receiver/nothing/NL/CPO/1", "/versions/2.2.1",
      "/2.2.1/receiver/hubclientinfo", "/2.2.1/sender/hubclientinfo/NL/CPO"],
 )  # fmt: skip
 async def test_an_unknown_path_or_version_is_404(emsp: Wire, method: str, path: str) -> None:

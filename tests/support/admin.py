@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from aiohttp import web
 
+from ocpi_hub.admin.faults import HTTP_STATUS, Code
 from ocpi_hub.admin.keys import KeySecret, Scope
 from ocpi_hub.assembly import Parts, Surroundings, Wrappers, assemble
 from ocpi_hub.clock import SystemClock
@@ -92,3 +93,14 @@ async def admin_hub(database: Database, **overrides: Any) -> AsyncIterator[Admin
                 await runner.cleanup()
                 stop.set()
                 writers_stop.set()
+
+
+def fault_of(answer: httpx.Response) -> dict[str, Any]:
+    """What a refusal says, once it has the shape that all have."""
+    assert answer.headers["Content-Type"].startswith("application/json")
+    body = answer.json()
+    assert body.keys() == {"error"}
+    assert {"code", "message"} <= body["error"].keys() <= {"code", "message", "field"}
+    assert HTTP_STATUS[Code(body["error"]["code"])] == answer.status_code
+    found: dict[str, Any] = body["error"]
+    return found

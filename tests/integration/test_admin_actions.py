@@ -1,0 +1,163 @@
+"""What operators do over HTTP: the same as the commands do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.delivery.custody import Start
+from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.ocpi.headers import authorization
+from ocpi_hub.store.database import Database
+from tests.support.admin import PUBLIC_URL, AdminHub, admin_hub
+from tests.support.directory import insert_platform, insert_token
+from tests.support.stores import custody_store, execute, make_intake, state_of, taken
+
+
+@pytest_asyncio.fixture
+async def hub(database: Database) -> AsyncIterator[AdminHub]:
+    await insert_platform(database, "p-1", roles=(("CPO", "NL*CPO"),))
+    await insert_platform(database, "p-2", roles=(("EMSP", "DE*MSP"),))
+    await insert_token(database, "of-p-1")
+    async with admin_hub(database) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def admin(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
+    async with hub.client(await hub.make_key(Scope.ADMIN)) as client:
+        client.base_url = httpx.URL(f"{hub.url}/admin/api/")
+        yield client
+
+
+async def test_an_invitation_lets_the_partner_in(hub: AdminHub, admin: httpx.AsyncClient) -> None:
+    answer = await admin.post("platforms", json={"name": "Charge Co"})
+    assert answer.status_code == 201
+    invited = answer.json()
+    assert invited["versions_url"] == f"{PUBLIC_URL}/ocpi/versions"
+    shown = (await admin.get(f"platforms/{invited['platform']}")).json()
+    assert (shown["name"], shown["state"]) == ("Charge Co", "invited")
+    assert invited["token"] not in str(shown)
+    async with hub.client() as partner:
+        partner.headers["Authorization"] = authorization(invited["token"])
+        assert (await partner.get("/ocpi/versions")).status_code == 200
+
+    again = await admin.post(
+        f"platforms/{invited['platform']}/invitation", json={"name": "Charge & Co"}
+    )
+    assert again.status_code == 201
+    assert again.json()["token"] != invited["token"]
+    assert (await admin.post("platforms/p-0/invitation", json={})).status_code == 404
+
+
+async def test_suspend_answers_when_nothing_passes_any_more(
+    hub: AdminHub, admin: httpx.AsyncClient
+) -> None:
+    async with hub.client() as partner:
+        partner.headers["Authorization"] = authorization("of-p-1")
+        assert (await partner.get("/ocpi/versions")).status_code == 200
+        assert (await admin.post("platforms/p-1/suspend")).json()["state"] == "suspended"
+        assert (await partner.get("/ocpi/versions")).status_code == 403
+        assert (await admin.post("platforms/p-1/resume")).json()["state"] == "connected"
+        assert (await partner.get("/ocpi/versions")).status_code == 200
+    answer = await admin.post("platforms/p-1/resume")
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "conflict"
+
+
+async def test_settings_of_a_platform_are_changed(admin: httpx.AsyncClient) -> None:
+    body = {
+        "name": "New",
+        "quirks": {"no_patch": True, "raw_token": False},
+        "page_limit": 5,
+        "catch_up": "pull",
+        "allow_parties": ["NL*NEW"],
+    }
+    answer = await admin.patch("platforms/p-1", json=body)
+    assert answer.status_code == 200
+    assert answer.json()["quirks"] == ["no_patch"]
+    shown = (await admin.get("platforms/p-1")).json()
+    assert (shown["name"], shown["page_limit"], shown["catch_up"]) == ("New", 5, "pull")
+    assert shown["allowed_parties"] == ["NL*NEW"]
+    assert (await admin.patch("platforms/p-0", json=body)).status_code == 404
+
+
+async def test_a_platform_with_objects_in_custody_is_removed_by_force_only(
+    hub: AdminHub, admin: httpx.AsyncClient
+) -> None:
+    async with custody_store(hub.database) as store:
+        await taken(store, make_intake())
+    assert (await admin.delete("platforms/p-1")).status_code == 409
+    answer = await admin.delete("platforms/p-1", params={"force": "true"})
+    assert answer.json() == {"platform": "p-1", "removed": True}
+    assert (await admin.get("platforms/p-1")).status_code == 404
+
+
+async def test_a_relation_is_made_and_changed(admin: httpx.AsyncClient) -> None:
+    made = await admin.patch("relations/NL*CPO/DE*MSP", json={"mode": "whitelist"})
+    assert made.json()["mode"] == "whitelist"
+    body = {"mode": "realtime", "authorize_budget_ms": 700}
+    await admin.patch("relations/NL*CPO/DE*MSP", json=body)
+    (item,) = (await admin.get("relations")).json()["items"]
+    assert (item["mode"], item["authorize_budget_ms"]) == ("realtime", 700)
+    wrong = await admin.patch("relations/DE*MSP/NL*CPO", json={"mode": "none"})
+    assert wrong.status_code == 409
+    assert "write the CPO first" in wrong.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("word", "body", "before", "after"),
+    [
+        ("release", {"reason": "a truck"}, "held", DirectedState.PENDING),
+        ("refuse", {"reason": "meter fault"}, "held", DirectedState.REFUSED),
+        ("confirm", {"reason": "they have it"}, "dead", DirectedState.DELIVERED),
+        ("redrive", {}, "dead", DirectedState.PENDING),
+    ],
+)
+async def test_a_decision_about_a_cdr_is_carried_out(
+    hub: AdminHub,
+    admin: httpx.AsyncClient,
+    word: str,
+    body: dict[str, Any],
+    before: str,
+    after: DirectedState,
+) -> None:
+    async with custody_store(hub.database) as store:
+        await store.take_in(make_intake(body='{"id":"CDR-1"}', start=Start.HOLD))
+        await execute(hub.database, "update directed_object set state = $1", before)
+        answer = await admin.post(f"cdrs/NL*CPO/CDR-1/{word}", json=body)
+        assert answer.status_code == 200, answer.text
+        assert await state_of(store) is after
+    expected = {"redriven": 1} if word == "redrive" else {"owner": "NL*CPO", "id": "CDR-1",
+                                                          "state": after.value}  # fmt: skip
+    assert answer.json() == expected
+    again = await admin.post(f"cdrs/NL*CPO/CDR-1/{word}", json=body)
+    # What waits may be sent again at any time.
+    assert again.status_code == (200 if word == "redrive" else 409)
+    assert (await admin.post(f"cdrs/NL*CPO/CDR-0/{word}", json=body)).status_code == 404
+
+
+async def test_all_that_waits_for_an_emsp_is_redriven(
+    hub: AdminHub, admin: httpx.AsyncClient
+) -> None:
+    async with custody_store(hub.database) as store:
+        for number in range(3):
+            await store.take_in(make_intake(f"CDR-{number}", start=Start.HOLD))
+    await execute(
+        hub.database, "update directed_object set state = 'dead' where object_id <> 'CDR-0'"
+    )
+    assert (await admin.post("cdrs/redrive", json={"receiver": "DE*MSP"})).json() == {"redriven": 2}
+    assert (await admin.post("cdrs/redrive", json={"receiver": "FR*MSP"})).json() == {"redriven": 0}
+
+
+async def test_a_handshake_that_fails_says_why(admin: httpx.AsyncClient) -> None:
+    body = {"versions_url": "http://127.0.0.1:1/ocpi/versions", "token": "their-token-a"}
+    answer = await admin.post("connections", json=body)
+    assert answer.status_code == 409
+    assert "their-token-a" not in answer.text
+    assert (await admin.post("platforms/p-0/rotate")).status_code == 404

@@ -25,6 +25,8 @@ from ocpi_hub.server.handlers.cdrs import CdrsHandler
 from ocpi_hub.server.handlers.common import Limits
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.handlers.locations import LocationsHandler
+from ocpi_hub.server.handlers.shared import Services
+from ocpi_hub.server.handlers.tariffs import TariffsHandler
 from ocpi_hub.server.handlers.tokens import TokensHandler
 from ocpi_hub.server.inbound import Authenticator
 
@@ -84,20 +86,18 @@ def _handlers(
         clock=around.clock,
         mask=around.mask_uid,
     )
-    addressed = AddressedPushes(delivery.relay, stores.shared, stores.feed)
+    services = Services(
+        stores.shared,
+        delivery.relay,
+        AddressedPushes(delivery.relay, stores.shared, stores.feed),
+        delivery.links,
+        limits,
+        public_url,
+    )
     return {
-        Module.LOCATIONS.value: LocationsHandler(
-            stores.shared, delivery.relay, addressed, delivery.links, limits, public_url
-        ),
-        Module.TOKENS.value: TokensHandler(
-            stores.shared,
-            delivery.relay,
-            addressed,
-            delivery.links,
-            authorizer,
-            limits,
-            public_url,
-        ),
+        Module.LOCATIONS.value: LocationsHandler(services),
+        Module.TARIFFS.value: TariffsHandler(services),
+        Module.TOKENS.value: TokensHandler(services, authorizer),
         Module.CDRS.value: CdrsHandler(
             delivery.directed,
             delivery.custody,

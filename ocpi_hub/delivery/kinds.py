@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
-from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.locations import Location
@@ -17,9 +17,6 @@ from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
 
 M = TypeVar("M", bound=OcpiModel)
-
-MAX_KEY = 255
-"""Characters of an id that the hub keeps an object under; the specification allows 39."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +42,6 @@ class SharedKind:
 
     module: str
     read: Callable[[str, int], Identity]
-
-
-def require_keepable(name: str, value: str) -> None:
-    """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
-
-    Raises:
-        InvalidRequest: it does not fit.
-    """
-    if len(value) > MAX_KEY:
-        raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")
 
 
 def _kind(

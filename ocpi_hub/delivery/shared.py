@@ -6,6 +6,11 @@ become visible in order.
 
 A Location is one row with its whole current text. A change of one of its EVSEs or connectors
 changes that text and makes a row of the feed for the EVSE alone, under a key of its own.
+
+What is deleted stays as a tombstone for a while, so that receivers are told. A DELETE has no time
+of its own: it counts as made at the moment at which its object was changed last. So what is older
+stays deleted, and a push of anything else revives it; a list that may have been read before does
+not, unless the object is newer.
 """
 
 from __future__ import annotations
@@ -56,6 +61,16 @@ class Change:
         return evse_key(self.key, self.part[0]) if self.part else self.key
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A DELETE of one object. Of a broadcast one it takes away what was addressed to single parties
+    under the same id as well."""
+
+    key: ObjectKey
+    origin: Origin
+    correlation_id: str
+
+
 class Changed(Enum):
     """What became of a change."""
 
@@ -71,6 +86,7 @@ class Changed(Enum):
     """A part of a Location the hub does not hold."""
     TOO_LARGE = auto()
     """The object would be larger than the change allows: dropped."""
+    DELETED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,10 @@ class SharedStore(Protocol):
         Raises:
             InvalidRequest: from the change's own check.
         """
+        ...
+
+    async def delete(self, deletion: Deletion) -> Changed:
+        """Make a tombstone of an object: DELETED, or MISSING."""
         ...
 
     async def find(self, key: ObjectKey) -> SharedObject | None: ...
@@ -160,6 +180,13 @@ def apply(current: SharedObject | None, published: SharedObject | None, change: 
     if current is not None and is_same(current.body, current.last_updated, body, change):
         return Applied(Changed.UNCHANGED)
     return Applied(Changed.CREATED if current is None else Changed.UPDATED, body)
+
+
+def stays_deleted(tombstone: SharedObject, change: Change) -> bool:
+    """Whether a change is older than the deletion."""
+    if change.origin is Origin.PULL:
+        return change.last_updated <= tombstone.last_updated
+    return change.last_updated < tombstone.last_updated
 
 
 def changed_text(before: str, change: Change) -> str:

@@ -13,6 +13,9 @@ EVSE or connector       new text, position stays       the EVSE's text, new posi
 the same, addressed,    a copy of the broadcast text   the EVSE's text, new position, under that
 and no such row yet     with the change                audience
 ======================  =============================  =========================================
+
+What is deleted leaves the rows for the tombstones, which keep its text, and comes back by a change
+that is not older.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from dataclasses import dataclass, replace
 from ocpi_hub.delivery.shared import (
     Change,
     Changed,
+    Deletion,
     apply,
     changed_text,
     is_same,
     published_key,
+    stays_deleted,
 )
 from ocpi_hub.domain.objects import ObjectKey, SharedObject
 from ocpi_hub.domain.party import Module
@@ -63,33 +68,40 @@ class SharedBatch:
         rewritten: keys of Locations whose text alone changed.
         replaced: keys of Locations that came whole: the EVSE rows that were there are withdrawn.
         owed: keys of addressed rows that their receiver is owed.
+        deleted: keys of broadcast rows that are deleted: what was addressed under the same id
+            before this batch goes with them.
     """
 
     def __init__(self, rows: Iterable[SharedObject]) -> None:
-        self._rows = {row.key: row for row in rows}
+        found = list(rows)
+        self._rows = {row.key: row for row in found if not row.deleted}
+        self._tombstones = {row.key: row for row in found if row.deleted}
         self._open: dict[ObjectKey, OpenLocation] = {}
         self._evses: dict[ObjectKey, set[ObjectKey]] = {}
         self.moved: set[ObjectKey] = set()
         self.rewritten: set[ObjectKey] = set()
         self.replaced: set[ObjectKey] = set()
         self.owed: set[ObjectKey] = set()
+        self.deleted: set[ObjectKey] = set()
 
     @staticmethod
-    def keys_of(changes: Iterable[Change]) -> set[ObjectKey]:
+    def keys_of(changes: Iterable[Change | Deletion]) -> set[ObjectKey]:
         """The rows that have to be known."""
         keys: set[ObjectKey] = set()
         for change in changes:
             keys.add(change.key)
-            if change.partial or change.part:
+            if isinstance(change, Deletion) or change.partial or change.part:
                 keys.add(published_key(change.key))
         return keys
 
-    def apply(self, change: Change) -> Changed:
+    def apply(self, change: Change | Deletion) -> Changed:
         """Apply one change.
 
         Raises:
             InvalidRequest: from the change's own check; nothing is applied.
         """
+        if isinstance(change, Deletion):
+            return self._delete(change)
         return self._apply_part(change) if change.part else self._apply_whole(change)
 
     def row(self, key: ObjectKey) -> SharedObject | None:
@@ -101,13 +113,16 @@ class SharedBatch:
 
     def rows(self, keys: Iterable[ObjectKey]) -> list[SharedObject]:
         """Rows as they are now."""
-        return [row for row in map(self.row, keys) if row is not None]
+        found = (self.row(key) or self._tombstones.get(key) for key in keys)
+        return [row for row in found if row is not None]
 
     # Whole objects -------------------------------------------------------------------------------
 
     def _apply_whole(self, change: Change) -> Changed:
         key = change.key
-        current = self.row(key)
+        current, tombstone = self.row(key), self._tombstones.get(key)
+        if tombstone is not None and not change.partial and stays_deleted(tombstone, change):
+            return Changed.STALE
         applied = apply(current, self.row(published_key(key)), change)
         if applied.body is not None:
             self._put(key, applied.body, change)
@@ -127,6 +142,7 @@ class SharedBatch:
             correlation_id=change.correlation_id,
             path=path,
         )
+        self._tombstones.pop(key, None)
         self.moved.add(key)
         self.owed.add(key)
 
@@ -137,6 +153,29 @@ class SharedBatch:
             del self._rows[evse]
             self.moved.discard(evse)
             self.owed.discard(evse)
+
+    def _delete(self, deletion: Deletion) -> Changed:
+        key = deletion.key
+        held = self.row(key)
+        # One party's copy is deleted although it only has what everybody has.
+        base = held or (None if key in self._tombstones else self.row(published_key(key)))
+        if base is None:
+            return Changed.MISSING
+        goes = [key]
+        if key == published_key(key):
+            self.deleted.add(key)
+            goes += [own for own in self._rows if own != key and published_key(own) == key]
+        for each in goes:
+            self._tombstones[each] = replace(
+                self._rows.pop(each, base),
+                key=each,
+                origin=deletion.origin,
+                correlation_id=deletion.correlation_id,
+                deleted=True,
+            )
+            self.moved.add(each)
+            self.owed.add(each)
+        return Changed.DELETED
 
     # Parts of Locations --------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class SharedObject:
         body: the JSON text, byte for byte.
         position: its place in the module's change feed.
         serial: its place in lists; never changes.
+        deleted: a tombstone: the text and its date are those of what was deleted.
     """
 
     key: ObjectKey
@@ -60,6 +61,7 @@ class SharedObject:
     origin: Origin
     correlation_id: str
     path: tuple[str, ...] = ()
+    deleted: bool = False
 
 
 class DirectedState(StrEnum):

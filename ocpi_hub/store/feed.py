@@ -205,7 +205,7 @@ def _key(row: asyncpg.Record) -> ObjectKey:
 
 
 def _entry(row: asyncpg.Record) -> Entry:
-    return Entry(_key(row), row["position"], row["serial"])
+    return Entry(_key(row), row["position"], row["serial"], row["deleted"])
 
 
 def _current(row: asyncpg.Record) -> Current:

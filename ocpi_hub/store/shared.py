@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from ocpi_hub.delivery.shared import Change, Changed, Page
+from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page
 from ocpi_hub.delivery.shared_batch import SharedBatch
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
@@ -57,12 +57,18 @@ class PostgresSharedStore:
     ) -> None:
         self._database = database
         self._relay_time = relay_time
-        self.changes: BatchWriter[Change, Changed | InvalidRequest] = BatchWriter(
+        self.changes: BatchWriter[Change | Deletion, Changed | InvalidRequest] = BatchWriter(
             "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
         )
         self._pushing: dict[tuple[str, PartyId], float] = {}
 
     async def change(self, change: Change) -> Changed:
+        return await self._submit(change)
+
+    async def delete(self, deletion: Deletion) -> Changed:
+        return await self._submit(deletion)
+
+    async def _submit(self, change: Change | Deletion) -> Changed:
         changed = await self.changes.submit(change)
         if isinstance(changed, InvalidRequest):
             raise changed
@@ -121,7 +127,9 @@ class PostgresSharedStore:
 
     # Writing -------------------------------------------------------------------------------------
 
-    async def _write(self, changes: Sequence[Change]) -> Sequence[Changed | InvalidRequest]:
+    async def _write(
+        self, changes: Sequence[Change | Deletion]
+    ) -> Sequence[Changed | InvalidRequest]:
         """Apply changes in order of arrival; each object is written once."""
         async with self._database.transaction() as connection:
             for module in sorted({change.key.module for change in changes}):
@@ -134,7 +142,7 @@ class PostgresSharedStore:
         return results
 
     async def _note_pushes(
-        self, connection: Connection, changes: Sequence[Change]
+        self, connection: Connection, changes: Sequence[Change | Deletion]
     ) -> dict[tuple[str, PartyId], float]:
         """Note once in a while which owners push: of their tokens a contact is news too."""
         now = asyncio.get_running_loop().time()
@@ -149,7 +157,15 @@ class PostgresSharedStore:
         self, connection: Connection, keys: Iterable[ObjectKey]
     ) -> Sequence[SharedObject]:
         found = await connection.fetch(SQL.rows_of_keys, *columns(map(key_columns, keys), 6))
-        return [_shared_object(row) for row in found if not row["deleted"]]
+        return [_shared_object(row) for row in found]
+
+    async def _delete_addressed(self, connection: Connection, batch: SharedBatch) -> None:
+        """What was addressed to single parties goes with what was broadcast."""
+        rows = columns(map(_deleted, batch.rows(sorted(batch.deleted))), 7)
+        found = await connection.fetch(SQL.delete_addressed, *rows)
+        if found:
+            owed = columns(sorted(key_columns(_shared_object(row).key) for row in found), 6)
+            await connection.execute(SQL.owe_addressed, *owed, timedelta())
 
     async def _store(self, connection: Connection, batch: SharedBatch) -> None:
         """What came of a batch, in the order of keys: a Location comes before its EVSEs."""
@@ -157,19 +173,25 @@ class PostgresSharedStore:
             places = columns(sorted(map(_place, batch.replaced)), 4)
             await connection.execute(SQL.withdraw_evse_gaps, *places)
             await connection.execute(SQL.withdraw_evses, *places)
+        if batch.deleted:
+            await self._delete_addressed(connection, batch)
         if batch.rewritten:
             texts = ((*_place(row.key), *_text(row)) for row in batch.rows(sorted(batch.rewritten)))
             await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
         if batch.moved:
             rows = map(_stored, batch.rows(sorted(batch.moved)))
-            await connection.execute(SQL.store_changes, *columns(rows, 11))
+            await connection.execute(SQL.store_changes, *columns(rows, 12))
         addressed = sorted(key for key in batch.owed if key.audience != EVERYBODY)
         if addressed:
             owed = columns(map(key_columns, addressed), 6)
             await connection.execute(SQL.owe_addressed, *owed, self._relay_time)
 
 
-def _apply(batch: SharedBatch, change: Change) -> Changed | InvalidRequest:
+def _deleted(row: SharedObject) -> tuple[object, ...]:
+    return (*key_columns(row.key)[:5], row.origin, row.correlation_id)
+
+
+def _apply(batch: SharedBatch, change: Change | Deletion) -> Changed | InvalidRequest:
     """The outcome of one change; what its check refuses costs the rest of the batch nothing."""
     try:
         return batch.apply(change)
@@ -188,7 +210,7 @@ def _text(row: SharedObject) -> tuple[object, ...]:
 
 def _stored(row: SharedObject) -> tuple[object, ...]:
     path = json.dumps(row.path) if row.path else None
-    text = (row.body, row.last_updated, row.origin, row.correlation_id, path)
+    text = (row.body, row.last_updated, row.origin, row.correlation_id, path, row.deleted)
     return (*key_columns(row.key), *text)
 
 
@@ -203,6 +225,7 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
         origin=Origin(row["origin"]),
         correlation_id=row["correlation_id"],
         path=path_of(row),
+        deleted=row["deleted"],
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from ocpi_hub.delivery.feed.evses import EvseHabit, lacks_location
 from ocpi_hub.delivery.feed.lane import order_key
@@ -100,4 +101,7 @@ class Attempts:
             request = outbound_request(leg, deadline_s=self._attempt_s)
         except HubRoutingError as error:
             return Failed(LastAnswer(None, None, error.message))
-        return judge(await self._client.send(request))
+        verdict = judge(await self._client.send(request))
+        if current.deleted and verdict.answer.http == HTTPStatus.NOT_FOUND:
+            return Delivered(verdict.answer)  # what is not there is as good as deleted
+        return verdict

@@ -59,11 +59,13 @@ class Scan:
 
     Attributes:
         growing: too much waited, so that what comes now is left to the scan as well.
+        fresh: the receiver had nothing before, so that it need not be told what is gone.
     """
 
     done: int
     until: int
     growing: bool = False
+    fresh: bool = False
 
 
 def order_key(key: ObjectKey) -> ObjectKey:
@@ -97,7 +99,7 @@ class Lane:
     @classmethod
     def leased(cls, lane_id: LaneId, cursor: int, tail: int, gaps: Iterable[ObjectKey]) -> Lane:
         """A lane as it is taken over: what lies between cursor and tail is to be scanned."""
-        scan = Scan(cursor, tail) if cursor < tail else None
+        scan = Scan(cursor, tail, fresh=cursor == 0) if cursor < tail else None
         return cls(lane_id, tail=max(cursor, tail), scan=scan, gaps=set(gaps))
 
     @property

@@ -26,11 +26,13 @@ class Entry:
 
     Attributes:
         serial: of the object, for backfills.
+        deleted: a tombstone.
     """
 
     key: ObjectKey
     position: int
     serial: int
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

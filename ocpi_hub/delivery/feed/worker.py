@@ -225,7 +225,8 @@ class FeedWorker:
             return
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
         entries = await self._store.after(module, scan.done, PAGE, until=scan.until)
-        lane.load((e for e in entries if sees(directory, receiver, e.key.owner)), counted=True)
+        seen = (e for e in entries if sees(directory, receiver, e.key.owner))
+        lane.load((e for e in seen if not (scan.fresh and e.deleted)), counted=True)
         if len(entries) < PAGE:
             lane.scan = None
         else:

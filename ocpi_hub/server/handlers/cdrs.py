@@ -16,6 +16,7 @@ from ocpi_hub.delivery.directed import (
     JudgedBefore,
     Kept,
 )
+from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.verdict import Delivered
@@ -35,7 +36,6 @@ from ocpi_hub.server.handlers.common import (
     addressed_by_link,
     page_asked,
     report_findings,
-    require_keepable,
 )
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.server.replies import ok, page_reply

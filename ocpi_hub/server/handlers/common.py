@@ -26,9 +26,6 @@ log = get_logger(__name__)
 
 Model = TypeVar("Model", bound=OcpiModel)
 
-MAX_KEY = 255
-"""Characters of an id that the hub keeps an object under; the specification allows 39."""
-
 REACHABLE = frozenset({PartyStatus.CONNECTED, PartyStatus.OFFLINE})
 
 
@@ -109,16 +106,6 @@ def require_same(name: str, in_url: str, in_body: str) -> None:
         raise InvalidRequest(f"{name} differs between the URL and the body")
 
 
-def require_keepable(name: str, value: str) -> None:
-    """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
-
-    Raises:
-        InvalidRequest: it does not fit.
-    """
-    if len(value) > MAX_KEY:
-        raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")
-
-
 def require_room(size: int, limits: Limits) -> None:
     """A shared object has a size limit of its own: PATCH could make it grow without end.
 
@@ -193,7 +180,7 @@ def changed_reply(changed: Changed, change: Change) -> Reply:
     match changed:
         case Changed.CREATED:
             return ok(http_status=201)
-        case Changed.UPDATED | Changed.UNCHANGED:
+        case Changed.UPDATED | Changed.UNCHANGED | Changed.DELETED:
             return ok()
         case Changed.STALE | Changed.MISSING | Changed.UNKNOWN_LOCATION | Changed.TOO_LARGE:
             log.info(

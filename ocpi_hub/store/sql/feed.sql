@@ -5,7 +5,7 @@ select coalesce(max(position), 0) from shared_object where module = $1;
 
 -- name: after
 -- What was addressed to one party is represented by gaps, not by the feed.
-select position, serial, module, country_code, party_id, object_id, object_type, audience
+select position, serial, module, country_code, party_id, object_id, object_type, audience, deleted
 from shared_object
 where module = $1 and position > $2 and ($4::bigint is null or position <= $4) and audience = '*'
 order by position
@@ -13,7 +13,7 @@ limit $3;
 
 -- name: of_owner
 -- The text of a Location says what the rows of its EVSEs say.
-select position, serial, module, country_code, party_id, object_id, object_type, audience
+select position, serial, module, country_code, party_id, object_id, object_type, audience, deleted
 from shared_object
 where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4 and audience = '*'
     and not deleted and not (module = 'locations' and object_type <> '')

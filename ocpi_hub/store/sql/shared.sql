@@ -14,20 +14,33 @@ join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 -- name: store_changes
 insert into shared_object as o (
     module, country_code, party_id, object_id, object_type, audience, position, body,
-    last_updated, origin, correlation_id, path)
+    last_updated, origin, correlation_id, path, deleted)
 select module, country_code, party_id, object_id, object_type, audience,
-    nextval('shared_object_position'), body::json, last_updated, origin, correlation_id, path::json
+    nextval('shared_object_position'), body::json, last_updated, origin, correlation_id,
+    path::json, deleted
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::timestamptz[], $9::text[], $10::text[], $11::text[])
+    $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bool[])
     as c (
     module, country_code, party_id, object_id, object_type, audience, body, last_updated, origin,
-    correlation_id, path)
+    correlation_id, path, deleted)
 on conflict (module, country_code, party_id, object_id, object_type, audience) do update
 set position = excluded.position, body = excluded.body, last_updated = excluded.last_updated,
     origin = excluded.origin, correlation_id = excluded.correlation_id, path = excluded.path,
-    deleted = false,
-    changed_at = now();
+    deleted = excluded.deleted, changed_at = now();
+
+-- name: delete_addressed
+-- What was addressed to single parties under the ids of these broadcast objects.
+update shared_object o
+set position = nextval('shared_object_position'), origin = d.origin,
+    correlation_id = d.correlation_id, deleted = true, changed_at = now()
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    as d (module, country_code, party_id, object_id, object_type, origin, correlation_id)
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+    = (d.module, d.country_code, d.party_id, d.object_id, d.object_type)
+    and o.audience <> '*'
+    and not o.deleted
+returning o.*;
 
 -- name: note_pushes
 insert into owner_knowledge as k (platform_id, module, pushes)
@@ -116,12 +129,12 @@ where o.module = $1
         select from shared_object a
         where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
             = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $3)
-            and not a.deleted))
+            and (not a.deleted or a.position > o.position)))
 order by o.serial;
 
 -- name: page
 -- What a reader may see: broadcast objects of the owners it is related to, and what was addressed
--- to it, which stands in front of a broadcast one. At most $9 objects and $10 bytes, yet one object
+-- to it, which stands in front of a broadcast one; deleted, of an older one only. At most $9 objects and $10 bytes, yet one object
 -- at least; `found` exceeds their number when there are more. EVSEs are in the texts of their
 -- Locations; $11: of Locations only what is to be published.
 with found as (
@@ -140,7 +153,7 @@ with found as (
             select from shared_object a
             where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
                 = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
-                and not a.deleted))
+                and (not a.deleted or a.position > o.position)))
     order by o.serial
     offset $8
     limit $9 + 1),
@@ -169,4 +182,4 @@ where o.module = $1
         select from shared_object a
         where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
             = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
-            and not a.deleted));
+            and (not a.deleted or a.position > o.position)));

@@ -1,0 +1,20 @@
+"""Ids that the hub can keep objects under."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ocpi_hub.errors import InvalidRequest
+
+MAX_KEY: Final = 255
+"""Characters of an id that the hub keeps an object under; the specification allows 39."""
+
+
+def require_keepable(name: str, value: str) -> None:
+    """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
+
+    Raises:
+        InvalidRequest: it does not fit.
+    """
+    if len(value) > MAX_KEY:
+        raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -104,10 +104,18 @@ class PostgresFeedStore:
         return [LeasedLane(lane, cursor, frozenset(keys[lane])) for lane, cursor in lanes.items()]
 
     async def renew(
-        self, process_id: UUID, cursors: Mapping[LaneId, int], *, lease: timedelta
+        self,
+        process_id: UUID,
+        cursors: Mapping[LaneId, int],
+        *,
+        lease: timedelta,
+        resting: Collection[PartyId] = (),
     ) -> Sequence[LaneId]:
+        rests = [lane.receiver in resting for lane in sorted(cursors)]
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.renew, *_cursor_columns(cursors), process_id, lease)
+            rows = await connection.fetch(
+                SQL.renew, *_cursor_columns(cursors), process_id, lease, rests
+            )
         return [_lane(row) for row in rows]
 
     async def release(self, process_id: UUID, cursors: Mapping[LaneId, int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -130,9 +130,18 @@ class FeedStore(Protocol):
         ...
 
     async def renew(
-        self, process_id: UUID, cursors: Mapping[LaneId, int], *, lease: timedelta
+        self,
+        process_id: UUID,
+        cursors: Mapping[LaneId, int],
+        *,
+        lease: timedelta,
+        resting: Collection[PartyId] = (),
     ) -> Sequence[LaneId]:
-        """Store cursors and renew the leases; returns the lanes that are still ours."""
+        """Store cursors and renew the leases; returns the lanes that are still ours.
+
+        Args:
+            resting: receivers that do not answer, for operators.
+        """
         ...
 
     async def release(self, process_id: UUID, cursors: Mapping[LaneId, int]) -> None:

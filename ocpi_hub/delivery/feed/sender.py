@@ -86,6 +86,11 @@ class Sender:
         self._may_send = may_send
         self._receivers: dict[PartyId, _Receiver] = {}
 
+    @property
+    def resting(self) -> frozenset[PartyId]:
+        """Receivers that did not answer the last time."""
+        return frozenset(party for party, receiver in self._receivers.items() if receiver.failures)
+
     def dispatch(self, lane: Lane) -> None:
         """Start what this lane may send now."""
         receiver = self._receivers.get(lane.lane_id.receiver)

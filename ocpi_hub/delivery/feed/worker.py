@@ -103,8 +103,10 @@ class FeedWorker:
         lease = self._limits.lease
         wanted = self._wanted()
         if self._lanes:
-            kept = set(await self._store.renew(self._process_id, self._cursors(), lease=lease))
-            self._drop(set(self._lanes) - kept)
+            kept = await self._store.renew(
+                self._process_id, self._cursors(), lease=lease, resting=self._sender.resting
+            )
+            self._drop(set(self._lanes) - set(kept))
         workers = await self._store.workers(self._process_id, alive=self._limits.alive)
         share = -(-len(wanted) // workers)
         surplus = self._surplus(wanted, share)

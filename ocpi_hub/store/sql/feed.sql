@@ -61,16 +61,18 @@ join unnest($1::text[], $2::text[], $3::text[]) as l (country_code, party_id, mo
 -- name: renew
 update lane l
 set cursor = greatest(l.cursor, r.cursor), lease_until = now() + $6::interval,
-    settled_at = case when r.cursor > l.cursor then now() else l.settled_at end
-from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-    as r (country_code, party_id, module, cursor)
+    settled_at = case when r.cursor > l.cursor then now() else l.settled_at end,
+    resting_since = case when r.resting then coalesce(l.resting_since, now()) end
+from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $7::boolean[])
+    as r (country_code, party_id, module, cursor, resting)
 where (l.country_code, l.party_id, l.module) = (r.country_code, r.party_id, r.module)
     and l.process_id = $5
 returning l.country_code, l.party_id, l.module;
 
 -- name: release
 update lane l
-set cursor = greatest(l.cursor, r.cursor), process_id = null, lease_until = null
+set cursor = greatest(l.cursor, r.cursor), process_id = null, lease_until = null,
+    resting_since = null
 from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
     as r (country_code, party_id, module, cursor)
 where (l.country_code, l.party_id, l.module) = (r.country_code, r.party_id, r.module)

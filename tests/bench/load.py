@@ -20,8 +20,7 @@ class Load:
 
     Attributes:
         cpu_us: microseconds a request of each process tree that was watched, by name.
-        others_s: CPU seconds of everything on the machine but the watched trees, the first
-            of them excepted.
+        busy_s: CPU seconds of everything on the machine.
     """
 
     completed: int
@@ -80,11 +79,15 @@ async def saturate(
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from when a request was due until its answer was there."""
+    """Milliseconds from when a request was due until its answer was there.
+
+    Attributes:
+        sent: requests, with those of the warm-up, which do not count otherwise.
+    """
 
     p50: float
     p99: float
-    requests: int
+    sent: int
 
 
 async def open_loop(
@@ -102,7 +105,7 @@ async def open_loop(
         str(seed),
     )
     told = json.loads(printed)
-    return Latency(told["p50_ms"], told["p99_ms"], told["requests"])
+    return Latency(told["p50_ms"], told["p99_ms"], told["sent"])
 
 
 __all__ = ["Latency", "Load", "MissingTool", "open_loop", "require_wrk", "saturate"]

@@ -81,7 +81,7 @@ class Generator:
         self._idle: deque[_Connection] = deque()
         self._waiting: deque[float] = deque()
         self._turn = 0
-        self._open = len(self._due)
+        self.sent = self._open = len(self._due)
         self._began = 0.0
         self._done = asyncio.Event()
         self.latencies_ms: list[float] = []
@@ -134,7 +134,7 @@ async def _main(port: str, requests: str, rate: str, seconds: str, seed: str) ->
     told = {
         "p50_ms": percentile(latencies, 50),
         "p99_ms": percentile(latencies, 99),
-        "requests": len(latencies),
+        "sent": generator.sent,
     }
     sys.stdout.write(json.dumps(told) + "\n")
 

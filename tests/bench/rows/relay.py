@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ocpi_hub.domain.party import PartyId
 from tests.bench import messages, programs, targets
+from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure, per_core
 from tests.bench.load import Latency, Load, open_loop, require_wrk, saturate
 from tests.bench.programs import Running
@@ -125,14 +126,19 @@ def _ratio(hub: Sequence[Load], nginx: Sequence[Load]) -> Figure:
 async def _latency(bench: Bench, on: Stage, rate: float) -> Sequence[Figure]:
     ours: list[Latency] = []
     theirs: list[Latency] = []
+    cpu_us: list[float] = []
     for seed in range(bench.repeats):
-        for port, requests, found in (
-            (on.sink.port, on.direct, theirs),
-            (on.world.port, on.through_hub, ours),
-        ):
-            found.append(
-                await open_loop(port, requests, rate=rate, seconds=bench.seconds, seed=seed)
+        theirs.append(
+            await open_loop(on.sink.port, on.direct, rate=rate, seconds=bench.seconds, seed=seed)
+        )
+        before = cpu_s(on.world.watched["hub"])
+        ours.append(
+            await open_loop(
+                on.world.port, on.through_hub, rate=rate, seconds=bench.seconds, seed=seed
             )
+        )
+        used_s = cpu_s(on.world.watched["hub"]) - before
+        cpu_us.append(used_s * 1e6 / ours[-1].sent)
     added = [hub.p50 - direct.p50 for hub, direct in zip(ours, theirs, strict=True)]
     return [
         Figure(
@@ -142,6 +148,7 @@ async def _latency(bench: Bench, on: Stage, rate: float) -> Sequence[Figure]:
                 "p50 ms": statistics.median(each.p50 for each in ours),
                 "direct p50 ms": statistics.median(each.p50 for each in theirs),
                 "requests/s": rate,
+                "hub us": statistics.median(cpu_us),
             },
         ),
         Figure(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -59,6 +60,7 @@ class MetricsEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Serve one scrape. It never fails because the database is away."""
+        structlog.contextvars.clear_contextvars()
         headers = {"Cache-Control": "no-store", "Server": "ocpi-hub"}
         try:
             if not self._is_open_to(request):

@@ -40,6 +40,7 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.server.handlers.common import Limits
 from ocpi_hub.server.handlers.locations import LocationsHandler
+from ocpi_hub.server.handlers.shared import Services
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore
@@ -126,12 +127,14 @@ async def scene(database: Database) -> AsyncIterator[Scene]:
     )
     async with shared_store(database) as store, writing(feed.questions, feed.gaps):
         handler = LocationsHandler(
-            store,
-            relay,
-            AddressedPushes(relay, store, feed),
-            links,
-            LIMITS,
-            "https://hub.example",
+            Services(
+                store,
+                relay,
+                AddressedPushes(relay, store, feed),
+                links,
+                LIMITS,
+                "https://hub.example",
+            )
         )
         yield Scene(handler, client, store, directory, platforms)
 

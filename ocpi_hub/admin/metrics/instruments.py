@@ -24,6 +24,10 @@ LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _MODULES = frozenset(Module) | {"versions"}
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _OTHER = "other"
+_MOST_SERIES = 20_000
+
+_Series = tuple[Counter, Histogram]
+"""What counts one kind of request, and what measures it."""
 
 
 class Instruments:
@@ -31,6 +35,9 @@ class Instruments:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._requests_of: dict[tuple[object, ...], _Series] = {}
+        self._calls_of: dict[tuple[object, ...], _Series] = {}
+        self._decisions_of: dict[tuple[object, ...], _Series] = {}
         self.requests = Counter(
             f"{PREFIX}_requests",
             "Requests of platforms, by class of the OCPI status code answered",
@@ -121,16 +128,42 @@ class Instruments:
     def leg(self, seen: SeenLeg) -> None:
         """A request in either direction has ended."""
         about = seen.about
-        module = about.module if about.module in _MODULES else _OTHER
+        # Looking the series up costs more than counting: those of one kind are kept together.
         if about.kind is LegKind.INBOUND:
-            interface = _interface(about.interface_role)
             method = seen.method if seen.method in _METHODS else _OTHER
-            self.requests.labels(module, interface, method, _ocpi_class(seen.ocpi)).inc()
-            self.request_seconds.labels(module, interface, method).observe(seen.elapsed_s)
+            ocpi = seen.ocpi // 1000 if seen.ocpi is not None else None
+            kind = (about.module, about.interface_role, method, ocpi)
+            series = self._requests_of.get(kind) or self._request_series(*kind)
         else:
-            platform, kind = about.platform_id or "", about.kind.value
-            self.calls.labels(platform, module, kind, _outcome(seen)).inc()
-            self.call_seconds.labels(module, kind).observe(seen.elapsed_s)
+            way = (about.platform_id or "", about.module, about.kind, _outcome(seen))
+            series = self._calls_of.get(way) or self._call_series(*way)
+        counter, seconds = series
+        counter.inc()
+        seconds.observe(seen.elapsed_s)
+
+    def _request_series(
+        self, module: str, role: InterfaceRole | None, method: str, ocpi: int | None
+    ) -> _Series:
+        name = module if module in _MODULES else _OTHER
+        interface = role.value.lower() if role else "none"
+        answered = f"{ocpi}xxx" if ocpi is not None else "none"
+        made = (
+            self.requests.labels(name, interface, method, answered),
+            self.request_seconds.labels(name, interface, method),
+        )
+        if len(self._requests_of) < _MOST_SERIES:
+            self._requests_of[module, role, method, ocpi] = made
+        return made
+
+    def _call_series(self, platform: str, module: str, kind: LegKind, outcome: str) -> _Series:
+        name = module if module in _MODULES else _OTHER
+        made = (
+            self.calls.labels(platform, name, kind.value, outcome),
+            self.call_seconds.labels(name, kind.value),
+        )
+        if len(self._calls_of) < _MOST_SERIES:
+            self._calls_of[platform, module, kind, outcome] = made
+        return made
 
     def refused(self, http_status: int) -> None:
         """A request was refused before the platform was known."""
@@ -138,16 +171,16 @@ class Instruments:
 
     def decided(self, decision: DecisionRecord) -> None:
         """An authorization was decided."""
-        self.decisions.labels(decision.decided_by.value, decision.reason).inc()
-        self.decision_seconds.labels(decision.decided_by.value).observe(decision.total_ms / 1000)
-
-
-def _interface(role: InterfaceRole | None) -> str:
-    return role.value.lower() if role else "none"
-
-
-def _ocpi_class(code: int | None) -> str:
-    return f"{code // 1000}xxx" if code is not None else "none"
+        way = (decision.decided_by, decision.reason)
+        series = self._decisions_of.get(way)
+        if series is None:
+            series = self._decisions_of[way] = (
+                self.decisions.labels(decision.decided_by.value, decision.reason),
+                self.decision_seconds.labels(decision.decided_by.value),
+            )
+        counter, seconds = series
+        counter.inc()
+        seconds.observe(decision.total_ms / 1000)
 
 
 def _outcome(seen: SeenLeg) -> str:

@@ -120,6 +120,7 @@ def _tell_how_to_stop(world: World) -> None:
     for company, party in world.parties.items():
         print(f"   {company.role.value} {company.name}: control at {party.control_url}")
     command = f"{sys.executable} -m ocpi_hub cdr list"
+    print(f"   admin API: {world.hub.url}/admin/openapi.json, with the key {world.admin.secret}")
     print(f"   look around: OCPI_HUB_DATA_DIR={world.hub.data_dir} {command}")
     print(f"   data and logs: {world.folder}")
     pids = " ".join(str(child.pid) for child in world.children)

@@ -26,6 +26,7 @@ from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.story import Story, authorize_act
 from ocpi_hub.demo.tokens import DemoToken
 from ocpi_hub.demo.world import BUDGET_MS
+from ocpi_hub.domain.party import RelationMode
 
 PACE = 4
 """Authorizations that a CPO has open at a time."""
@@ -66,17 +67,20 @@ async def start(story: Story) -> None:
 async def onboard(story: Story) -> None:
     """Invitations, handshakes, and one relation that works by whitelist."""
     story.report.section("Onboarding: invitation, credentials handshake, relations")
-    hub, began = story.world.hub, time.monotonic()
+    admin, began = story.world.admin, time.monotonic()
+    await admin.make_key()
+    story.secrets.add(admin.secret)
 
     async def invite(company: Company, party: Party) -> None:
-        invited = await hub.command("platform", "invite", "--name", company.name)
+        invited = await admin.call("POST", "/platforms", {"name": company.name})
         body = {"versions_url": invited["versions_url"], "token": invited["token"]}
         held = await party.control("POST", "/register", body)
         story.secrets.update({invited["token"], held["our_token"], held["their_token"]})
 
     await asyncio.gather(*(invite(*each) for each in story.world.parties.items()))
     cpo, emsp = WHITELIST_PAIR
-    await hub.command("relation", "set", str(cpo.party), str(emsp.party), "--mode", "whitelist")
+    path = f"/relations/{cpo.party}/{emsp.party}"
+    await admin.call("PATCH", path, {"mode": RelationMode.WHITELIST.value})
     story.report.line("connected", f"4 platforms in {time.monotonic() - began:.1f} s")
     story.report.line(
         "relations", f"{cpo.name} - {emsp.name} by whitelist, the others in real time"

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.checks import Evidence
@@ -18,7 +19,6 @@ from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story
 from ocpi_hub.demo.world import BUDGET_MS
 
 LEDGER_POLL_S = 0.5
-EVERYTHING = "1000000"
 
 
 async def collect(story: Story, copies: Copies) -> Evidence:
@@ -26,7 +26,7 @@ async def collect(story: Story, copies: Copies) -> Evidence:
     world = story.world
     ledger = await _settled_ledger(story)
     received = {emsp: await party.received_cdrs() for emsp, party in world.emsps.items()}
-    decisions = await world.hub.command("authorization", "list", "--limit", EVERYTHING)
+    decisions = await world.admin.items("/authorizations")
     return Evidence(
         answers=story.all_answers,
         decisions=decisions,
@@ -48,9 +48,7 @@ async def _settled_ledger(story: Story) -> Sequence[Mapping[str, Any]]:
     """The hub's list of CDRs, once nothing waits any more; else what it is after a long time."""
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     while True:
-        ledger: list[dict[str, Any]] = await story.world.hub.command(
-            "cdr", "list", "--limit", EVERYTHING
-        )
+        ledger = await story.world.admin.items("/cdrs")
         waits = any(row["state"] in ("pending", "in_flight") for row in ledger)
         if not waits or time.monotonic() > deadline:
             return ledger
@@ -63,7 +61,10 @@ async def _attempts(
     """Outcomes of the attempts for CDRs that came more than once."""
     twice = [item for items in received.values() for item in items if item["count"] > 1]
     shown = await asyncio.gather(
-        *(story.world.hub.command("cdr", "show", item["owner"], item["id"]) for item in twice)
+        *(
+            story.world.admin.call("GET", f"/cdrs/{item['owner']}/{quote(item['id'], safe='')}")
+            for item in twice
+        )
     )
     return {
         item["id"]: [attempt["outcome"] for attempt in each["attempt_history"]]

@@ -89,7 +89,7 @@ async def _until_offline(story: Story, company: Company) -> float:
     """
     began = time.monotonic()
     while time.monotonic() - began < SETTLE_TIMEOUT_S:
-        for platform in await story.world.hub.command("platform", "list"):
+        for platform in await story.world.admin.items("/platforms"):
             for party in platform["parties"]:
                 if party["party"] == str(company.party) and party["status"] == PartyStatus.OFFLINE:
                     return time.monotonic() - began

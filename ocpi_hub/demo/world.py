@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocpi_hub.demo.admin import Admin
 from ocpi_hub.demo.parties import COMPANIES, CPOS, EMSPS, Company
 from ocpi_hub.demo.processes import Child, Hub, Party
 
@@ -45,6 +46,7 @@ class World:
     folder: Path
     logs: Path
     hub: Hub
+    admin: Admin
     parties: dict[Company, Party]
 
     @classmethod
@@ -55,7 +57,8 @@ class World:
         logs = folder / "logs"
         logs.mkdir()
         hub = Hub(folder, logs, SETTINGS)
-        return cls(folder, logs, hub, {each: Party(each, logs) for each in COMPANIES})
+        parties = {each: Party(each, logs) for each in COMPANIES}
+        return cls(folder, logs, hub, Admin(hub), parties)
 
     @property
     def cpos(self) -> dict[Company, Party]:
@@ -81,12 +84,14 @@ class World:
 
     async def stop(self) -> None:
         """End everything; the folder stays."""
+        await self.admin.disconnect()
         await asyncio.gather(
             self.hub.child.stop(), *(party.stop() for party in self.parties.values())
         )
 
     async def let_go(self) -> None:
         """Leave everything running."""
+        await self.admin.disconnect()
         await asyncio.gather(*(party.disconnect() for party in self.parties.values()))
 
     def remove(self) -> None:

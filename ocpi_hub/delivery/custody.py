@@ -68,7 +68,14 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The right to send one version of an object, until the lease ends."""
+    """The right to send one version of an object, until the lease ends.
+
+    Attributes:
+        path: of a session, the URL as its change named it; () for the spelling of the body.
+        patch: of a session that the receiver has up to the version before: the PATCH as it came.
+        before: of a session, the row that a change found: what stands again if the receiver refuses
+            the change and its sender hears of that.
+    """
 
     attempt_id: UUID
     key: ObjectKey
@@ -76,6 +83,9 @@ class Attempt:
     receiver: PartyId
     body: str
     correlation_id: str
+    path: tuple[str, ...] = ()
+    patch: str | None = None
+    before: DirectedObject | None = None
 
 
 class Repeat(Enum):
@@ -208,15 +218,16 @@ def settle(
         return row
     current = row.state is DirectedState.IN_FLIGHT and row.attempt_id == attempt.attempt_id
     return (
-        _settle_current(row, report, now, patience, jitter)
+        settle_current(row, report, now, patience, jitter)
         if current
         else _late(row, report, doubted)
     )
 
 
-def _settle_current(
+def settle_current(
     row: DirectedObject, report: AttemptReport, now: datetime, patience: Patience, jitter: float
 ) -> DirectedObject:
+    """The row after the report of the attempt that has its lease."""
     verdict = report.verdict
     ended = replace(row, lease_until=None, last_answer=verdict.answer)
     match verdict:

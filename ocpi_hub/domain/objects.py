@@ -96,6 +96,7 @@ class DirectedObject:
         unknown_outcomes: attempts of this version whose outcome nobody knows.
         receiver_location: URL at which the receiver serves its copy, if it told.
         refused_after_ack: the sender was told 1000 before the receiver refused.
+        applied: of a session, marks of the changes that gave it its last_updated.
     """
 
     key: ObjectKey
@@ -118,3 +119,4 @@ class DirectedObject:
     receiver_location: str | None
     reason: str | None
     refused_after_ack: bool = False
+    applied: tuple[bytes, ...] = ()

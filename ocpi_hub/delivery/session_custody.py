@@ -1,0 +1,409 @@
+"""Custody of sessions: the rules, pure. What differs from CDRs is that sessions change.
+
+Every change makes a new version of the text that the hub keeps. `sent_version` is the last one that
+the receiver took; a session is *clean* while that is the newest. A PATCH of a clean session goes to
+the receiver as it came. In every other case the whole text goes out by PUT: whatever the receiver
+has or missed, it then has the newest state. A PATCH is therefore sent once at most, by the request
+that brought it, and charging periods are not doubled where an outcome is unknown:
+
+    clean ──PATCH──► in_flight (PATCH) ──1xxx──► clean
+                       │ silence, failure
+                       ▼
+                     pending ──due──► in_flight (PUT) ──1xxx──► clean
+                       ▲                 │ changed meanwhile, failure
+                       └─────────────────┘
+
+What arrives during an attempt is merged and goes out when the attempt has ended. A change that the
+receiver refuses while its sender waits for the verdict has not happened: the hub takes it back, as
+its owner will. A refusal that comes later does not undo what was acknowledged.
+
+Changes are told apart by `last_updated` and content. What is older than the text that is kept is
+dropped; the marks of the changes at its very `last_updated` are kept with it, so that one that is
+brought twice is not applied twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final, Protocol
+from uuid import UUID
+
+from ocpi_hub.delivery.custody import Attempt, AttemptReport, Patience, Start, settle_current
+from ocpi_hub.delivery.shared import Page
+from ocpi_hub.delivery.verdict import Delivered, Refused, Unknown
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.ocpi.json_text import fingerprint
+from ocpi_hub.ocpi.paging import PageRequest
+from ocpi_hub.ocpi.session_text import appended_periods
+
+MAX_MARKS: Final = 100
+"""Changes at one `last_updated` that are told apart; of more, the oldest are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRead:
+    """What the hub reads in a whole Session.
+
+    Attributes:
+        receiver: the eMSP of its cdr_token.
+    """
+
+    receiver: PartyId
+    last_updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A PUT or PATCH of a session as it arrives.
+
+    Attributes:
+        receiver: the eMSP of the cdr_token: of the body, or of the text that a PATCH is about.
+        path: owner and id as the URL names them; () if there is none.
+        body: JSON text of the Session or of the PATCH.
+        attempt_id: the attempt that the bringing request will make, should it be let.
+        read: validates a whole Session; raises InvalidRequest.
+        max_bytes: of the whole text after the change.
+        patchable: the receiver understands PATCH.
+        listed: found by the hub in the owner's list, which may have been read before something else
+            of the same moment arrived.
+    """
+
+    key: ObjectKey
+    receiver: PartyId
+    path: tuple[str, ...]
+    body: str
+    partial: bool
+    last_updated: datetime
+    correlation_id: str
+    start: Start
+    attempt_id: UUID
+    read: Callable[[str], SessionRead]
+    max_bytes: int
+    patchable: bool = True
+    listed: bool = False
+
+    @property
+    def mark(self) -> bytes:
+        """Equal for changes with the same method and content."""
+        return (b"\x01" if self.partial else b"\x00") + fingerprint(self.body)
+
+
+class Arrival(Enum):
+    """What became of a change."""
+
+    CREATED = auto()
+    CHANGED = auto()
+    REPEATED = auto()
+    """It was applied before."""
+    STALE = auto()
+    """The hub holds something newer; dropped."""
+    MISSING = auto()
+    """A PATCH of a session that the hub does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The committed result of a change.
+
+    Attributes:
+        row: as it is now; None when the hub does not hold the session.
+        attempt: set when the caller has to send now.
+    """
+
+    arrival: Arrival
+    row: DirectedObject | None
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """A page of a receiver's sessions, with the version of each."""
+
+    page: Page
+    versions: tuple[int, ...]
+
+
+class SessionStore(Protocol):
+    """Where sessions are kept. Every method commits before it returns, and raises StoreError."""
+
+    async def take(self, change: SessionChange) -> Taken:
+        """Raises: InvalidRequest: what the change leads to cannot be kept."""
+        ...
+
+    async def find(self, key: ObjectKey) -> DirectedObject | None: ...
+
+    async def called(self, session_id: str) -> Sequence[DirectedObject]:
+        """Sessions with this id; ids are unique per owner only."""
+        ...
+
+    async def page(self, reader: PartyId, page: PageRequest) -> SessionPage:
+        """Sessions addressed to the reader, oldest first."""
+        ...
+
+    async def fetched(self, receiver: PartyId, shown: SessionPage) -> None:
+        """The receiver has read these: what waited to be pulled, and has not changed since, is
+        delivered."""
+        ...
+
+
+def take_change(
+    row: DirectedObject | None, change: SessionChange, now: datetime, lease: timedelta
+) -> Taken:
+    """Apply a change to the row that is there.
+
+    Raises:
+        InvalidRequest: what comes of it cannot be kept; nothing is applied.
+    """
+    if row is None:
+        if change.partial:
+            return Taken(Arrival.MISSING, None)
+        return _begun(Arrival.CREATED, _new_row(change, now), change, now, lease)
+    if change.last_updated < row.last_updated:
+        return Taken(Arrival.STALE, row)
+    if change.last_updated == row.last_updated and (change.listed or _is_applied(row, change)):
+        return _again(row, change, now, lease)
+    text = _text_after(row, change)
+    read = change.read(text)
+    if change.partial and read.receiver != row.receiver:
+        raise InvalidRequest("cdr_token: a PATCH cannot give a Session to another eMSP: PUT it")
+    return _changed(row, change, text, read, now, lease)
+
+
+def is_clean(row: DirectedObject) -> bool:
+    """Whether the receiver has the newest version, as far as the hub knows."""
+    return row.state is DirectedState.DELIVERED and row.sent_version == row.version
+
+
+def _is_applied(row: DirectedObject, change: SessionChange) -> bool:
+    same = not change.partial and fingerprint(change.body) == row.fingerprint
+    return same or change.mark in row.applied
+
+
+def _again(row: DirectedObject, change: SessionChange, now: datetime, lease: timedelta) -> Taken:
+    """The same change again: what was refused or given up goes out once more."""
+    stopped = row.state in (DirectedState.REFUSED, DirectedState.DEAD)
+    if change.listed or not stopped:
+        return Taken(Arrival.REPEATED, row)
+    again = replace(row, correlation_id=change.correlation_id, received_at=now)
+    return _begun(Arrival.REPEATED, again, change, now, lease)
+
+
+def _text_after(row: DirectedObject, change: SessionChange) -> str:
+    if not change.partial:
+        text = change.body
+    else:
+        try:
+            text = appended_periods(row.body, change.body)
+        except ValueError as error:
+            raise InvalidRequest(f"The Session cannot be changed like that: {error}") from None
+    size = len(text.encode())
+    if size > change.max_bytes:
+        raise InvalidRequest(
+            f"The Session would have {size} bytes; this hub keeps {change.max_bytes} at most"
+        )
+    return text
+
+
+def _changed(
+    row: DirectedObject,
+    change: SessionChange,
+    text: str,
+    read: SessionRead,
+    now: datetime,
+    lease: timedelta,
+) -> Taken:
+    same_receiver = read.receiver == row.receiver
+    same_moment = read.last_updated == row.last_updated
+    after = replace(
+        row,
+        receiver=read.receiver,
+        body=text,
+        fingerprint=fingerprint(text),
+        last_updated=read.last_updated,
+        correlation_id=change.correlation_id,
+        version=row.version + 1,
+        received_at=now,
+        refused_after_ack=False,
+        reason=None,
+        applied=(*(row.applied if same_moment else ()), change.mark)[-MAX_MARKS:],
+    )
+    if not same_receiver:
+        # To the new one nothing was ever sent, and whatever is under way does not concern it.
+        after = replace(after, sent_version=0, unknown_outcomes=0, lease_until=None, attempts=0)
+    elif row.state is DirectedState.IN_FLIGHT:
+        return Taken(Arrival.CHANGED, after)
+    elif is_clean(row):
+        after = replace(after, attempts=0)
+    patched = change.partial and change.patchable and same_receiver and is_clean(row)
+    return _begun(
+        Arrival.CHANGED,
+        after,
+        change,
+        now,
+        lease,
+        patch=change.body if patched else None,
+        before=row if same_receiver else None,
+    )
+
+
+def _begun(
+    arrival: Arrival,
+    row: DirectedObject,
+    change: SessionChange,
+    now: datetime,
+    lease: timedelta,
+    *,
+    patch: str | None = None,
+    before: DirectedObject | None = None,
+) -> Taken:
+    """Leased to the bringing request, or left to the worker or to the receiver."""
+    # A PATCH was looked up before: where the session has gone to another receiver meanwhile, its
+    # request does not know the way.
+    start = change.start if change.receiver == row.receiver else Start.WAIT
+    if start is not Start.SEND:
+        due = None if start is Start.PULL else now
+        waits = replace(row, state=DirectedState.PENDING, next_attempt_at=due, lease_until=None)
+        return Taken(arrival, waits)
+    leased = replace(
+        row,
+        state=DirectedState.IN_FLIGHT,
+        attempt_id=change.attempt_id,
+        lease_until=now + lease,
+        attempts=row.attempts + 1,
+        next_attempt_at=None,
+    )
+    attempt = Attempt(
+        attempt_id=change.attempt_id,
+        key=leased.key,
+        version=leased.version,
+        receiver=leased.receiver,
+        body=leased.body,
+        correlation_id=leased.correlation_id,
+        path=change.path,
+        patch=patch,
+        before=before,
+    )
+    return Taken(arrival, leased, attempt)
+
+
+def _new_row(change: SessionChange, now: datetime) -> DirectedObject:
+    text = change.body
+    if len(text.encode()) > change.max_bytes:
+        raise InvalidRequest(f"The Session is larger than the {change.max_bytes} bytes kept here")
+    read = change.read(text)
+    return DirectedObject(
+        key=change.key,
+        serial=0,
+        receiver=read.receiver,
+        body=text,
+        fingerprint=fingerprint(text),
+        last_updated=read.last_updated,
+        correlation_id=change.correlation_id,
+        state=DirectedState.PENDING,
+        version=1,
+        sent_version=0,
+        attempt_id=change.attempt_id,
+        lease_until=None,
+        attempts=0,
+        unknown_outcomes=0,
+        next_attempt_at=None,
+        received_at=now,
+        last_answer=None,
+        receiver_location=None,
+        reason=None,
+        applied=(change.mark,),
+    )
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+def settle_session(
+    row: DirectedObject,
+    report: AttemptReport,
+    now: datetime,
+    patience: Patience,
+    jitter: float,
+    *,
+    doubted: bool,
+) -> DirectedObject:
+    """The row after a report, the reports of attempts that lost their lease included.
+
+    Args:
+        doubted: the attempt is on record with an unknown outcome: others have acted on that.
+    """
+    attempt, verdict = report.attempt, report.verdict
+    if attempt.receiver != row.receiver:
+        return row
+    if row.state is not DirectedState.IN_FLIGHT or row.attempt_id != attempt.attempt_id:
+        return _late(row, report, now, doubted=doubted)
+    changed_since = attempt.version < row.version
+    ended = replace(row, lease_until=None, last_answer=verdict.answer)
+    if isinstance(verdict, Delivered):
+        sent = replace(ended, sent_version=attempt.version, unknown_outcomes=0, attempts=0)
+        state = DirectedState.PENDING if changed_since else DirectedState.DELIVERED
+        return replace(
+            sent, state=state, next_attempt_at=now if changed_since else None, reason=None
+        )
+    if isinstance(verdict, Refused):
+        if changed_since:
+            return replace(ended, state=DirectedState.PENDING, next_attempt_at=now, attempts=0)
+        if attempt.before is not None and not report.acknowledged:
+            return _taken_back(ended, attempt.before, now)
+        return replace(
+            ended,
+            state=DirectedState.REFUSED,
+            next_attempt_at=None,
+            refused_after_ack=report.acknowledged,
+        )
+    return settle_current(row, report, now, patience, jitter)
+
+
+def _taken_back(row: DirectedObject, before: DirectedObject, now: datetime) -> DirectedObject:
+    """The row as it was before a change that was refused to its sender."""
+    restored = replace(
+        row,
+        body=before.body,
+        fingerprint=before.fingerprint,
+        last_updated=before.last_updated,
+        correlation_id=before.correlation_id,
+        version=before.version,
+        applied=before.applied,
+        received_at=before.received_at,
+        refused_after_ack=before.refused_after_ack,
+    )
+    if before.sent_version == before.version:
+        # The receiver, which refused what came after, still has it; unless an earlier attempt that
+        # nobody knows the end of changed it, but then it would not have been clean.
+        return replace(restored, state=DirectedState.DELIVERED, next_attempt_at=None)
+    if before.state is DirectedState.REFUSED:
+        return replace(restored, state=DirectedState.REFUSED, next_attempt_at=None)
+    return replace(restored, state=DirectedState.PENDING, next_attempt_at=now)
+
+
+def _late(
+    row: DirectedObject, report: AttemptReport, now: datetime, *, doubted: bool
+) -> DirectedObject:
+    """A verdict after the lease was lost.
+
+    Somebody has sent a newer attempt, or will. If the receiver took this one too, nobody knows
+    which it took last: it gets the newest state once more.
+    """
+    if not doubted or not isinstance(report.verdict, Delivered | Unknown):
+        return row
+    match row.state:
+        case DirectedState.IN_FLIGHT:
+            return replace(row, version=row.version + 1)
+        case DirectedState.DELIVERED:
+            return replace(
+                row, version=row.version + 1, state=DirectedState.PENDING, next_attempt_at=now
+            )
+        case DirectedState.REFUSED | DirectedState.DEAD:
+            return replace(row, state=DirectedState.PENDING, next_attempt_at=now)
+        case DirectedState.PENDING | DirectedState.UNCERTAIN | DirectedState.HELD:
+            return row

@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     default_relation: Literal["none", "realtime", "whitelist"] = "none"
     relay_timeout_s: float = Field(30.0, gt=0)
     page_link_days: int = Field(7, ge=1, le=3650)
+    answer_url_keep_s: float = Field(86_400.0, ge=1, le=31_536_000)
+    answer_url_longest_days: int = Field(400, ge=1, le=3650)
     authorize_budget_ms: int = Field(3000, ge=50)
     unknown_token_fanout: int = Field(20, ge=1)
     whitelist_max_age_s: int = Field(172_800, ge=0)

@@ -13,6 +13,7 @@ from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers, Writer
+from ocpi_hub.delivery.answer_url import AnswerUrlSweep
 from ocpi_hub.delivery.default_relation import follow_default_relation
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.errors import StoreError
@@ -62,6 +63,7 @@ def assemble(around: Surroundings) -> Parts:
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),
             ("tombstones", delivery.tombstones.run),
+            ("answer-urls", AnswerUrlSweep(stores.answer_urls).run),
         ),
         writers=writers,
         app=build_app(
@@ -82,6 +84,7 @@ def _writers(stores: Stores) -> tuple[Writer, ...]:
         stores.custody.reports,
         stores.decisions.decisions,
         stores.tokens.questions,
+        stores.answer_urls.writes,
         stores.feed.questions,
         stores.feed.gaps,
         stores.messages.records,

@@ -12,6 +12,7 @@ from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.authorization.service import Authorizer
 from ocpi_hub.delivery.ask import AskByRelay
+from ocpi_hub.delivery.asynchronous import AsynchronousAnswers
 from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.directory.keeper import DirectoryKeeper
@@ -22,6 +23,8 @@ from ocpi_hub.registration.renewal import Renewal
 from ocpi_hub.server.app import Handler, OcpiServer
 from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.handlers.cdrs import CdrsHandler
+from ocpi_hub.server.handlers.charging_profiles import ChargingProfilesHandler
+from ocpi_hub.server.handlers.commands import CommandsHandler
 from ocpi_hub.server.handlers.common import Limits
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.handlers.locations import LocationsHandler
@@ -94,7 +97,15 @@ def _handlers(
         limits,
         public_url,
     )
-    return {
+    answers = AsynchronousAnswers(
+        stores.answer_urls,
+        delivery.relay,
+        UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks),
+        around.clock,
+        public_url=public_url,
+        keep_s=settings.answer_url_keep_s,
+    )
+    handlers: dict[str, Handler] = {
         Module.LOCATIONS.value: LocationsHandler(services),
         Module.TARIFFS.value: TariffsHandler(services),
         Module.TOKENS.value: TokensHandler(services, authorizer),
@@ -107,7 +118,13 @@ def _handlers(
             limits,
             public_url,
         ),
+        Module.COMMANDS.value: CommandsHandler(answers, stores.addressees, limits),
+        Module.CHARGING_PROFILES.value: ChargingProfilesHandler(
+            answers, stores.addressees, delivery.relay, limits
+        ),
     }
+    offered = {module for module, _ in OFFERED}
+    return {module: handler for module, handler in handlers.items() if module in offered}
 
 
 def renewal(

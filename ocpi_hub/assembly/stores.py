@@ -8,6 +8,8 @@ from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.delivery.custody import Patience
 from ocpi_hub.delivery.messages import shaped
 from ocpi_hub.domain.party import PartyId, RelationMode
+from ocpi_hub.store.addressees import PostgresAddressees
+from ocpi_hub.store.answer_url import PostgresAnswerUrlStore
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
 from ocpi_hub.store.client_info import PostgresClientInfoStore
 from ocpi_hub.store.custody import PostgresCustodyStore
@@ -73,6 +75,13 @@ class Stores:
         )
         self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))
         self.tombstones = PostgresTombstoneStore(database)
+        self.addressees = PostgresAddressees(database)
+        self.answer_urls = PostgresAnswerUrlStore(
+            database,
+            keep=timedelta(seconds=settings.answer_url_keep_s),
+            longest=timedelta(days=settings.answer_url_longest_days),
+            **batches,
+        )
         self.default_relation = PostgresDefaultRelationStore(database)
         self.message_days = MessageDays(database, keep_days=settings.message_retention_days)
         self.messages = PostgresMessageWriter(

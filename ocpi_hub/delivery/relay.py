@@ -24,11 +24,19 @@ _SPELLING = {"x-total-count": "X-Total-Count", "x-limit": "X-Limit"}
 
 
 def leg_of(
-    message: Message, target: ToParty, *, body: bytes | None = None, urgent: bool = False
+    message: Message,
+    target: ToParty,
+    *,
+    query: tuple[tuple[str, str], ...] | None = None,
+    body: bytes | None = None,
+    urgent: bool = False,
 ) -> Leg:
     """The onward leg of a direct or open-routed message: same FROM, same correlation (RT-06).
 
     A platform has one share of a receiver's limit, however many parties it hosts.
+
+    Args:
+        query, body: in place of the message's own.
     """
     return Leg(
         receiver=target.receiver,
@@ -39,7 +47,7 @@ def leg_of(
         method=message.method,
         correlation_id=message.ids.correlation_id,
         path=message.path,
-        query=foreign_query(message.query),
+        query=foreign_query(message.query) if query is None else query,
         body=message.body if body is None else body,
         sender_key=message.platform.platform_id,
         urgent=urgent,
@@ -59,15 +67,20 @@ class Relay:
         self._links = links
         self._timeout_s = timeout_s
 
-    async def send(self, leg: Leg, *, deadline_s: float | None = None) -> Exchange:
+    async def send(
+        self, leg: Leg, *, deadline_s: float | None = None, url: str | None = None
+    ) -> Exchange:
         """Send one leg.
+
+        Args:
+            url: see `outbound_request`.
 
         Raises:
             HubRoutingError: the receiver offers no such interface.
             ReceiverNotConnected: the hub has no credentials for it.
         """
         return await self._client.send(
-            outbound_request(leg, deadline_s=deadline_s or self._timeout_s)
+            outbound_request(leg, deadline_s=deadline_s or self._timeout_s, url=url)
         )
 
     async def pass_on(self, message: Message, target: ToParty) -> Reply:

@@ -31,6 +31,7 @@ class Message:
         path: the segments after the module, percent-decoded; no empty trailing segment.
         query: the query parameters, percent-decoded, in order of arrival.
         body: the bytes as they came; empty when there is no body.
+        raw_query: the query as it came, without its question mark.
     """
 
     platform: Platform
@@ -44,6 +45,7 @@ class Message:
     query: tuple[tuple[str, str], ...]
     body: bytes
     ids: MessageIds
+    raw_query: str = ""
 
     def parameter(self, name: str) -> str | None:
         """The first value of a query parameter."""

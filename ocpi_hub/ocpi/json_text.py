@@ -49,7 +49,16 @@ def members(text: str) -> list[tuple[str, str]]:
     Raises:
         ValueError: the text is not one JSON object.
     """
-    found: list[tuple[str, str]] = []
+    return [(key, text[start:end]) for key, start, end in member_places(text)]
+
+
+def member_places(text: str) -> list[tuple[str, int, int]]:
+    """The same with the place of each value: where its text starts and ends.
+
+    Raises:
+        ValueError: as `members`.
+    """
+    found: list[tuple[str, int, int]] = []
 
     def member(at: int) -> int:
         if text[at : at + 1] != '"':
@@ -58,7 +67,7 @@ def members(text: str) -> list[tuple[str, str]]:
         at = _past(text, ":", _skip(text, at))
         at = _skip(text, at)
         _, end = _SCANNER.raw_decode(text, at)
-        found.append((key, text[at:end]))
+        found.append((key, at, end))
         return end
 
     _items(text, "{", "}", member)

@@ -116,7 +116,8 @@ RULES: Mapping[str, ModuleRules] = {
         _rules(
             Module.CHARGING_PROFILES,
             Keeping.NOTHING,
-            sender=("POST PUT", _CPO),
+            # An eMSP that passes an SCSP's profiles on answers it as a CPO answers the eMSP.
+            sender=("POST PUT", _CPO | _EMSP),
             receiver=("GET PUT DELETE", _CONTROLLERS),
         ),
     )

@@ -55,10 +55,11 @@ _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A request target, taken apart: decoded path segments and query."""
+    """A request target, taken apart: decoded path segments and query, and the query as it came."""
 
     segments: tuple[str, ...]
     query: tuple[tuple[str, str], ...]
+    raw_query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def read_target(raw_path: str) -> Target:
     if any(segment in (".", "..") for segment in segments):
         # On the onward leg they would change the partner's path, however they are encoded.
         raise InvalidRequest("The URL has a path segment `.` or `..`, which cannot be an id")
-    return Target(segments, pairs)
+    return Target(segments, pairs, query)
 
 
 def read_authorization(request: web.Request) -> str | None:
@@ -219,6 +220,7 @@ def read_message(
         query=target.query,
         body=body,
         ids=ids,
+        raw_query=target.raw_query,
     )
 
 

@@ -28,7 +28,15 @@ EMSP = PartyId("DE", "MSP")
 
 BOTH_ROLES = {
     (module, role): f"https://partner.example/{role.lower()}/{module}"
-    for module in ("tokens", "cdrs", "locations", "tariffs", "sessions", "commands")
+    for module in (
+        "tokens",
+        "cdrs",
+        "locations",
+        "tariffs",
+        "sessions",
+        "commands",
+        "chargingprofiles",
+    )
     for role in InterfaceRole
 }
 

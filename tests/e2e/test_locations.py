@@ -1,0 +1,120 @@
+"""Locations, EVSEs and connectors through the running hub, to an eMSP that keeps them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.hub import Roaming
+from tests.support.party import make_connector, make_evse, make_location
+from tests.support.waiting import eventually
+from tests.support.wire import Wire
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OWN = "/2.2.1/receiver/locations/NL/CPO"
+LIST = "/2.2.1/sender/locations"
+LATER = "2026-02-01T00:00:00Z"
+
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
+    async with await Wire.of(roam.hub, roam.cpo) as wire:
+        yield wire
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
+    async with await Wire.of(roam.hub, roam.emsp) as wire:
+        yield wire
+
+
+@pytest.fixture
+def name() -> str:
+    """The id of a Location that no other test uses."""
+    return f"Loc{next(_numbers)}"
+
+
+async def cached(roam: Roaming, name: str) -> dict[str, Any] | None:
+    """The eMSP's copy."""
+    return (await roam.emsp.locations()).get(f"NL*CPO/{name}".upper())
+
+
+async def has(roam: Roaming, name: str, uid: str, status: str) -> bool:
+    copy = await cached(roam, name)
+    return copy is not None and any(
+        (evse["uid"], evse["status"]) == (uid, status) for evse in copy["evses"]
+    )
+
+
+async def pushed(roam: Roaming, name: str) -> list[dict[str, Any]]:
+    record = await roam.emsp.record(direction="in", module="locations")
+    return [item for item in record if name in item["path"]]
+
+
+@pytest.mark.req("LO-03", "LO-05", "RT-21", "RT-24", "ER-04")
+async def test_a_status_reaches_the_emsp_as_the_evse_alone(
+    roam: Roaming, cpo: Wire, name: str
+) -> None:
+    assert (await cpo.send("PUT", f"{OWN}/{name}", make_location(name))).codes == (201, 1000)
+    await eventually(partial(has, roam, name, "EVSE1", "AVAILABLE"), "the eMSP has it")
+    patch = {"status": "CHARGING", "last_updated": LATER}
+    answer = await cpo.send("PATCH", f"{OWN}/{name}/EVSE1", patch, to="EU*HUB")
+    assert (answer.codes, answer.routing()) == ((200, 1000), ("NL*CPO", "EU*HUB"))
+    await eventually(partial(has, roam, name, "EVSE1", "CHARGING"), "and its new status")
+    last = (await pushed(roam, name))[-1]
+    assert (last["method"], last["path"].endswith(f"/NL/CPO/{name}/EVSE1")) == ("PUT", True)
+    assert last["headers"]["OCPI-from-party-id"] == "HUB"
+
+
+@pytest.mark.req("LO-01", "LO-02", "LO-09", "LO-03", "TF-25", "TF-39")
+async def test_levels_are_read_and_refused_over_http(cpo: Wire, emsp: Wire, name: str) -> None:
+    uid = "DE/1*a"
+    place = f"{OWN}/{name}"
+    evse = make_evse(uid, connectors=[make_connector("1"), make_connector("2")])
+    escaped = "DE%2F1*A"
+    assert (await cpo.send("PUT", f"{place}/{escaped}", evse)).codes == (404, 2003)
+    assert (await cpo.send("PUT", place, make_location(name, evses=[]))).codes == (201, 1000)
+    assert (await cpo.send("PUT", f"{place}/{escaped}", evse)).codes == (201, 1000)
+    assert (await cpo.send("GET", f"{place}/{escaped}/2")).data == make_connector("2")
+    for path, expected in (
+        (f"{LIST}/{name}", make_location(name, evses=[evse])),
+        (f"{LIST}/{name.lower()}/{escaped}/", evse),
+        (f"{LIST}/{name}/{escaped}/1", make_connector("1")),
+    ):
+        assert (await emsp.send("GET", path, to="EU*HUB")).data == expected
+    for path, codes in (
+        (f"{LIST}/{name}/nothing", (404, 2000)),
+        (f"{LIST}/nothing", (404, 2003)),
+        (f"{LIST}/{name}/a/b/c", (404, 2000)),
+    ):
+        assert (await emsp.send("GET", path, to="EU*HUB")).codes == codes
+    assert (await emsp.send("GET", f"{LIST}/nothing")).codes == (200, 4001)
+    assert (await cpo.send("DELETE", place)).codes == (405, 2000)
+    listed = (await emsp.send("GET", LIST, to="EU*HUB")).data
+    assert [each["evses"] for each in listed if each["id"] == name] == [[evse]]
+
+
+@pytest.mark.req("RT-06", "RT-23")
+async def test_an_addressed_status_is_relayed_and_an_emsp_without_the_location_gets_it(
+    roam: Roaming, cpo: Wire, name: str
+) -> None:
+    await roam.emsp.fault(match={"module": "locations", "path": name}, ocpi=2001, times=1)
+    await cpo.send("PUT", f"{OWN}/{name}", make_location(name))
+
+    async def refused() -> bool:
+        return len(await pushed(roam, name)) == 1
+
+    await eventually(refused, "the eMSP refuses it")
+    patch = {"status": "CHARGING", "last_updated": LATER}
+    answer = await cpo.send("PATCH", f"{OWN}/{name}/EVSE1", patch, to="DE*MSP")
+    assert answer.http == 404
+    await eventually(partial(has, roam, name, "EVSE1", "CHARGING"), "the whole Location")
+    assert (await pushed(roam, name))[-1]["headers"]["OCPI-from-party-id"] == "CPO"

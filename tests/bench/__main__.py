@@ -74,6 +74,10 @@ async def measure(names: Sequence[str], args: argparse.Namespace) -> list[Figure
                 found = list(await ROWS[name].run(bench))
             except MissingTool as error:
                 found = [Figure(each, (), note=str(error)) for each in ROWS[name].quantities]
+            except (AssertionError, TimeoutError) as error:
+                # What the hub does wrong in one row is no reason to leave out the others.
+                why = str(error) or type(error).__name__
+                found = [Figure(q, (), note=why, broken=True) for q in ROWS[name].quantities]
             for figure in found:
                 say(f"  {figure.quantity.name}: {report.details(figure)}")
             say(f"  ({time.monotonic() - began:.0f} s)")

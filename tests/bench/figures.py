@@ -60,12 +60,14 @@ class Figure:
     Attributes:
         values: one of each repetition; empty: it could not be measured, `note` says why.
         details: the figures that the value was made of.
+        broken: what was measured did not do what it should.
     """
 
     quantity: Quantity
     values: Sequence[float]
     details: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    broken: bool = False
 
     @property
     def median(self) -> float | None:
@@ -73,6 +75,8 @@ class Figure:
 
     @property
     def verdict(self) -> Verdict:
+        if self.broken:
+            return Verdict.FAILED
         median = self.median
         return Verdict.MISSING if median is None else self.quantity.verdict(median)
 

@@ -71,7 +71,9 @@ def summary(stacks: Iterable[str], top: int = TOP) -> str:
         ("functions of the hub, with all they call", below),
     ):
         parts += ["", f"{title}:"]
-        parts += [f"{100 * n / total:5.1f} %  {name}" for name, n in counts.most_common(top)]
+        # What is in every sample only started the rest.
+        telling = [(name, n) for name, n in counts.most_common() if n < total]
+        parts += [f"{100 * n / total:5.1f} %  {name}" for name, n in telling[:top]]
     return "\n".join(parts) + "\n"
 
 

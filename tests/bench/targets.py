@@ -25,7 +25,7 @@ INTAKE = Quantity(
 )
 FAN_OUT = Quantity("one change to 500 receivers, CPU per push", Better.LOWER, "us", 250.0, 60.0)
 FEED_READS = Quantity(
-    "one change to 500 receivers, reads of objects in the database", Better.LOWER, "", 10.0, 3.0
+    "one change to 500 receivers, reads of objects in the database", Better.LOWER, "", 10.0, 4.0
 )
 PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
 WORKERS = Quantity(

@@ -56,7 +56,7 @@ FIRST_RETRY_S = 2.0
 LAST_RETRY_S = 600.0
 """Pauses after failures: the first, and the longest."""
 NOT_YET = timedelta(seconds=1)
-"""Until the directory of this process shows what the job is about."""
+"""Until the directory of this process shows what the job is about, or another one takes it."""
 
 
 class Unreadable(HubError):
@@ -127,9 +127,7 @@ class InboundCatchUp:
                     reading.add(group.create_task(self._work(job, stop)))
                     continue
                 waits = {stopping, *reading}
-                await asyncio.wait(
-                    waits, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait(waits, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
                 reading = {task for task in reading if not task.done()}
         stopping.cancel()
 
@@ -150,8 +148,12 @@ class InboundCatchUp:
     async def _turn(self, job: Job, stop: asyncio.Event) -> None:
         directory, now = self._directory(), self._clock.monotonic()
         platform = directory.platforms.get(job.platform_id)
-        if platform is None or (job.module, InterfaceRole.SENDER) not in platform.endpoints:
-            await self._store.release(job, NOT_YET, "not in the directory", restart=False)
+        announced = platform is not None and (
+            (job.module, InterfaceRole.SENDER) in platform.endpoints
+        )
+        if platform is None or not announced or job.module not in self._objects:
+            pause = NOT_YET * min(job.attempts, 60)
+            await self._store.release(job, pause, "not known to this process", restart=False)
             return
         turn = _Turn(job, platform, directory, stop, job.progress, now + TURN_S, now + KEEP_S)
         try:

@@ -100,10 +100,13 @@ async def request_catch_up(
     )
 
 
-async def request_first_lists(connection: Connection, platform_id: str) -> None:
-    """Have fetched all that a platform's owners have, as far as nothing is known of it yet; forget
-    what was to be fetched from interfaces that it does not announce any more."""
+async def forget_withdrawn_lists(connection: Connection, platform_id: str) -> None:
+    """Forget what was to be fetched from interfaces that a platform does not announce any more."""
     await connection.execute(SQL.forget_catch_ups, platform_id)
+
+
+async def request_first_lists(connection: Connection, platform_id: str) -> None:
+    """Have fetched all that a platform's owners have, as far as nothing is known of it yet."""
     await connection.execute(
         SQL.request_first_lists, platform_id, list(SHARED_MODULES), FIRST_LIST_AFTER
     )

@@ -21,6 +21,7 @@ from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.feed import request_backfills
+from ocpi_hub.store.liveness import request_first_lists
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.registration import permit_parties, remember_absence, wake_deliveries
 
@@ -128,6 +129,7 @@ class PlatformAdmin:
                 await connection.execute(SQL.set_page_limit, platform_id, page_limit or None)
             if catch_up is not None:
                 await connection.execute(SQL.set_catch_up, platform_id, catch_up)
+                await request_first_lists(connection, platform_id)
             await permit_parties(connection, platform_id, permit)
 
     async def remove(self, platform_id: PlatformId, *, force: bool) -> None:

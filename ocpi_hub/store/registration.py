@@ -21,7 +21,11 @@ from ocpi_hub.registration.protocols import (
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection, Database
-from ocpi_hub.store.liveness import request_catch_up, request_first_lists
+from ocpi_hub.store.liveness import (
+    forget_withdrawn_lists,
+    request_catch_up,
+    request_first_lists,
+)
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
 
@@ -252,6 +256,7 @@ class PostgresRegistrationStore:
             registration.offer_digest,
         )
         await connection.execute(SQL.delete_expired_tokens, platform_id)
+        await forget_withdrawn_lists(connection, platform_id)
         await request_first_lists(connection, platform_id)
         await wake_deliveries(connection, platform_id)
 

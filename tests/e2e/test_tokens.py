@@ -254,8 +254,8 @@ async def test_an_object_passes_store_and_relay_byte_for_byte(
     assert text in await texts(cpo)
     direct = await emsp.send("PUT", f"{OWN}/{uid}", text.encode(), to="NL*CPO")
     assert direct.codes == (201, 1000)
-    [arrived] = await pushed(roam, uid)
-    assert arrived["body"] == text
+    # The broadcast arrives as well, sooner or later.
+    assert {item["body"] for item in await pushed(roam, uid)} == {text}
 
 
 @pytest.mark.req("TY-05", "TF-21")

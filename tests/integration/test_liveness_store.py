@@ -20,8 +20,10 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.liveness import (
     PostgresCatchUpStore,
     PostgresLivenessStore,
+    forget_withdrawn_lists,
     request_first_lists,
 )
+from ocpi_hub.store.platform_admin import PlatformAdmin
 from tests.support.factories import CPO, EMSP
 from tests.support.postgres import make_settings
 from tests.support.stores import (
@@ -454,6 +456,18 @@ async def test_a_new_platform_is_read_in_full_once(
     assert await catch_up.claim() is None
 
 
+async def test_a_platform_that_is_to_catch_up_after_all_is_read_in_full(
+    catch_up: PostgresCatchUpStore, database: Database
+) -> None:
+    await insert_platform(database, HERE, modules=("tokens", "cdrs"))
+    admin = PlatformAdmin(database, overlap=OVERLAP)
+    await admin.configure(HERE, catch_up="none")
+    assert await value(database, "select count(*) from inbound_catch_up") == 0
+    await admin.configure(HERE, catch_up="pull")
+    await execute(database, "update inbound_catch_up set next_attempt_at = now()")
+    assert set(await _all_claimed(catch_up)) == {"tokens"}
+
+
 async def test_what_was_not_read_to_its_end_is_not_known(
     catch_up: PostgresCatchUpStore, database: Database
 ) -> None:
@@ -483,7 +497,8 @@ async def test_interfaces_that_are_not_announced_any_more_are_not_waited_for(
     await insert_platform(database, HERE, modules=("tokens", "tariffs"))
     await store.request_catch_up()
     await execute(database, "delete from endpoint where module = 'tokens'")
-    await _first_lists(database)
+    async with database.transaction() as connection:
+        await forget_withdrawn_lists(connection, HERE)
     assert await value(database, "select array_agg(module) from inbound_catch_up") == ["tariffs"]
 
 

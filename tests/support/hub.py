@@ -230,7 +230,9 @@ class HubProcess:
                 invited = await onboarding.invite(name)
             await party.register(invited.versions_url, invited.token)
             await eventually(
-                lambda: _lists_are_read(database, invited.platform_id), "its lists are read"
+                lambda: _lists_are_read(database, invited.platform_id),
+                "its lists are read",
+                within_s=60,
             )
         finally:
             await database.close()

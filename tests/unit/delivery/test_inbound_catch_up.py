@@ -219,12 +219,14 @@ async def test_a_list_that_cannot_be_read_is_tried_again_later(failure: Exchange
     assert error
 
 
-@pytest.mark.parametrize(("platform", "of"), [("p-unheard-of", "cdrs"), ("", "sessions")])
+@pytest.mark.parametrize(
+    ("platform", "of"),
+    [("p-unheard-of", "cdrs"), (MUTE.platform_id, "cdrs"), (PLATFORM.platform_id, "sessions")],
+)
 async def test_what_the_directory_does_not_show_yet_is_looked_at_again_soon(
     platform: str, of: str
 ) -> None:
-    platform_id = PlatformId(platform or MUTE.platform_id)
-    jobs, _, client = await run(answer(), store=OneJob(platform_id, module=of))
+    jobs, _, client = await run(answer(), store=OneJob(PlatformId(platform), module=of))
     assert (jobs.ended, client.requests) == ([], [])
     [(pause, _, restart)] = jobs.released
     assert (pause, restart) == (timedelta(seconds=1), False)

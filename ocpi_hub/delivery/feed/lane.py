@@ -35,6 +35,8 @@ from ocpi_hub.domain.party import Module
 
 MAX_WAITING = 5_000
 """Live changes that wait in memory for one lane."""
+MAX_TOLD = 1_000
+"""Locations a lane remembers to spare their receiver what waits of their EVSEs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,8 @@ class Lane:
             self._has(key, sent, taken.known)
         if location is not None:
             self._has(place, location, taken.known)
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()  # at worst something is sent that need not be
             self._told[place] = taken.known
 
     def _has(self, key: ObjectKey, position: int, known: int) -> None:

@@ -8,6 +8,7 @@ something is logged with the id of its key, whether it was carried out or not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ log = get_logger(__name__)
 OPENAPI = "/admin/openapi.json"
 MAX_IN_FLIGHT = 50
 """Admin requests that one process works on at a time."""
+READS_AT_ONCE = 2
+"""Requests of them that look something up at a time: partners need the database's connections."""
 MAX_BODY_BYTES = 64 * 1024
 READ_S = 10.0
 
@@ -57,6 +60,7 @@ class AdminApi:
         self._keys = keys
         self._clock = clock
         self._gate = Gate(MAX_IN_FLIGHT)
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._document = openapi_text(routes)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -167,7 +171,11 @@ class AdminApi:
             body = route.body.model_validate_json(raw or b"{}", strict=True)
         except ValidationError as error:
             raise invalid_model(error, list(route.body.model_fields)) from None
-        return await route.handler(Call(given, body, key))
+        call = Call(given, body, key)
+        if route.changes:
+            return await route.handler(call)
+        async with self._reads:
+            return await route.handler(call)
 
     def _log(self, request: web.Request, seen: _Seen, http_status: int, started: float) -> None:
         route = seen.route

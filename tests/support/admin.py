@@ -16,7 +16,6 @@ from ocpi_hub.admin.keys import KeySecret, Scope
 from ocpi_hub.assembly import Parts, Surroundings, Wrappers, assemble
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
-from ocpi_hub.server.http import HubRunner
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.secret_key import Keyring
@@ -82,7 +81,7 @@ async def admin_hub(database: Database, **overrides: Any) -> AsyncIterator[Admin
                 group.create_task(writer.run(writers_stop))
             for _, loop in parts.always:
                 group.create_task(loop(stop))
-            runner = HubRunner(parts.app, grace_s=1.0, keep_alive_s=5.0)
+            runner = web.AppRunner(parts.app, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()

@@ -153,8 +153,13 @@ class Service:
     async def _listen(self, app: web.Application) -> web.AppRunner | None:
         if self._listener is None:
             return None
+        settings = self._settings
         runner = HubRunner(
-            app, grace_s=self._settings.grace_s, keep_alive_s=self._settings.keep_alive_s
+            app,
+            SystemClock(),
+            grace_s=settings.grace_s,
+            keep_alive_s=settings.keep_alive_s,
+            read_s=settings.request_read_timeout_s,
         )
         await runner.setup()
         site = web.SockSite(

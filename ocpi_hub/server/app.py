@@ -37,6 +37,7 @@ from ocpi_hub.server.inbound import (
     read_target,
 )
 from ocpi_hub.server.limits import RateLimit
+from ocpi_hub.server.plain import HttpRequest, PlainResponse
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
@@ -103,7 +104,7 @@ class OcpiServer:
         self._gate = Gate(settings.max_requests_in_flight)
         self._rate = RateLimit(settings.rate_limit_rps, clock, lambda: keeper.processes)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: HttpRequest) -> PlainResponse:
         """Serve one request. Never raises but for cancellation."""
         started = self._clock.monotonic()
         exchange = _Exchange(headers.message_ids(request.headers))
@@ -122,7 +123,7 @@ class OcpiServer:
         self._record(request, exchange, reply, elapsed_s)
         return self._response(reply, exchange)
 
-    async def _serve(self, request: web.Request, exchange: _Exchange, started: float) -> Reply:
+    async def _serve(self, request: HttpRequest, exchange: _Exchange, started: float) -> Reply:
         target = exchange.target = read_target(request.raw_path)
         exchange.functional = _is_functional(target)
         if not self._keeper.fresh():
@@ -155,7 +156,7 @@ class OcpiServer:
 
     async def _functional(
         self,
-        request: web.Request,
+        request: HttpRequest,
         exchange: _Exchange,
         caller: Caller,
         body: bytes,
@@ -171,7 +172,7 @@ class OcpiServer:
             raise NotFound("This hub offers no such module in this version: see /ocpi/versions")
         return await handler(Inbound(message, caller.directory, started))
 
-    def _response(self, reply: Reply, exchange: _Exchange) -> web.Response:
+    def _response(self, reply: Reply, exchange: _Exchange) -> PlainResponse:
         """Ids always; routing headers on functional modules only (RT-01, RT-02, RT-16)."""
         all_headers = {**reply.headers, **headers.id_headers(exchange.ids)}
         if exchange.functional and exchange.platform is not None:
@@ -180,7 +181,7 @@ class OcpiServer:
         return _plain(reply, all_headers)
 
     def _record(
-        self, request: web.Request, exchange: _Exchange, reply: Reply, elapsed_s: float
+        self, request: HttpRequest, exchange: _Exchange, reply: Reply, elapsed_s: float
     ) -> None:
         """Requests of nobody known are not recorded: anybody could fill the table."""
         if exchange.platform is None:
@@ -208,7 +209,7 @@ class OcpiServer:
         )
 
     def _log(
-        self, request: web.Request, exchange: _Exchange, reply: Reply, elapsed_s: float
+        self, request: HttpRequest, exchange: _Exchange, reply: Reply, elapsed_s: float
     ) -> None:
         log.info(
             "request_served",
@@ -248,14 +249,18 @@ async def _as_envelope(
     except web.HTTPException:
         reply = error_reply(NotFound("There is no such path: see /ocpi/versions"), functional=False)
         ids = headers.id_headers(headers.message_ids(request.headers))
-        return _plain(reply, {**reply.headers, **ids})
+        return _for_library(_plain(reply, {**reply.headers, **ids}))
 
 
-def _plain(reply: Reply, all_headers: Mapping[str, str]) -> web.Response:
+def _plain(reply: Reply, all_headers: Mapping[str, str]) -> PlainResponse:
+    return PlainResponse(reply.http_status, {**all_headers, "Server": "ocpi-hub"}, reply.body)
+
+
+def _for_library(response: PlainResponse) -> web.Response:
     return web.Response(
-        status=reply.http_status,
-        body=reply.body,
-        headers={**all_headers, "Server": "ocpi-hub"},
+        status=response.status,
+        body=response.body,
+        headers=response.headers,
         content_type="application/json",
     )
 
@@ -285,6 +290,9 @@ def build_app(
     """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_as_envelope])
 
+    async def ocpi(request: web.Request) -> web.Response:
+        return _for_library(await server.handle(request))
+
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
@@ -298,7 +306,5 @@ def build_app(
     app[OCPI] = server.handle
     # `.` stands for no line break, and even a path with one gets its answer from us.
     app.router.add_route("*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected)
-    app.router.add_route(
-        "*", r"/{path:[\s\S]*}", server.handle, expect_handler=_continue_if_expected
-    )
+    app.router.add_route("*", r"/{path:[\s\S]*}", ocpi, expect_handler=_continue_if_expected)
     return app

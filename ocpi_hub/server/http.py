@@ -7,15 +7,16 @@ an Authorization header. Both are replaced here. Spec: 2.2.1 transport_and_forma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
+from ocpi_hub.clock import Clock
 from ocpi_hub.errors import ServerFault
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.status_codes import StatusCode
+from ocpi_hub.server.front import Front, Fronts, Serve
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -32,14 +33,12 @@ _UNREADABLE = (
 )
 
 
-OCPI: web.AppKey[Callable[[web.Request], Awaitable[web.StreamResponse]]] = web.AppKey("ocpi")
-"""What serves the partners. It finds its way itself, so the application's router, which costs as
-much as reading the request, is left out for it."""
-_OCPI_PATH = "/ocpi/"
+OCPI: web.AppKey[Serve] = web.AppKey("ocpi")
+"""What serves partners' plain requests, past the application's router."""
 
 
 class _Connection(web.RequestHandler):
-    """One connection of a client."""
+    """One connection of a client, read by the library."""
 
     def handle_error(
         self,
@@ -80,8 +79,23 @@ class _Connection(web.RequestHandler):
 
 
 class _HttpServer(web.Server):
-    def __call__(self) -> web.RequestHandler:
+    """Both kinds of connections: plain ones, and those of the library."""
+
+    fronts: Fronts
+
+    def beyond(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def __call__(self) -> web.RequestHandler:
+        # To those who listen, any protocol is good.
+        return cast(web.RequestHandler, Front(self.fronts))
+
+    def pre_shutdown(self) -> None:
+        self.fronts.close_idle()
+        super().pre_shutdown()
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        await asyncio.gather(self.fronts.shutdown(timeout or 0.0), super().shutdown(timeout))
 
 
 class HubRunner(web.AppRunner):
@@ -90,9 +104,18 @@ class HubRunner(web.AppRunner):
     Args:
         grace_s: seconds that running requests get at the end.
         keep_alive_s: seconds after which an idle connection is closed.
+        read_s: seconds within which a request has to arrive.
     """
 
-    def __init__(self, app: web.Application, *, grace_s: float, keep_alive_s: float) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        clock: Clock,
+        *,
+        grace_s: float,
+        keep_alive_s: float,
+        read_s: float,
+    ) -> None:
         options: dict[str, Any] = {
             "access_log": None,
             "keepalive_timeout": keep_alive_s,
@@ -103,20 +126,23 @@ class HubRunner(web.AppRunner):
             "lingering_time": LINGER_S,
         }
         super().__init__(app, handle_signals=False, shutdown_timeout=grace_s, **options)
+        self._clock = clock
+        self._keep_alive_s = keep_alive_s
+        self._read_s = read_s
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        ocpi = self.app[OCPI]
-
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            plain = request.raw_path.startswith(_OCPI_PATH) and "Expect" not in request.headers
-            if plain and isinstance(request, web.Request):
-                return await ocpi(request)
-            return await made.request_handler(request)
-
-        return _HttpServer(
-            handle,
+        server = _HttpServer(
+            made.request_handler,
             request_factory=made.request_factory,
             loop=asyncio.get_running_loop(),
             **self._kwargs,
         )
+        server.fronts = Fronts(
+            self.app[OCPI],
+            server.beyond,
+            self._clock,
+            keep_alive_s=self._keep_alive_s,
+            read_s=self._read_s,
+        )
+        return server

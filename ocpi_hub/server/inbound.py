@@ -35,6 +35,7 @@ from ocpi_hub.errors import (
     Unauthenticated,
 )
 from ocpi_hub.ocpi import headers
+from ocpi_hub.server.plain import HttpRequest, PlainRequest
 
 MAX_PARAMETERS = 50
 """Query parameters of a request."""
@@ -117,7 +118,7 @@ def read_target(raw_path: str) -> Target:
     return Target(segments, pairs, query)
 
 
-def read_authorization(request: web.Request) -> str | None:
+def read_authorization(request: HttpRequest) -> str | None:
     """The Authorization header.
 
     Raises:
@@ -187,7 +188,7 @@ def _permitted(caller: Caller) -> Caller:
 
 
 def read_message(
-    request: web.Request,
+    request: HttpRequest,
     target: Target,
     caller: Caller,
     ids: MessageIds,
@@ -224,7 +225,7 @@ def read_message(
     )
 
 
-def _sender(request: web.Request, caller: Caller) -> PartyId:
+def _sender(request: HttpRequest, caller: Caller) -> PartyId:
     own = sorted({held.party for held in caller.platform.roles if held.active})
     sender = headers.routing_pair(request.headers, headers.FROM_COUNTRY, headers.FROM_PARTY)
     if sender is None:
@@ -239,7 +240,7 @@ def _sender(request: web.Request, caller: Caller) -> PartyId:
     return sender
 
 
-async def read_body(request: web.Request, *, timeout_s: float, max_bytes: int) -> bytes:
+async def read_body(request: HttpRequest, *, timeout_s: float, max_bytes: int) -> bytes:
     """The body, decompressed.
 
     Raises:
@@ -247,6 +248,8 @@ async def read_body(request: web.Request, *, timeout_s: float, max_bytes: int) -
         MalformedJson: it broke off, or is not encoded as it says.
         Overloaded: it did not arrive in time; sending it again may help.
     """
+    if isinstance(request, PlainRequest):
+        return _decoded(request, request.body, max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             # The application limits what travels.
@@ -265,6 +268,12 @@ async def read_body(request: web.Request, *, timeout_s: float, max_bytes: int) -
             raise
         # How the library says that the client is gone.
         raise _broken_off() from None
+    return _decoded(request, body, max_bytes)
+
+
+def _decoded(request: HttpRequest, body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise BodyTooLarge(f"The body is larger than {max_bytes} bytes")
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     return body if encoding in ("", "identity") else _unpacked(body, encoding, max_bytes)
 

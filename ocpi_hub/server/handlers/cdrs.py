@@ -22,10 +22,9 @@ from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.verdict import Delivered
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
-from ocpi_hub.domain.objects import DirectedState, LastAnswer, ObjectKey
-from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
+from ocpi_hub.domain.objects import DirectedState, ObjectKey
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
 from ocpi_hub.errors import InvalidRequest, NotFound, ReceiverNotConnected, UnknownReceiver
-from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -37,6 +36,7 @@ from ocpi_hub.server.handlers.common import (
     page_asked,
     report_findings,
 )
+from ocpi_hub.server.handlers.directed import is_copy_for_scsp, refused_before
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.server.replies import ok, page_reply
 
@@ -117,7 +117,7 @@ class CdrsHandler:
         if not isinstance(target, ToParty):
             raise UnknownReceiver
         report_findings(parsed, message)
-        if _is_copy_for_scsp(target, payer, directory):
+        if is_copy_for_scsp(target, payer, directory):
             return await self._relay.pass_on(message, target)
         paying = _payer(message.sender, payer, target, directory)
         reason = hold_reason(cdr, self._holds)
@@ -149,7 +149,7 @@ class CdrsHandler:
             case JudgedBefore(state=DirectedState.DELIVERED):
                 return ok(message="The receiver already has this CDR", extra=location)
             case JudgedBefore(answer=answer):
-                return _refused_before(answer, receiver)
+                return refused_before(answer, receiver)
             case Kept(reason=reason):
                 return ok(http_status=201, message=reason, extra=location)
             case Conflicting():
@@ -164,11 +164,6 @@ class CdrsHandler:
         segments = (cdr.country_code, cdr.party_id, cdr.id)
         path = "/".join(quote(segment, safe="") for segment in segments)
         return f"{self._public_url}/ocpi/{message.version}/receiver/{RULE.module}/{path}"
-
-
-def _is_copy_for_scsp(target: ToParty, payer: PartyId, directory: Directory) -> bool:
-    """Copies to an SCSP are relayed, without custody (design: Directed objects)."""
-    return target.receiver != payer and Role.SCSP in directory.roles_of(target.receiver)
 
 
 def _payer(sender: PartyId, payer: PartyId, target: ToParty, directory: Directory) -> ToParty:
@@ -191,10 +186,3 @@ def _payer(sender: PartyId, payer: PartyId, target: ToParty, directory: Director
             f"cdr_token names {payer}, but the CDR is addressed to {target.receiver}"
         )
     return to_party(sender, payer, directory)
-
-
-def _refused_before(answer: LastAnswer | None, receiver: PartyId) -> Reply:
-    http = (answer and answer.http) or 200
-    code = (answer and answer.ocpi) or InvalidRequest.status_code
-    text = (answer and answer.message) or "The receiver refused this CDR"
-    return Reply(http, envelope(status_code=code, message=text), sender=receiver)

@@ -1,0 +1,153 @@
+"""Plain HTTP requests: read from bytes and answered with bytes, without a web framework.
+
+Most of what partners send is a small request on a kept connection, with all of its head and body at
+hand. That is read here. Whatever is unusual (no HTTP/1.1, chunked, `Expect`, `Upgrade`, a path that
+is not OCPI's, too large, broken) is `None` here and goes, untouched, to the library that knows all
+of HTTP (`server/front.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+import httptools
+from multidict import CIMultiDict, CIMultiDictProxy
+
+MAX_HEAD_BYTES = 16_384
+"""Bytes of a plain request's head."""
+MAX_BODY_BYTES = 65_536
+"""Bytes of a plain request's body."""
+MAX_HEADERS = 100
+
+_PATH = b"/ocpi/"
+_METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+_UNUSUAL = frozenset({"expect", "transfer-encoding", "upgrade", "trailer", "te"})
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class HttpRequest(Protocol):
+    """A request, whoever has read it.
+
+    `complete` is the body when all of it is at hand; else `read` waits for it.
+    """
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def raw_path(self) -> str: ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]: ...
+
+    @property
+    def transport(self) -> asyncio.BaseTransport | None: ...
+
+    async def read(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRequest:
+    """A plain request, complete."""
+
+    method: str
+    raw_path: str
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    transport: asyncio.BaseTransport | None
+
+    async def read(self) -> bytes:
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class PlainResponse:
+    """An answer. `body` is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def as_bytes(self, now: float, *, keep_alive: bool) -> bytes:
+        """What goes over the wire.
+
+        Args:
+            now: seconds since the epoch, for `Date`.
+        """
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        close = "" if keep_alive or "Connection" in self.headers else "Connection: close\r\n"
+        return (
+            f"HTTP/1.1 {self.status} {_REASONS.get(self.status, '')}\r\n{lines}{close}"
+            "Content-Type: application/json\r\n"
+            f"Content-Length: {len(self.body)}\r\nDate: {_date(int(now))}\r\n\r\n"
+        ).encode("utf-8", "surrogateescape") + self.body
+
+
+@functools.lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@dataclass(slots=True)
+class Head:
+    """The head of a plain request. Its parser's callbacks fill it.
+
+    Attributes:
+        size: bytes of the head.
+        length: bytes of the body.
+    """
+
+    size: int
+    method: str = ""
+    raw_path: str = ""
+    length: int = 0
+    keep_alive: bool = True
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    parser: httptools.HttpRequestParser | None = None
+
+    def on_headers_complete(self) -> None:
+        if self.parser is not None:  # who forgets at the end of a message
+            self.keep_alive = self.parser.should_keep_alive()
+
+    def on_url(self, url: bytes) -> None:
+        if self.raw_path or not url.startswith(_PATH):
+            raise ValueError
+        self.raw_path = url.decode("utf-8", "surrogateescape")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+
+    def request(self, body: bytes, transport: asyncio.BaseTransport | None) -> PlainRequest:
+        return PlainRequest(
+            self.method, self.raw_path, CIMultiDictProxy(self.headers), body, transport
+        )
+
+
+def read_head(head: bytes) -> Head | None:
+    """The head of a request; None when it is not plain.
+
+    Args:
+        head: all of it, up to and including the empty line.
+    """
+    read = Head(len(head))
+    parser = read.parser = httptools.HttpRequestParser(read)
+    try:
+        parser.feed_data(head)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    method = _METHODS.get(parser.get_method())
+    if method is None or not read.raw_path or parser.get_http_version() != "1.1":
+        return None
+    if len(read.headers) > MAX_HEADERS or not _UNUSUAL.isdisjoint(map(str.lower, read.headers)):
+        return None
+    length = read.headers.get("Content-Length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        return None
+    read.method, read.length, read.parser = method, int(length), None
+    return read

@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answer_url import AnswerUrl, AnswerUrlStore
@@ -244,5 +244,8 @@ def _new_id() -> str:
 def _is_below(url: str, base: str) -> bool:
     """Whether a URL leads to the same server as `base`, and below its path."""
     one, other = urlsplit(url), urlsplit(base)
-    same = (one.scheme, one.netloc.lower()) == (other.scheme, other.netloc.lower())
-    return same and f"{one.path}/".startswith(f"{other.path}/")
+    return _server(one) == _server(other) and f"{one.path}/".startswith(f"{other.path}/")
+
+
+def _server(url: SplitResult) -> tuple[str | None, int]:
+    return url.hostname, url.port or (443 if url.scheme == "https" else 80)

@@ -25,6 +25,11 @@ CPO_SIDE = frozenset({Role.CPO, Role.NAP})
 EMSP_SIDE = frozenset({Role.EMSP, Role.NSP, Role.OTHER, Role.NAP, Role.SCSP})
 """The two sides of a relation: who offers charging data, and who uses it."""
 
+DELEGATING_SIDE, DELEGATED_SIDE = frozenset({Role.EMSP, Role.OTHER}), frozenset({Role.SCSP})
+"""An eMSP may leave charging profiles to an SCSP. Spec: 2.2.1 mod_charging_profiles_toplogies."""
+
+_SIDES = ((CPO_SIDE, EMSP_SIDE), (DELEGATING_SIDE, DELEGATED_SIDE))
+
 
 class CredentialsKind(StrEnum):
     """What a credentials token opens."""
@@ -140,10 +145,18 @@ class Directory:
         return self.relations.get((cpo, emsp)) or Relation(cpo, emsp, self.default_relation)
 
     def related(self, one: PartyId, other: PartyId) -> bool:
-        """Whether two parties may exchange anything, whichever of them is the CPO (D-5)."""
+        """Whether two parties may exchange anything, whichever of them is the CPO (D-5).
+
+        An SCSP may work with an eMSP too, which then stands where the CPO stands.
+        """
         return any(
-            self.relation(cpo, emsp).mode is not RelationMode.NONE
-            for cpo, emsp in ((one, other), (other, one))
-            if not self.roles_of(cpo).isdisjoint(CPO_SIDE)
-            and not self.roles_of(emsp).isdisjoint(EMSP_SIDE)
+            self.relation(offering, using).mode is not RelationMode.NONE
+            for offering, using in ((one, other), (other, one))
+            if self._may_work_for(offering, using)
+        )
+
+    def _may_work_for(self, offering: PartyId, using: PartyId) -> bool:
+        offered, used = self.roles_of(offering), self.roles_of(using)
+        return any(
+            not offered.isdisjoint(offers) and not used.isdisjoint(uses) for offers, uses in _SIDES
         )

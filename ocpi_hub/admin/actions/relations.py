@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
-from ocpi_hub.directory.snapshot import CPO_SIDE, EMSP_SIDE, Directory
+from ocpi_hub.directory.snapshot import (
+    CPO_SIDE,
+    DELEGATED_SIDE,
+    DELEGATING_SIDE,
+    EMSP_SIDE,
+    Directory,
+)
 from ocpi_hub.domain.party import PartyId, Role
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.platform_admin import RelationChange
@@ -31,7 +37,9 @@ def _check_sides(directory: Directory, cpo: PartyId, emsp: PartyId) -> None:
     """
     if cpo == emsp:
         raise OperatorError("a relation has two different parties")
-    for party, side, word in ((cpo, CPO_SIDE, "CPO"), (emsp, EMSP_SIDE, "eMSP")):
+    delegated = not directory.roles_of(emsp).isdisjoint(DELEGATED_SIDE)
+    first = CPO_SIDE | DELEGATING_SIDE if delegated else CPO_SIDE
+    for party, side, word in ((cpo, first, "CPO"), (emsp, EMSP_SIDE, "eMSP")):
         roles: frozenset[Role] = directory.roles_of(party)
         if not roles:
             log.warning("party_not_on_board", party=str(party), remedy="see platform list")

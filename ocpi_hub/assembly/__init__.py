@@ -51,6 +51,7 @@ def assemble(around: Surroundings) -> Parts:
         always=(
             ("directory", keeper.run),
             ("liveness", delivery.liveness.run),
+            ("token-cache", stores.token_cache.run),
             ("errands", delivery.errands.run),
             ("message-days", stores.message_days.run),
             ("pulse", heart.run),
@@ -81,6 +82,7 @@ def _writers(stores: Stores) -> tuple[Writer, ...]:
     return (
         stores.shared.changes,
         stores.custody.intakes,
+        stores.sessions.changes,
         stores.custody.reports,
         stores.decisions.decisions,
         stores.tokens.questions,

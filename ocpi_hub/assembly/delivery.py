@@ -21,10 +21,12 @@ from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.listed import ListedObjects
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
+from ocpi_hub.delivery.listed_sessions import ListedSessions
 from ocpi_hub.delivery.listed_shared import ListedShared
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.relay import Relay
+from ocpi_hub.delivery.session_delivery import SessionDelivery
 from ocpi_hub.delivery.tombstones import Tombstones
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
@@ -89,6 +91,9 @@ class Delivery:
             per_receiver=settings.max_in_flight_per_receiver,
             refused=self.liveness.missed,
         )
+        self.sessions = SessionDelivery(
+            stores.sessions, self.directed, clock, wait_s=settings.custody_wait_s
+        )
         self.catch_up = InboundCatchUp(
             stores.catch_up,
             self._listed(settings, stores),
@@ -134,6 +139,12 @@ class Delivery:
             self.custody,
             max_depth=settings.max_json_depth,
             holds=self.holds,
+            found=self.directed.wake,
+        )
+        listed[Module.SESSIONS.value] = ListedSessions(
+            stores.sessions,
+            max_depth=settings.max_json_depth,
+            max_bytes=settings.max_object_bytes,
             found=self.directed.wake,
         )
         return listed

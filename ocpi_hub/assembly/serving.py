@@ -28,6 +28,7 @@ from ocpi_hub.server.handlers.commands import CommandsHandler
 from ocpi_hub.server.handlers.common import Limits
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.handlers.locations import LocationsHandler
+from ocpi_hub.server.handlers.sessions import SessionsHandler
 from ocpi_hub.server.handlers.shared import Services
 from ocpi_hub.server.handlers.tariffs import TariffsHandler
 from ocpi_hub.server.handlers.tokens import TokensHandler
@@ -83,7 +84,7 @@ def _handlers(
     )
     authorizer = Authorizer(
         AskByRelay(delivery.relay),
-        stores.tokens,
+        stores.token_cache,
         CountedDecisions(stores.decisions, instruments),
         settings=settings,
         clock=around.clock,
@@ -109,6 +110,14 @@ def _handlers(
         Module.LOCATIONS.value: LocationsHandler(services),
         Module.TARIFFS.value: TariffsHandler(services),
         Module.TOKENS.value: TokensHandler(services, authorizer),
+        Module.SESSIONS.value: SessionsHandler(
+            delivery.sessions,
+            stores.sessions,
+            delivery.relay,
+            delivery.links,
+            limits,
+            public_url,
+        ),
         Module.CDRS.value: CdrsHandler(
             delivery.directed,
             delivery.custody,

@@ -21,7 +21,9 @@ from ocpi_hub.store.message_days import MessageDays
 from ocpi_hub.store.messages import PostgresMessageWriter
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.renewal import PostgresRenewalStore
+from ocpi_hub.store.sessions import PostgresSessionStore
 from ocpi_hub.store.shared import PostgresSharedStore
+from ocpi_hub.store.token_cache import TokenCache
 from ocpi_hub.store.tombstones import PostgresTombstoneStore
 
 CHECK_AGAIN_S = 60.0
@@ -60,6 +62,9 @@ class Stores:
             ),
             **batches,
         )
+        self.sessions = PostgresSessionStore(
+            database, lease=timedelta(seconds=settings.lease_s), **batches
+        )
         self.feed = PostgresFeedStore(
             database, gap_lease=timedelta(seconds=settings.lease_s), **batches
         )
@@ -68,6 +73,9 @@ class Stores:
         )
         self.decisions = PostgresDecisionStore(database, **batches)
         self.tokens = PostgresTokenLookup(database, **batches)
+        self.token_cache = TokenCache(
+            self.tokens, database, around.clock, most=settings.token_cache_rows
+        )
         self.liveness = PostgresLivenessStore(
             database,
             check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),

@@ -81,10 +81,10 @@ class DirectedDelivery:
         attempt_s: seconds one attempt may take; shorter than the lease.
         rest_s: seconds in which this process does not try a silent receiver within requests.
         per_receiver: attempts under way at one receiver by this process's worker.
-        refused: called when an object could not be taken into custody now.
 
     Attributes:
         attempts: makes the attempts, and knows which receivers were silent a moment ago.
+        refused: called when an object could not be taken into custody now.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class DirectedDelivery:
         self._wait_s = wait_s
         self._poll_s = poll_s
         self._per_receiver = per_receiver
-        self._refused = refused
+        self.refused = refused
         self._busy: Counter[PartyId] = Counter()
         self._watches: dict[ObjectKey, _Watch] = {}
         self._wake = asyncio.Event()
@@ -141,7 +141,7 @@ class DirectedDelivery:
         try:
             taken = await self._store.take_in(intake)
         except (StoreUnavailable, Overloaded):
-            self._refused()
+            self.refused()
             raise
         if taken.attempt is not None:
             return await self._attempt_now(taken.attempt, platform, deadline)

@@ -2,8 +2,8 @@
 
 Owners do not retry. When the hub was down, or a platform was away, the hub reads the owner's lists
 from the last contact on, with some overlap; the whole lists when a platform is new. What is known
-already changes nothing. CDRs found enter custody like any other and are delivered by the worker;
-shared objects are written like a broadcast push, and the feed passes on what changed.
+already changes nothing. CDRs and sessions found enter custody like any other and are delivered by
+the worker; shared objects are written like a broadcast push, and the feed passes on what changed.
 
 Lists are read in turns of `TURN_S`, `READERS` at a time: after its turn a list goes on behind the
 others, so that a long or slow one holds up nobody else's. Where to go on is stored page by page,
@@ -40,7 +40,7 @@ log = get_logger(__name__)
 
 SHARED_MODULES = (Module.TOKENS.value, Module.LOCATIONS.value, Module.TARIFFS.value)
 """Modules of which a new platform's lists are read in full: current state, not history."""
-MODULES = (*SHARED_MODULES, Module.CDRS.value)
+MODULES = (*SHARED_MODULES, Module.SESSIONS.value, Module.CDRS.value)
 """Modules that are fetched."""
 
 MAX_PAGES = 100_000

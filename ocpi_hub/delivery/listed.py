@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import PartyId, Platform
-from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.errors import InvalidRequest, ReceiverNotConnected, UnknownReceiver
 from ocpi_hub.ocpi.json_text import elements, members
 
 
@@ -53,6 +53,21 @@ def require_own(owner: PartyId, platform: Platform) -> None:
     """
     if all(held.party != owner for held in platform.roles if held.active):
         raise InvalidRequest(f"{owner} is not a party of this platform")
+
+
+def receiving_platform(receiver: PartyId, owner: PartyId, directory: Directory) -> Platform:
+    """The platform of the receiver of a directed object, whatever state it is in.
+
+    Raises:
+        UnknownReceiver: nobody has this party id.
+        ReceiverNotConnected: owner and receiver have no relation.
+    """
+    platform = directory.platform_of(receiver)
+    if platform is None:
+        raise UnknownReceiver(f"this hub does not know {receiver}")
+    if not directory.related(owner, receiver):
+        raise ReceiverNotConnected(f"{owner} and {receiver} have no relation")
+    return platform
 
 
 def data_elements(body: bytes) -> list[str]:

@@ -14,17 +14,11 @@ from collections.abc import Callable
 
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
-from ocpi_hub.delivery.listed import Listed, Source, require_own
+from ocpi_hub.delivery.listed import Listed, Source, receiving_platform, require_own
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
-from ocpi_hub.errors import (
-    OcpiError,
-    ReceiverNotConnected,
-    StoreError,
-    StoreUnavailable,
-    UnknownReceiver,
-)
+from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -79,7 +73,7 @@ class ListedCdrs:
         owner = PartyId(cdr.country_code, cdr.party_id)
         require_own(owner, platform)
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
-        receiving = _platform_of(payer, owner, directory)
+        receiving = receiving_platform(payer, owner, directory)
         reason = hold_reason(cdr, self._holds)
         pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         start = Start.WAIT if pushable else Start.PULL
@@ -95,18 +89,3 @@ class ListedCdrs:
             reason=reason,
             resend=False,
         )
-
-
-def _platform_of(receiver: PartyId, owner: PartyId, directory: Directory) -> Platform:
-    """The receiver's platform, whatever state it is in.
-
-    Raises:
-        UnknownReceiver: nobody has this party id.
-        ReceiverNotConnected: owner and receiver have no relation.
-    """
-    platform = directory.platform_of(receiver)
-    if platform is None:
-        raise UnknownReceiver(f"this hub does not know {receiver}")
-    if not directory.related(owner, receiver):
-        raise ReceiverNotConnected(f"{owner} and {receiver} have no relation")
-    return platform

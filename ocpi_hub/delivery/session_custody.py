@@ -41,6 +41,8 @@ from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.ocpi.session_text import appended_periods
 
+MARK_BYTES: Final = 33
+"""Of the mark of a change."""
 MAX_MARKS: Final = 100
 """Changes at one `last_updated` that are told apart; of more, the oldest are forgotten."""
 
@@ -165,7 +167,7 @@ def take_change(
         return _begun(Arrival.CREATED, _new_row(change, now), change, now, lease)
     if change.last_updated < row.last_updated:
         return Taken(Arrival.STALE, row)
-    if change.last_updated == row.last_updated and (change.listed or _is_applied(row, change)):
+    if change.last_updated == row.last_updated and (change.listed or is_applied(row, change)):
         return _again(row, change, now, lease)
     text = _text_after(row, change)
     read = change.read(text)
@@ -179,7 +181,8 @@ def is_clean(row: DirectedObject) -> bool:
     return row.state is DirectedState.DELIVERED and row.sent_version == row.version
 
 
-def _is_applied(row: DirectedObject, change: SessionChange) -> bool:
+def is_applied(row: DirectedObject, change: SessionChange) -> bool:
+    """Whether a change of the very moment of the text that is kept is in it already."""
     same = not change.partial and fingerprint(change.body) == row.fingerprint
     return same or change.mark in row.applied
 

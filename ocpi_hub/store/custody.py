@@ -6,7 +6,7 @@ The rules are `delivery/custody.py`; here they are applied to locked rows.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -25,15 +25,17 @@ from ocpi_hub.delivery.custody import (
     judge_repeat,
     settle,
 )
+from ocpi_hub.delivery.session_custody import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.session_rows import marks, store_changed
 from ocpi_hub.store.shared import page_of
 from ocpi_hub.store.writer import BatchWriter
 
@@ -233,8 +235,10 @@ class PostgresCustodyStore:
                 key, attempt_id = key_columns(report.attempt.key), report.attempt.attempt_id
                 jitter = random.random()  # noqa: S311 - jitter is no secret
                 doubt = attempt_id in doubted
-                rows[key] = settle(rows[key], report, now, self._patience, jitter, doubted=doubt)
+                rule = settle_session if report.attempt.key.module == Module.SESSIONS else settle
+                rows[key] = rule(rows[key], report, now, self._patience, jitter, doubted=doubt)
                 doubted.discard(attempt_id)
+            await _store_other_versions(connection, map(directed_object, locked), rows)
             settled = [_settled_row(rows[key]) for key in keys]
             await connection.execute(SQL.store_settled, *columns(settled, 16))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
@@ -308,7 +312,23 @@ def directed_object(row: asyncpg.Record) -> DirectedObject:
         receiver_location=row["receiver_location"],
         reason=row["reason"],
         refused_after_ack=row["refused_after_ack"],
+        applied=marks(row["applied"]),
     )
+
+
+async def _store_other_versions(
+    connection: Connection,
+    before: Iterable[DirectedObject],
+    after: Mapping[KeyColumns, DirectedObject],
+) -> None:
+    """Sessions of which a verdict changed more than their state."""
+    moved = [
+        after[key_columns(row.key)]
+        for row in before
+        if after[key_columns(row.key)].version != row.version
+    ]
+    if moved:
+        await store_changed(connection, moved)
 
 
 def _first_state(start: Start) -> DirectedState:

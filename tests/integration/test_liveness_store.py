@@ -154,7 +154,7 @@ async def test_return_is_noticed_once_and_catches_up_from_the_last_contact(
     catch_up: PostgresCatchUpStore,
     database: Database,
 ) -> None:
-    await insert_platform(database, HERE, modules=("cdrs", "sessions"), online=False)
+    await insert_platform(database, HERE, modules=("cdrs", "commands"), online=False)
     before = await last_contact(database)
     # A process that has not heard of the absence yet must not move the beginning of the catch-up.
     await second.note_contacts({HERE: 0.0})
@@ -411,7 +411,7 @@ async def _knows(database: Database, module: str) -> None:
 async def test_downtime_asks_for_every_module_and_from_the_beginning_where_nothing_is_known(
     store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
 ) -> None:
-    await insert_platform(database, HERE, modules=(*SHARED, "cdrs", "sessions"))
+    await insert_platform(database, HERE, modules=(*SHARED, "cdrs", "commands"))
     await _knows(database, "locations")
     await store.request_catch_up()
     jobs = await _all_claimed(catch_up)

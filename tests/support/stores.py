@@ -16,6 +16,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.sessions import PostgresSessionStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.writer import BatchWriter
 from tests.support.factories import CPO, EMSP
@@ -52,6 +53,16 @@ async def custody_store(
         database, lease=lease, patience=patience, batch_rows=1000, batch_queue_rows=20_000
     )
     async with writing(store.intakes, store.reports):
+        yield store
+
+
+@asynccontextmanager
+async def session_store(
+    database: Database, *, lease: timedelta = LEASE
+) -> AsyncIterator[PostgresSessionStore]:
+    """A store of sessions of one process."""
+    store = PostgresSessionStore(database, lease=lease, batch_rows=1000, batch_queue_rows=20_000)
+    async with writing(store.changes):
         yield store
 
 

@@ -250,7 +250,7 @@ where (d.module, d.country_code, d.party_id, d.object_id)
 -- object is as new as its way to the receiver, see visible_from. At most $8 objects and $9 bytes, yet
 -- one object at least; `found` exceeds their number when there are more.
 with found as (
-    select serial, body, bytes
+    select serial, version, body, bytes
     from directed_object
     where module = $1
         and (receiver_country_code, receiver_party_id) = ($2, $3)
@@ -262,11 +262,11 @@ with found as (
     offset $7
     limit $8 + 1),
 weighed as (
-    select serial, body, count(*) over () as found, row_number() over up_to_here as number,
+    select serial, version, body, count(*) over () as found, row_number() over up_to_here as number,
         sum(bytes) over up_to_here as bytes
     from found
     window up_to_here as (order by serial rows unbounded preceding))
-select serial, body, found
+select serial, version, body, found
 from weighed
 where number <= $8 and (number = 1 or $9::bigint is null or bytes <= $9)
 order by serial;

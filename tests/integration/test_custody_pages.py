@@ -215,7 +215,7 @@ async def test_a_page_of_shared_objects_follows_the_list_index(database: Databas
     async with database.transaction() as connection:
         page = await _plan(
             connection, SHARED_SQL.page,
-            "tokens", "NL*CPO", ["DE"], ["MSP"], 40_000, None, None, 0, 1000, None,
+            "tokens", "NL*CPO", ["DE"], ["MSP"], 40_000, None, None, 0, 1000, None, False,
         )  # fmt: skip
     assert "shared_object_list" in page, page
     assert "Sort" not in page, page

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ocpi_hub.delivery.feed.evses import ASK_AGAIN, PATIENCE
+from ocpi_hub.delivery.feed.evses import PATIENCE
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.delivery.feed.worker import FeedWorker
 from ocpi_hub.delivery.shared import Change, Changed
@@ -208,11 +208,6 @@ async def test_a_receiver_that_takes_no_evse_gets_locations(scene: Scene, refusa
         alone = [push for push in scene.receivers.pushes if len(push.path) == 4]
         assert len(alone) == PATIENCE, "it is not asked again and again"
         assert await value(scene.store._database, "select count(*) from lane_gap") == 0
-        scene.receivers.fate = taken
-        for second in range(100, 100 + ASK_AGAIN + 1):
-            await scene.set("L1", "E1", second, f"S{second}")
-            await scene.told()
-        assert len(scene.receivers.of("L1", "E1")) > 1, "now and then it is"
 
 
 async def test_one_location_that_is_refused_blocks_no_other(scene: Scene) -> None:

@@ -104,6 +104,7 @@ class Settings(BaseSettings):
 
     batch_rows: int = Field(1000, ge=1, le=5000)
     batch_queue_rows: int = Field(20_000, ge=1)
+    token_cache_rows: int = Field(20_000, ge=0)
 
     message_retention_days: int = Field(30, ge=1, le=3650)
     message_queue_rows: int = Field(10_000, ge=1)

@@ -49,8 +49,15 @@ class Stores:
             database, around.keyring, overlap=timedelta(seconds=settings.catch_up_overlap_s)
         )
         self.renewal = PostgresRenewalStore(database)
+        self.tokens = PostgresTokenLookup(database, **batches)
+        self.token_cache = TokenCache(
+            self.tokens, database, around.clock, most=settings.token_cache_rows
+        )
         self.shared = PostgresSharedStore(
-            database, relay_time=timedelta(seconds=settings.lease_s), **batches
+            database,
+            relay_time=timedelta(seconds=settings.lease_s),
+            changed=self.token_cache.forget,
+            **batches,
         )
         self.custody = PostgresCustodyStore(
             database,
@@ -72,10 +79,6 @@ class Stores:
             database, lease=timedelta(seconds=settings.lease_s)
         )
         self.decisions = PostgresDecisionStore(database, **batches)
-        self.tokens = PostgresTokenLookup(database, **batches)
-        self.token_cache = TokenCache(
-            self.tokens, database, around.clock, most=settings.token_cache_rows
-        )
         self.liveness = PostgresLivenessStore(
             database,
             check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),

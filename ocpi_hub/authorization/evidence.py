@@ -61,7 +61,7 @@ class Recorder:
         if record.decided_by is not DecidedBy.EMSP:
             self._log("authorization_decided", record)
         try:
-            committed = self._sink.record(record)
+            committed = self._sink.record(record, awaited=isinstance(final, AnswerFromStore))
         except Overloaded:
             self._log("authorization_evidence_lost", record)
             return

@@ -117,8 +117,11 @@ class DecisionRecord:
 class EvidenceSink(Protocol):
     """Where decisions are recorded."""
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         """Queue a record; the future is done when it is committed.
+
+        Args:
+            awaited: false: nobody waits for the commit, which may take its time.
 
         Raises:
             Overloaded: there is no room for more.

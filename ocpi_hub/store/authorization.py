@@ -92,8 +92,8 @@ class PostgresDecisionStore:
             keep_trying=True,
         )
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
-        return self.decisions.enqueue(decision)
+    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
+        return self.decisions.enqueue(decision, patient=not awaited)
 
     async def list_decisions(
         self, limit: int, filters: DecisionFilter | None = None

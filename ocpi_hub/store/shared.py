@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,20 @@ class PostgresSharedStore:
     Args:
         relay_time: how long the request that brings an addressed object has to relay it, before
             the feed takes it over.
+        changed: told the key of each object that was, or may have been, written.
     """
 
     def __init__(
-        self, database: Database, *, relay_time: timedelta, batch_rows: int, batch_queue_rows: int
+        self,
+        database: Database,
+        *,
+        relay_time: timedelta,
+        batch_rows: int,
+        batch_queue_rows: int,
+        changed: Callable[[ObjectKey], None] = lambda _key: None,
     ) -> None:
         self._database = database
+        self._changed = changed
         self._relay_time = relay_time
         self.changes: BatchWriter[Change | Deletion, Changed | InvalidRequest] = BatchWriter(
             "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
@@ -69,7 +77,10 @@ class PostgresSharedStore:
         return await self._submit(deletion)
 
     async def _submit(self, change: Change | Deletion) -> Changed:
-        changed = await self.changes.submit(change)
+        try:
+            changed = await self.changes.submit(change)
+        finally:
+            self._changed(change.key)  # in doubt too: without an answer it may be stored
         if isinstance(changed, InvalidRequest):
             raise changed
         return changed

@@ -1,8 +1,10 @@
 """The batching writer: many requests, one transaction.
 
 What arrives while a batch commits forms the next batch, so batches grow with the load and a lone
-write waits for nothing (no timer). A batch that fails because of its content is written again row
-by row, so that one bad row costs nobody else anything. Each kind of write has a writer of its own.
+write waits for nothing. Only rows that nobody waits for gather for a moment first: a transaction
+for each of them would cost more than they do. A batch that fails because of its content is written
+again row by row, so that one bad row costs nobody else anything. Each kind of write has a writer of
+its own.
 
 The result of `submit` means: committed. A caller that is cancelled does not take its row back.
 """
@@ -29,6 +31,9 @@ WriteBatch = Callable[[Sequence[Row]], Awaitable[Sequence[Result]]]
 Raises StoreUnavailable when nothing is known to be written, anything else for a row's fault."""
 
 RETRY_S = 0.5
+
+GATHER_S = 0.1
+"""Seconds in which rows gather that nobody waits for."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ class BatchWriter(Generic[Row, Result]):
         self._keep_trying = keep_trying
         self._queue: deque[_Waiting[Row, Result]] = deque()
         self._wake = asyncio.Event()
+        self._gathering: asyncio.TimerHandle | None = None
         self._closed = False
 
     @property
@@ -82,35 +88,49 @@ class BatchWriter(Generic[Row, Result]):
         """
         return await asyncio.shield(self.enqueue(row))
 
-    def enqueue(self, row: Row) -> asyncio.Future[Result]:
+    def enqueue(self, row: Row, *, patient: bool = False) -> asyncio.Future[Result]:
         """Queue a row; the future is done when it is committed.
+
+        Args:
+            patient: nobody waits for it: others may come along first.
 
         Raises:
             Overloaded: see `submit`.
         """
         if self._closed or len(self._queue) >= self._max_queued:
             raise Overloaded(f"The hub has no room for more {self.name} now; try again shortly")
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
         self._queue.append(_Waiting(row, done))
-        self._wake.set()
+        if not patient or len(self._queue) >= self._max_rows:
+            self._wake.set()
+        elif self._gathering is None and not self._wake.is_set():
+            self._gathering = loop.call_later(GATHER_S, self._gathered)
         return done
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._wake.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write until `stop` is set and the queue is empty, then refuse further rows."""
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while True:
-                if self._queue:
-                    await self._write_next(stop)
-                elif stop.is_set():
-                    return
-                else:
+                if self._wake.is_set() or stop.is_set():
                     self._wake.clear()
+                    while self._queue:
+                        await self._write_next(stop)
+                    if stop.is_set():
+                        return
+                else:
                     waking = asyncio.ensure_future(self._wake.wait())
                     await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
                     waking.cancel()
         finally:
             stopping.cancel()
+            if self._gathering is not None:
+                self._gathering.cancel()
             self._closed = True
             self._abandon()
 

@@ -15,6 +15,6 @@ class CountedDecisions:
         self._sink = sink
         self._instruments = instruments
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         self._instruments.decided(decision)
-        return self._sink.record(decision)
+        return self._sink.record(decision, awaited=awaited)

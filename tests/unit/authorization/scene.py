@@ -282,7 +282,7 @@ class Evidence:
     refuses: Exception | None = None
     records: list[DecisionRecord] = field(default_factory=list)
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         if self.refuses is not None:
             raise self.refuses
         self.records.append(decision)

@@ -1,0 +1,167 @@
+"""Tokens in memory: never older than the feed says."""
+
+from __future__ import annotations
+
+import pytest
+
+from ocpi_hub.authorization.protocols import KnownToken
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import StoreError
+from ocpi_hub.store.authorization import PostgresTokenLookup
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.token_cache import CONFIRMED_S, KEPT_S, PAGE, TokenCache
+from tests.integration.test_authorization_store import CPO, EMSP, lookup, put_token
+from tests.support.directory import ManualClock
+
+__all__ = ["lookup"]
+
+
+class Scene:
+    """A cache over the real look-up, whose questions are counted."""
+
+    def __init__(self, database: Database, lookup: PostgresTokenLookup, most: int = 100) -> None:
+        self.clock = ManualClock()
+        self.cache = TokenCache(lookup, database, self.clock, most=most)
+        self._lookup = lookup
+        self.asked = 0
+        original = lookup.questions.enqueue
+
+        def counted(row: object, **options: bool) -> object:
+            self.asked += 1
+            return original(row, **options)  # type: ignore[arg-type] # passed on as it came
+
+        lookup.questions.enqueue = counted  # type: ignore[method-assign,assignment] # counts
+
+    async def texts(self, uid: str = "04a1", cpo: PartyId = CPO) -> list[str]:
+        return [token.body for token in await self.tokens(uid, cpo)]
+
+    async def tokens(self, uid: str = "04a1", cpo: PartyId = CPO) -> list[KnownToken]:
+        return list(await self.cache.find(uid, "RFID", cpo))
+
+
+@pytest.fixture
+async def scene(database: Database, lookup: PostgresTokenLookup) -> Scene:
+    made = Scene(database, lookup)
+    await made.cache.follow()
+    return made
+
+
+async def test_the_same_token_is_read_once_whatever_the_case_of_its_uid(
+    database: Database, scene: Scene
+) -> None:
+    text = await put_token(database)
+    await scene.cache.follow()
+    assert [await scene.texts("04a1"), await scene.texts("04A1")] == [[text]] * 2
+    assert scene.asked == 1
+    assert await scene.texts("04a1", PartyId("BE", "CPO")) == [text]
+    assert scene.asked == 2
+
+
+async def test_a_change_is_seen_after_the_next_look_at_the_feed(
+    database: Database, scene: Scene
+) -> None:
+    await put_token(database)
+    await scene.cache.follow()
+    await scene.texts()
+    async with database.connection() as connection:
+        await connection.execute(
+            """update shared_object set position = nextval('shared_object_position'),
+                   body = '{"uid":"04A1","valid":false}'"""
+        )
+    await scene.cache.follow()
+    assert [token.valid for token in await scene.tokens()] == [False]
+
+
+async def test_an_unknown_token_that_arrives_is_found(database: Database, scene: Scene) -> None:
+    assert await scene.texts() == []
+    text = await put_token(database)
+    await scene.cache.follow()
+    assert await scene.texts() == [text]
+
+
+async def test_what_was_read_while_a_change_arrived_is_not_kept(
+    database: Database, scene: Scene
+) -> None:
+    await put_token(database)
+    await scene.cache.follow()
+    asked = scene.cache.find("04a1", "RFID", CPO)
+    scene.cache.forget(ObjectKey("tokens", EMSP, "04A1", "RFID"))
+    await asked
+    await scene.texts()
+    assert scene.asked == 2
+
+
+async def test_nothing_is_answered_from_memory_while_the_feed_is_silent(
+    database: Database, scene: Scene
+) -> None:
+    await put_token(database)
+    await scene.cache.follow()
+    await scene.texts()
+    scene.clock.advance(CONFIRMED_S + 0.1)
+    await scene.texts()
+    assert scene.asked == 2
+    await scene.cache.follow()
+    await scene.texts()
+    assert scene.asked == 2
+
+
+async def test_age_grows_in_memory_and_is_read_anew_in_time(
+    database: Database, scene: Scene
+) -> None:
+    await put_token(database)
+    await scene.cache.follow()
+    (first,) = await scene.tokens()
+    scene.clock.advance(1)
+    (second,) = await scene.tokens()
+    assert first.knowledge_age_s is not None
+    assert second.knowledge_age_s == pytest.approx(first.knowledge_age_s + 1)
+    scene.clock.advance(KEPT_S)
+    await scene.cache.follow()
+    await scene.texts()
+    assert scene.asked == 2
+
+
+async def test_no_more_is_remembered_than_allowed(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    scene = Scene(database, lookup, most=3)
+    await scene.cache.follow()
+    for number in range(10):
+        await scene.texts(f"T{number}")
+    assert len(scene.cache) == 3
+    none = TokenCache(lookup, database, scene.clock, most=0)
+    await none.follow()
+    await none.find("T1", "RFID", CPO)
+    assert len(none) == 0
+
+
+async def test_an_import_of_many_tokens_empties_the_memory(
+    database: Database, scene: Scene
+) -> None:
+    await scene.texts()
+    assert len(scene.cache) == 1
+    async with database.connection() as connection:
+        await connection.execute(
+            """insert into shared_object (module, country_code, party_id, object_id, object_type,
+                   position, body, last_updated, origin, correlation_id)
+               select 'tokens', 'DE', 'MSP', 'N' || n, 'RFID', nextval('shared_object_position'),
+                   '{}', now(), 'broadcast', 'c'
+               from generate_series(1, $1) n""",
+            PAGE + 5,
+        )
+    await scene.cache.follow()
+    assert len(scene.cache) == 0
+    await scene.cache.follow()
+    await scene.texts("N3")
+    await scene.texts("N3")
+    assert scene.asked == 2
+
+
+async def test_without_the_database_following_fails_and_memory_ends(
+    database: Database, scene: Scene
+) -> None:
+    await scene.texts()
+    await database.close()
+    with pytest.raises(StoreError):
+        await scene.cache.follow()

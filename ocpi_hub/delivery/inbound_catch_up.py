@@ -15,24 +15,19 @@ Spec: 2.2.1 transport_and_format_offline_behaviour, and the pull model of each m
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
-from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
-from ocpi_hub.delivery.listed import Listed, ListedObjects, Source, data_elements
+from ocpi_hub.delivery.listed import Listed, ListedObjects, Source
+from ocpi_hub.delivery.owner_lists import OwnerList, OwnerLists, Unreadable
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.exchange import Answer, LegKind, OutboundClient, OutboundRequest
+from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
-from ocpi_hub.errors import HubError, OcpiError, StoreError
-from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
-from ocpi_hub.ocpi.headers import next_link
-from ocpi_hub.ocpi.status_codes import is_success
+from ocpi_hub.errors import OcpiError, StoreError
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.telemetry import get_logger
 
@@ -57,18 +52,6 @@ LAST_RETRY_S = 600.0
 """Pauses after failures: the first, and the longest."""
 NOT_YET = timedelta(seconds=1)
 """Until the directory of this process shows what the job is about, or another one takes it."""
-
-
-class Unreadable(HubError):
-    """A list could not be read; the text says where and why.
-
-    Attributes:
-        answered: there was an answer, so that the same request would get it again.
-    """
-
-    def __init__(self, reason: str, *, answered: bool = True) -> None:
-        super().__init__(reason)
-        self.answered = answered
 
 
 @dataclass(slots=True)
@@ -111,25 +94,29 @@ class InboundCatchUp:
     ) -> None:
         self._store = store
         self._objects = objects
-        self._client = client
+        self._lists = OwnerLists(client, timeout_s=timeout_s)
         self._directory = directory
         self._clock = clock
-        self._timeout_s = timeout_s
         self._poll_s = poll_s
 
     async def run(self, stop: asyncio.Event) -> None:
         stopping: asyncio.Task[object] = asyncio.ensure_future(stop.wait())
         reading: set[asyncio.Task[object]] = set()
-        async with asyncio.TaskGroup() as group:
-            while not stop.is_set():
-                job = await self._next() if len(reading) < READERS else None
-                if job is not None:
-                    reading.add(group.create_task(self._work(job, stop)))
-                    continue
-                waits = {stopping, *reading}
-                await asyncio.wait(waits, timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
-                reading = {task for task in reading if not task.done()}
-        stopping.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not stop.is_set():
+                    job = await self._next() if len(reading) < READERS else None
+                    if job is not None:
+                        reading.add(group.create_task(self._work(job, stop)))
+                        continue
+                    await asyncio.wait(
+                        {stopping, *reading},
+                        timeout=self._poll_s,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    reading = {task for task in reading if not task.done()}
+        finally:
+            stopping.cancel()
 
     async def _next(self) -> Job | None:
         try:
@@ -198,12 +185,15 @@ class InboundCatchUp:
 
     async def _read_page(self, turn: _Turn, owner: PartyId) -> bool:
         """Read one page and store where to go on; false when that is not for us any more."""
-        request = self._request(turn, owner)
-        answer = await self._answer(request, turn.stop)
-        if answer is None or not await self._take_all(answer, turn):
+        job = turn.job
+        wanted = OwnerList(owner, turn.platform, turn.directory.hub, job.module, job.date_from)
+        page = await self._lists.page(wanted, turn.progress.url, turn.stop)
+        if page is None or not await self._take_all(page.texts, turn):
             return False
-        turn.visited.add(request.url)
-        following = _next_url(answer, request, turn)
+        turn.visited.add(page.url)
+        following = page.following
+        if following in turn.visited:
+            raise Unreadable("`Link` leads back to a page that was read")
         if following is None:
             owner_next = turn.owner_after(owner)
             turn.progress = replace(turn.progress, owner=owner_next, url=None)
@@ -213,51 +203,9 @@ class InboundCatchUp:
             turn.progress = replace(turn.progress, owner=owner, url=following)
         return await self._store.keep(turn.job, turn.progress)
 
-    def _request(self, turn: _Turn, owner: PartyId) -> OutboundRequest:
-        job, url = turn.job, turn.progress.url
-        endpoint = endpoint_url(turn.platform, job.module, InterfaceRole.SENDER)
-        leg = Leg(
-            receiver=owner,
-            platform=turn.platform,
-            sender=turn.directory.hub,
-            module=job.module,
-            interface_role=InterfaceRole.SENDER,
-            method="GET",
-            correlation_id=str(uuid.uuid4()),
-            query=(("date_from", timestamp(job.date_from)),) if job.date_from else (),
-            kind=LegKind.CATCH_UP,
-        )
-        # A stored URL is good as long as the platform's endpoint has not moved since.
-        known = url is not None and _origin(url) == _origin(endpoint)
-        return outbound_request(leg, deadline_s=self._timeout_s, url=url if known else None)
-
-    async def _answer(self, request: OutboundRequest, stop: asyncio.Event) -> Answer | None:
-        """A page; None when the service stops meanwhile."""
-        sending = asyncio.ensure_future(self._client.send(request))
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait({sending, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                return None
-            exchange = sending.result()
-        finally:
-            stopping.cancel()
-            sending.cancel()
-        if not isinstance(exchange, Answer):
-            raise Unreadable(exchange.reason, answered=False)
-        envelope = parse_envelope(exchange.body)
-        if exchange.http_status != 200 or envelope is None or not is_success(envelope.status_code):
-            code = envelope.status_code if envelope else "no envelope"
-            raise Unreadable(f"HTTP {exchange.http_status}, {code}")
-        return exchange
-
-    async def _take_all(self, answer: Answer, turn: _Turn) -> bool:
+    async def _take_all(self, texts: Sequence[str], turn: _Turn) -> bool:
         """Take a page's objects; false when the rest has to wait for the next turn."""
         counts = Counter[Listed]()
-        try:
-            texts = data_elements(answer.body)
-        except ValueError:
-            raise Unreadable("`data` is not a list") from None
         for start in range(0, len(texts), AT_ONCE):
             if turn.stop.is_set() or not await self._keeps(turn):
                 return False
@@ -291,29 +239,3 @@ class InboundCatchUp:
             return True
         turn.keep_at = now + KEEP_S
         return await self._store.keep(turn.job, turn.progress)
-
-
-def _next_url(answer: Answer, request: OutboundRequest, turn: _Turn) -> str | None:
-    """The page after this one, which the hub's credentials may be sent to."""
-    link = next_link(answer.headers.get("link"))
-    if link is None:
-        return None
-    url = absolute_url(request.url, link)
-    endpoint = endpoint_url(turn.platform, turn.job.module, InterfaceRole.SENDER)
-    if url is None or _origin(url) is None or _origin(url) != _origin(endpoint):
-        raise Unreadable("`Link` does not lead to the announced endpoint's server")
-    if url in turn.visited:
-        raise Unreadable("`Link` leads back to a page that was read")
-    return url
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        return (
-            parts.scheme,
-            parts.hostname,
-            parts.port or {"http": 80, "https": 443}.get(parts.scheme),
-        )
-    except ValueError:
-        return None

@@ -13,12 +13,16 @@ OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
         (Module.LOCATIONS, InterfaceRole.SENDER),
         (Module.TOKENS, InterfaceRole.RECEIVER),
         (Module.CDRS, InterfaceRole.SENDER),
+        (Module.COMMANDS, InterfaceRole.RECEIVER),
+        (Module.CHARGING_PROFILES, InterfaceRole.RECEIVER),
         (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),
     ),
     Role.EMSP: (
         (Module.LOCATIONS, InterfaceRole.RECEIVER),
         (Module.TOKENS, InterfaceRole.SENDER),
         (Module.CDRS, InterfaceRole.RECEIVER),
+        (Module.COMMANDS, InterfaceRole.SENDER),
+        (Module.CHARGING_PROFILES, InterfaceRole.SENDER),
         (Module.HUB_CLIENT_INFO, InterfaceRole.RECEIVER),
     ),
 }

@@ -20,6 +20,7 @@ from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import Fault, FaultTable
 from ocpi_hub.party.handshake import Handshake
 from ocpi_hub.party.holdings import Holdings
+from ocpi_hub.party.later_control import LaterControl
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.modules import Decision, Modules
 from ocpi_hub.party.outbox import Outbox, SendRequest
@@ -69,6 +70,7 @@ class ControlServer:
     outbox: Outbox
     record: Record
     faults: FaultTable
+    later: LaterControl
 
     def runner(self) -> web.AppRunner:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_json])
@@ -95,6 +97,7 @@ class ControlServer:
                 web.post("/rotate", self._rotate),
                 web.post("/unregister", self._unregister),
                 web.get("/credentials", self._get_credentials),
+                *self.later.routes(),
             ]
         )
         return web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

@@ -9,7 +9,9 @@ from typing import Any
 from ocpi_hub.domain.party import Module, PartyId, PartyRole, Role
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.party.asking import QuestionTable
 from ocpi_hub.party.exchange import Inbound
+from ocpi_hub.party.later import RequestTable
 from ocpi_hub.party.locations import LocationTable, Place
 from ocpi_hub.party.pushes import push_location, push_token
 from ocpi_hub.party.tables import CdrTable, ClientTable, TokenTable, named_owner, owner_of
@@ -23,6 +25,8 @@ class Holdings:
         cached: Tokens that eMSPs gave to its CPOs.
         locations: Locations of its CPOs.
         cached_locations: Locations that CPOs gave to its eMSPs.
+        questions: what its eMSPs have asked for and are answered later.
+        requests: what its CPOs were asked for and answer later.
     """
 
     def __init__(self, parties: Sequence[PartyRole]) -> None:
@@ -33,6 +37,8 @@ class Holdings:
         self.cached_locations = LocationTable()
         self.cdrs = CdrTable()
         self.clients = ClientTable()
+        self.questions = QuestionTable()
+        self.requests = RequestTable()
 
     def owners(self, to: PartyId | None, role: Role) -> list[PartyId]:
         """Whose objects are meant: those of the party addressed, else of all in that role."""

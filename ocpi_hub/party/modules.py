@@ -1,8 +1,8 @@
-"""The modules locations, tokens and cdrs, both interfaces, and hubclientinfo as its receiver.
+"""The functional modules, both interfaces, and hubclientinfo as its receiver.
 
 Which interface is answered follows from the URL alone: SENDER and RECEIVER have different ones.
 Spec: 2.2.1 mod_locations_locations_module, mod_tokens_tokens_module, mod_cdrs_cdrs_module,
-mod_hub_client_info_client_interface.
+mod_commands_commands_module, mod_charging_profiles_module, mod_hub_client_info_client_interface.
 """
 
 from __future__ import annotations
@@ -115,6 +115,12 @@ class Modules:
                 return self._authorize(request, uid)
             case (Module.CDRS, "GET", ()):
                 return self._list(request, self._held.cdrs.listed())
+            case (Module.COMMANDS, "POST", (command, question_id)):
+                return self._held.questions.take_result(request, command, question_id)
+            case (Module.CHARGING_PROFILES, "POST", (question_id,)):
+                return self._held.questions.take_result(request, None, question_id)
+            case (Module.CHARGING_PROFILES, "PUT", (session_id,)):
+                return self._held.questions.take_update(request, session_id)
             case _:
                 raise _not_there(request)
 
@@ -130,6 +136,11 @@ class Modules:
                 return self._receive_cdr(request)
             case (Module.CDRS, "GET", (serial,)):
                 return self._received_cdr(serial)
+            case (Module.COMMANDS, "POST", (command,)):
+                return self._held.requests.take_command(request, command, self.answerer(request))
+            case (Module.CHARGING_PROFILES, "GET" | "PUT" | "DELETE", (session_id,)):
+                asked = self.answerer(request)
+                return self._held.requests.take_profile(request, session_id, asked)
             case (Module.HUB_CLIENT_INFO, _, (country_code, party_id)):
                 party = named_owner(country_code, party_id)
                 return push_client_info(self._held.clients, request, party)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -15,6 +16,8 @@ from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import FaultTable
 from ocpi_hub.party.handshake import Handshake
 from ocpi_hub.party.holdings import Holdings
+from ocpi_hub.party.later import ResultSender
+from ocpi_hub.party.later_control import LaterControl
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.locations import LocationTable
 from ocpi_hub.party.modules import Modules
@@ -53,6 +56,8 @@ class PartyPlatform:
         )
         self._handshake = Handshake(config, self.credentials, self._client, self._listener)
         self._outbox = Outbox(config, self.credentials, self._client, self.held)
+        self._results = ResultSender(self.held.requests, self._outbox, clock)
+        self._sending: asyncio.Task[None] | None = None
         self._server = OcpiServer(
             config=config,
             clock=clock,
@@ -73,6 +78,7 @@ class PartyPlatform:
             OSError: an address cannot be used.
         """
         await self._listener.start(self._server.handle)
+        self._sending = asyncio.create_task(self._results.run())
         if self.config.control_port is None:
             return
         control = ControlServer(
@@ -85,6 +91,13 @@ class PartyPlatform:
             outbox=self._outbox,
             record=self.record,
             faults=self.faults,
+            later=LaterControl(
+                self.held.questions,
+                self.held.requests,
+                self._results,
+                self._outbox,
+                self._listener,
+            ),
         )
         self._control = control.runner()
         await self._control.setup()
@@ -95,6 +108,9 @@ class PartyPlatform:
     async def stop(self) -> None:
         """End everything; requests that hang on purpose are let go."""
         await self.faults.clear()
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
         await self._listener.stop()
         if self._control is not None:
             await self._control.cleanup()

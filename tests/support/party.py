@@ -328,6 +328,34 @@ class PartyProcess:
         body = {"requests": list(requests), "concurrency": concurrency}
         return list((await self.control("POST", "/send_many", body))["results"])
 
+    async def ask(self, method: str, module: str, path: str, **request: Any) -> dict[str, Any]:
+        """A command or a request for a charging profile, with a `response_url` of its own."""
+        wanted = {"method": method, "module": module, "path": path, **request}
+        return dict(await self.control("POST", "/ask", wanted))
+
+    async def command(self, name: str, body: dict[str, Any], **request: Any) -> dict[str, Any]:
+        return await self.ask("POST", "commands", name, body=body, **request)
+
+    async def asked(self) -> dict[str, dict[str, Any]]:
+        """What this platform has asked for, with the results that came, by id."""
+        items = (await self.control("GET", "/asked"))["asked"]
+        return {item["id"]: item for item in items}
+
+    async def profile_updates(self) -> list[dict[str, str]]:
+        return list((await self.control("GET", "/asked"))["updates"])
+
+    async def requests(self) -> list[dict[str, Any]]:
+        """What this platform was asked for and answers later."""
+        return list((await self.control("GET", "/requests"))["items"])
+
+    async def react(self, **reaction: Any) -> None:
+        """How the CPO reacts from now on; keys as in the control side's /reactions."""
+        await self.control("POST", "/reactions", reaction)
+
+    async def send_result(self, number: int, **result: Any) -> dict[str, Any]:
+        """Send a result for the request of that number."""
+        return dict(await self.control("POST", "/results", {"number": number, **result}))
+
     async def pull(self, module: str, **request: Any) -> dict[str, Any]:
         body = {"module": module, "role": "SENDER", **request}
         return dict(await self.control("POST", "/pull", body))

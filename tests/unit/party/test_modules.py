@@ -144,6 +144,10 @@ def test_left_out_interfaces_are_neither_listed_nor_answered() -> None:
         ("tokens", "SENDER"),
         ("tokens", "RECEIVER"),
         ("cdrs", "SENDER"),
+        ("commands", "SENDER"),
+        ("commands", "RECEIVER"),
+        ("chargingprofiles", "SENDER"),
+        ("chargingprofiles", "RECEIVER"),
         ("hubclientinfo", "RECEIVER"),
     }
     with pytest.raises(NotFound):

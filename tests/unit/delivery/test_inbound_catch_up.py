@@ -222,6 +222,7 @@ async def test_a_list_that_cannot_be_read_is_tried_again_later(failure: Exchange
 @pytest.mark.parametrize(
     ("platform", "of"),
     [("p-unheard-of", "cdrs"), (MUTE.platform_id, "cdrs"), (PLATFORM.platform_id, "sessions")],
+    ids=["unknown platform", "without endpoints", "without sessions"],
 )
 async def test_what_the_directory_does_not_show_yet_is_looked_at_again_soon(
     platform: str, of: str

@@ -6,11 +6,11 @@ Spec: 2.2.1 mod_tokens_post_method, mod_tokens_authorizationinfo_object.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.envelope import Envelope, parse_envelope
 from ocpi_hub.ocpi.status_codes import StatusCode, is_success
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType
@@ -22,7 +22,7 @@ MAX_KEPT = 100
 """Characters of an eMSP's values that go into the evidence."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """The token that was asked for."""
 
@@ -30,7 +30,7 @@ class Asked:
     token_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """The eMSP answered, and its answer can be passed on.
 
@@ -69,7 +69,7 @@ class Failure(StrEnum):
     NOT_ASKED = "not_asked"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """The eMSP did not answer, or not with something that can be passed on.
 

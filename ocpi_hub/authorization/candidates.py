@@ -7,7 +7,7 @@ Design section 4, step 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
 from ocpi_hub.directory.snapshot import EMSP_SIDE, Directory, PartyStatus
@@ -20,6 +20,7 @@ from ocpi_hub.domain.party import (
     Relation,
     RelationMode,
 )
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     OcpiError,
     Overloaded,
@@ -35,7 +36,7 @@ AUTHORIZE = (Module.TOKENS.value, InterfaceRole.SENDER)
 REACHABLE = (PartyStatus.CONNECTED, PartyStatus.OFFLINE)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """A relation with the hub's defaults filled in."""
 
@@ -60,7 +61,7 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """An eMSP that may decide, or whose stored token may.
 
@@ -83,7 +84,7 @@ class Candidate:
         return replace(self, token=token)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refuse:
     """The answer is an error.
 

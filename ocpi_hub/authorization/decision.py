@@ -28,13 +28,13 @@ When several eMSPs are concerned, the first ALLOWED wins; without one, an eMSP t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ocpi_hub.authorization.answer import Answered, Failed, Failure
 from ocpi_hub.authorization.candidates import Candidate, Refuse
 from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
 from ocpi_hub.domain.party import Fallback, PartyId, RelationMode
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     HubRoutingError,
     OcpiError,
@@ -59,7 +59,7 @@ class NoFallback(StrEnum):
     DENIED = "denied"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerFromStore:
     """The hub decides by a stored token: ALLOWED or BLOCKED."""
 
@@ -73,7 +73,7 @@ class AnswerFromStore:
         return AllowedType.ALLOWED if self.token.valid else AllowedType.BLOCKED
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Silent:
     """No answer from this eMSP, and no stored token to stand in for it."""
 
@@ -86,7 +86,7 @@ class Silent:
         return f"{self.failed.failure}:{self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PassOn:
     """An eMSP's answer is the answer."""
 
@@ -94,7 +94,7 @@ class PassOn:
     answered: Answered
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToAsk:
     """This eMSP is asked.
 
@@ -112,7 +112,7 @@ Final = AnswerFromStore | PassOn | Refuse
 """What the authorization came to."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """eMSPs to ask, and what the others came to.
 

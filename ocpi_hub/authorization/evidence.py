@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from ocpi_hub.authorization.candidates import Refuse
@@ -22,6 +21,7 @@ from ocpi_hub.authorization.protocols import (
 from ocpi_hub.authorization.reply import Request
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import Overloaded
 from ocpi_hub.ocpi.status_codes import StatusCode
 from ocpi_hub.settings import Settings
@@ -122,7 +122,7 @@ class Recorder:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Outcome:
     """A decision in the columns of its record."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -12,9 +11,10 @@ from typing import Protocol
 from ocpi_hub.domain.exchange import Exchange
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import PartyId, Platform
+from ocpi_hub.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KnownToken:
     """A stored Token, as far as a decision needs it.
 
@@ -71,7 +71,7 @@ class DecidedBy(StrEnum):
     NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LegRecord:
     """One eMSP that was asked, and how that ended."""
 
@@ -80,7 +80,7 @@ class LegRecord:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecisionRecord:
     """The evidence of one decision (design section 4, step 8).
 

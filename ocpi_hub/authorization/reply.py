@@ -6,13 +6,13 @@ Spec: 2.2.1 mod_tokens_post_method, mod_tokens_authorizationinfo_object.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import assert_never
 
 from ocpi_hub.authorization.answer import Asked
 from ocpi_hub.authorization.candidates import Refuse
 from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
 from ocpi_hub.domain.message import Message, Reply
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump, envelope
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
@@ -23,7 +23,7 @@ MAX_UID = 100
 is found by it, and an index does not take any length."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """An authorize request.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
+
+from ocpi_hub.domain.value import value
 
 MAX_HEAD_BYTES = 64 * 1024
 """Bytes of an answer before its body, informational answers included."""
@@ -57,7 +58,7 @@ class TooLarge(CallBroken):
         super().__init__(f"answer larger than {max_bytes} bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RawAnswer:
     """An answer as it came; the body still encoded. Header names in lower case."""
 

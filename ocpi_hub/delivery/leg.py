@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urljoin
 
 from ocpi_hub.domain.exchange import LegInfo, LegKind, OutboundRequest
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import HubRoutingError, InvalidRequest, ReceiverNotConnected
 from ocpi_hub.ocpi import headers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leg:
     """What is sent to one party.
 

@@ -16,13 +16,14 @@ not, unless the object is newer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Final, Protocol
 
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.merge import merge_patch
 from ocpi_hub.ocpi.paging import PageRequest
@@ -31,7 +32,7 @@ EVSE: Final = "EVSE:"
 """Prefix of the object type of an EVSE's own row in the feed; the uid follows."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """A PUT or PATCH of one object, or of a part of a Location.
 
@@ -61,7 +62,7 @@ class Change:
         return evse_key(self.key, self.part[0]) if self.part else self.key
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deletion:
     """A DELETE of one object. Of a broadcast one it takes away what was addressed to single parties
     under the same id as well."""
@@ -89,7 +90,7 @@ class Changed(Enum):
     DELETED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Applied:
     """The outcome of a change, and the text to store when there is something to store."""
 
@@ -97,7 +98,7 @@ class Applied:
     body: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Page:
     """A page of stored texts.
 

@@ -18,6 +18,7 @@ import aiohappyeyeballs
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.connection import Connection
 from ocpi_hub.delivery.url_safety import Address, CheckedResolver, Server
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings
 
@@ -45,7 +46,7 @@ class ConnectTimeout(Exception):
     """No connection within the time for connecting."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Kept:
     connection: Connection
     since: float

@@ -19,10 +19,10 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from aiohappyeyeballs import AddrInfoType
 
+from ocpi_hub.domain.value import value
 from ocpi_hub.settings import IPNetwork
 from ocpi_hub.telemetry import get_logger
 
@@ -64,7 +64,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Address:
     """Where to connect to."""
 
@@ -82,7 +82,7 @@ class Address:
         return str(self.ip), self.port
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Server:
     """A server that may be called.
 
@@ -99,7 +99,7 @@ class Server:
     header: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """A URL taken apart. `target`: path and query for the request line, as they were written."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ocpi_hub.domain.exchange import Answer, Busy, Exchange, NoAnswer, Unreachable
 from ocpi_hub.domain.objects import LastAnswer
+from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.envelope import Envelope, parse_envelope
 from ocpi_hub.ocpi.status_codes import StatusCode, is_client_error, is_success
 
@@ -20,7 +20,7 @@ MESSAGE_LENGTH = 500
 """Characters of a partner's status_message that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delivered:
     """1xxx: the receiver has the object. `location` is the URL of its copy, as it was sent."""
 
@@ -28,7 +28,7 @@ class Delivered:
     location: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """2xxx: the object itself is at fault; sending it again changes nothing."""
 
@@ -36,7 +36,7 @@ class Refused:
     location: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """The receiver did not take the object, and said so or was not reached.
 
@@ -48,7 +48,7 @@ class Failed:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unknown:
     """The receiver may or may not have taken the object."""
 
@@ -56,7 +56,7 @@ class Unknown:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NotSent:
     """Nothing was tried: the hub's own limit for this receiver was used up. No attempt, and no
     reason to try the receiver less often.

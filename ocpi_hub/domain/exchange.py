@@ -7,12 +7,13 @@ The kinds of failure matter: `Unreachable` means that the partner did not get th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+from ocpi_hub.domain.value import value
 
 
 class LegKind(StrEnum):
@@ -32,7 +33,7 @@ class LegKind(StrEnum):
     """Versions and credentials."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LegInfo:
     """What one request between a platform and the hub is about, for its record.
 
@@ -53,7 +54,7 @@ class LegInfo:
     endpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OutboundRequest:
     """A request to a partner.
 
@@ -77,7 +78,7 @@ class OutboundRequest:
     about: LegInfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """The partner answered. Header names are lower case."""
 
@@ -86,7 +87,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unreachable:
     """The request did not reach the partner: forbidden URL, no address, refused, TLS failed.
     `reason` is short and fit for a status_message."""
@@ -94,13 +95,13 @@ class Unreachable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Busy(Unreachable):
     """It was not even tried: too many requests were in flight to this receiver all the time. That
     is the hub's own limit and tells nothing about the receiver."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoAnswer:
     """The request may have reached the partner, but no usable answer came: timeout, connection
     lost after sending, an answer larger than allowed, a broken HTTP message."""

@@ -7,12 +7,13 @@ Spec: 2.2.1 transport_and_format_message_routing, transport_and_format_unique_me
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ocpi_hub.domain.party import InterfaceRole, OcpiVersion, PartyId, Platform
+from ocpi_hub.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageIds:
     """X-Request-ID and X-Correlation-ID of one leg."""
 
@@ -20,7 +21,7 @@ class MessageIds:
     correlation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """A request of a partner on a functional module.
 
@@ -52,7 +53,7 @@ class Message:
         return next((value for key, value in self.query if key == name), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """What a handler answers: ready bytes, so that relayed answers stay untouched.
 

@@ -6,12 +6,12 @@ They tell what passed, never what was in it about a driver: see docs/messages.md
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from ocpi_hub.domain.exchange import LegInfo, LegKind
 from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+from ocpi_hub.domain.value import value
 
 
 class Direction(StrEnum):
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     """The hub did not try: too many requests were in flight to this receiver."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SeenLeg:
     """A request that has just ended, as it was: nothing is masked yet, so it is never stored.
 
@@ -60,7 +60,7 @@ class SeenLeg:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageRecord:
     """A record as it is kept.
 
@@ -102,7 +102,7 @@ class MessageRecord:
         return Direction.IN if self.kind is LegKind.INBOUND else Direction.OUT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageCursor:
     """A place in the list of records, newest first: the page goes on after it."""
 
@@ -126,7 +126,7 @@ class MessageCursor:
         return cls(moment, int(serial))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageFilter:
     """Which records to list; None: any.
 
@@ -149,7 +149,7 @@ class MessageFilter:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessagePage:
     """Some records, newest first, and where the next page begins; None: there is none."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
 
 EVERYBODY = "*"
 """Audience of an object that was broadcast."""
@@ -40,7 +41,7 @@ class Origin(StrEnum):
     PULL = "pull"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SharedObject:
     """A stored object with its text as it came.
 
@@ -76,7 +77,7 @@ class DirectedState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LastAnswer:
     """The receiver's last answer; None where there was none of that kind."""
 
@@ -85,7 +86,7 @@ class LastAnswer:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DirectedObject:
     """A session or CDR in the hub's custody.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pydantic_core
+
+from ocpi_hub.domain.value import value
 
 _SEPARATORS = (",", ":")
 
@@ -49,7 +50,7 @@ def dump(value: object) -> bytes:
     return text.encode()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Envelope:
     """A partner's envelope as far as the hub reads it.
 

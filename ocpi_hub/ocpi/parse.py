@@ -10,12 +10,12 @@ import decimal
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import InvalidRequest, MalformedJson
 from ocpi_hub.ocpi.base import Finding, OcpiModel
 from ocpi_hub.ocpi.findings import findings
@@ -36,7 +36,7 @@ _ESCAPE: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 M = TypeVar("M", bound=OcpiModel)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Parsed(Generic[M]):
     """A valid object, and the mild faults to report."""
 

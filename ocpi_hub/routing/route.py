@@ -15,11 +15,10 @@ Spec: 2.2.1 transport_and_format_message_routing and its sub-sections.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     HubRoutingError,
     InvalidRequest,
@@ -33,7 +32,7 @@ from ocpi_hub.routing.rules import ModuleRules
 PUSHES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToParty:
     """One receiver.
 
@@ -47,14 +46,14 @@ class ToParty:
     online: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Broadcast:
     """Every related party of the opposite role; the hub answers for all of them."""
 
     receivers: tuple[PartyId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FromStore:
     """The hub answers a GET from what it keeps."""
 

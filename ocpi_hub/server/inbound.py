@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,6 +24,7 @@ from ocpi_hub.domain.party import (
     Platform,
     PlatformState,
 )
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     BodyTooLarge,
     InvalidRequest,
@@ -54,7 +54,7 @@ _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """A request target, taken apart: decoded path segments and query, and the query as it came."""
 
@@ -63,7 +63,7 @@ class Target:
     raw_query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """Who calls: the platform, the credentials it presented, and the directory that said so."""
 
@@ -73,7 +73,7 @@ class Caller:
     directory: Directory
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Inbound:
     """A message with what its handler needs besides it.
 

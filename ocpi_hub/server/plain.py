@@ -19,6 +19,8 @@ from typing import Protocol
 import httptools
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ocpi_hub.domain.value import value
+
 MAX_HEAD_BYTES = 16_384
 """Bytes of a plain request's head."""
 MAX_BODY_BYTES = 65_536
@@ -52,7 +54,7 @@ class HttpRequest(Protocol):
     async def read(self) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlainRequest:
     """A plain request, complete."""
 
@@ -66,7 +68,7 @@ class PlainRequest:
         return self.body
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlainResponse:
     """An answer. `body` is JSON."""
 

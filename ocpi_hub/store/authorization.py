@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -13,6 +12,7 @@ import asyncpg
 from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, KnownToken, LegRecord
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
@@ -24,7 +24,7 @@ SQL = Queries("authorization")
 _COLUMNS = 17
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Question:
     """Whose tokens have this uid (folded) and type, as this CPO sees them."""
 
@@ -59,7 +59,7 @@ class PostgresTokenLookup:
         return answers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DecisionFilter:
     """Which decisions to list; None: any. The uid's case does not matter.
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ocpi_hub.authorization.protocols import KnownToken, TokenLookup
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import StoreError
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
@@ -38,7 +39,7 @@ _Name = tuple[str, str]
 """Uid, folded, and type."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Entry:
     tokens: Sequence[KnownToken]
     read_at: float

@@ -6,7 +6,6 @@ An EVSE goes out alone. A receiver that lacks its Location gets that at once ins
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from ocpi_hub.delivery.feed.evses import EvseHabit, lacks_location
@@ -21,10 +20,11 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.domain.party import Module, PartyId, Platform
+from ocpi_hub.domain.value import value
 from ocpi_hub.errors import HubRoutingError
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What came of an attempt.
 

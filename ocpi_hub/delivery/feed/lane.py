@@ -32,6 +32,7 @@ from dataclasses import dataclass, field, replace
 from ocpi_hub.delivery.feed.protocols import Backfill, Entry, LaneId
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module
+from ocpi_hub.domain.value import value
 
 MAX_WAITING = 5_000
 """Live changes that wait in memory for one lane."""
@@ -39,7 +40,7 @@ MAX_TOLD = 1_000
 """Locations a lane remembers to spare their receiver what waits of their EVSEs."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Owed:
     """Something to send.
 

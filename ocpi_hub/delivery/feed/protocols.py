@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ocpi_hub.domain.objects import LastAnswer, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,7 +21,7 @@ class LaneId:
     module: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """A place in the feed: this object changed.
 
@@ -35,7 +36,7 @@ class Entry:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Current:
     """An object as it is now.
 
@@ -53,7 +54,7 @@ class Current:
     path: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Backfill:
     """An owner whose objects a receiver gets although its cursor is past them."""
 
@@ -63,7 +64,7 @@ class Backfill:
     requested_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LeasedLane:
     """A lane this process holds, as it was when it was leased.
 
@@ -76,7 +77,7 @@ class LeasedLane:
     gaps: frozenset[ObjectKey]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Gap:
     """An object that a receiver did not take.
 
@@ -91,7 +92,7 @@ class Gap:
     again: timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DueGap:
     """A gap that is to be tried again."""
 

@@ -150,6 +150,13 @@ async def test_the_mapping_lives_on_only_if_a_result_may_follow(
     assert await scene.kept() == kept
 
 
+@pytest.mark.req("CP-13")
+async def test_the_hub_leaves_it_to_the_cpo_to_say_too_often(scene: Scene) -> None:
+    for _ in range(20):
+        assert (await scene.profile("DELETE")).body == ACCEPTED.body
+    assert len(scene.client.requests) == 20
+
+
 @pytest.mark.req("CP-12", "CP-01")
 async def test_a_request_that_lacks_something_is_2001(scene: Scene) -> None:
     there = f"response_url={quote(RESPONSE_URL, safe='')}"

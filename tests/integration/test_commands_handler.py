@@ -45,11 +45,10 @@ from tests.support.asynchronous import (
 )
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_platform
 from tests.support.scripted import ScriptedClient, answer
-from tests.support.stores import UPDATED, shared_store, value
+from tests.support.stores import UPDATED, execute, shared_store, value
 from tests.unit.ocpi.factories import make_command, make_token
 
 ACCEPTED = answer(data='{"result":"ACCEPTED","timeout":30}')
-REJECTED = answer(data='{"result":"REJECTED","timeout":0}')
 RESULT = {"result": "ACCEPTED"}
 
 
@@ -203,9 +202,8 @@ async def test_another_path_is_404(scene: Scene, path: str) -> None:
 
 
 @pytest.mark.req("CM-14", "CM-15", "CM-16")
-@pytest.mark.parametrize(
-    ("name", "field"),
-    [
+async def test_a_command_without_a_required_field_is_2001_and_names_it(scene: Scene) -> None:
+    for name, field in (
         ("START_SESSION", "location_id"),
         ("START_SESSION", "token"),
         ("START_SESSION", "response_url"),
@@ -214,14 +212,10 @@ async def test_another_path_is_404(scene: Scene, path: str) -> None:
         ("STOP_SESSION", "session_id"),
         ("CANCEL_RESERVATION", "reservation_id"),
         ("UNLOCK_CONNECTOR", "connector_id"),
-    ],
-)
-async def test_a_command_without_a_required_field_is_2001_and_names_it(
-    scene: Scene, name: str, field: str
-) -> None:
-    body = {key: item for key, item in COMMANDS[name].items() if key != field}
-    with pytest.raises(InvalidRequest, match=field):
-        await scene.command(name, body)
+    ):
+        body = {key: item for key, item in COMMANDS[name].items() if key != field}
+        with pytest.raises(InvalidRequest, match=field):
+            await scene.command(name, body)
     assert await scene.kept() == 0
 
 
@@ -263,24 +257,19 @@ async def test_a_command_reaches_related_parties_only(scene: Scene) -> None:
     assert scene.client.requests == []
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
+async def test_a_response_url_that_the_hub_may_not_call_is_2001(scene: Scene) -> None:
+    for url, reason in (
         ("http://msp.example/results", "https"),
         ("https://127.0.0.1/results", "loopback"),
         ("https://169.254.169.254/latest", "link-local"),
         ("https://user:secret@msp.example/", "password"),
         (f"{PUBLIC_URL}/ocpi/2.2.1/sender/commands/STOP_SESSION/xyz", "this hub"),
         ("https://HUB.example:443/ocpi", "this hub"),
-    ],
-)
-async def test_a_response_url_that_the_hub_may_not_call_is_2001(
-    scene: Scene, url: str, reason: str
-) -> None:
-    with pytest.raises(InvalidRequest, match=reason) as error:
-        await scene.command("STOP_SESSION", {**STOP, "response_url": url})
-    assert error.value.message.startswith("response_url: ")
-    assert url not in error.value.message
+    ):
+        with pytest.raises(InvalidRequest, match=reason) as error:
+            await scene.command("STOP_SESSION", {**STOP, "response_url": url})
+        assert error.value.message.startswith("response_url: ")
+        assert url not in error.value.message
     assert await scene.kept() == 0
 
 
@@ -288,29 +277,25 @@ async def test_a_response_url_that_the_hub_may_not_call_is_2001(
 
 
 @pytest.mark.req("CM-10", "CM-12")
-@pytest.mark.parametrize(
-    ("exchange", "kept"),
-    [
+async def test_a_mapping_lives_on_only_if_a_result_may_follow(scene: Scene) -> None:
+    for exchange, lives in (
         (ACCEPTED, True),
         (answer(data='{"result":"ACCEPTED"}'), True),
         (answer(), True),
         (answer(4002), True),
         (answer(4000), True),
-        (REJECTED, False),
+        (answer(data='{"result":"REJECTED","timeout":0}'), False),
         (answer(data='{"result":"NOT_SUPPORTED","timeout":0}'), False),
         (answer(data='{"result":"UNKNOWN_SESSION","timeout":0}'), False),
         (answer(2003, data='{"result":"REJECTED","timeout":0}'), False),
         (answer(2001), False),
         (answer(3000), False),
-    ],
-)
-async def test_a_mapping_lives_on_only_if_a_result_may_follow(
-    scene: Scene, exchange: Answer, kept: bool
-) -> None:
-    scene.client.will(exchange)
-    reply = await scene.command("STOP_SESSION", STOP)
-    assert reply.body == exchange.body
-    assert await scene.kept() == kept
+    ):
+        before = await scene.kept()
+        scene.client.will(exchange)
+        reply = await scene.command("STOP_SESSION", STOP)
+        assert reply.body == exchange.body
+        assert await scene.kept() == before + lives
 
 
 @pytest.mark.req("CM-10", "CM-11")
@@ -531,6 +516,17 @@ async def test_a_result_for_an_emsp_that_is_offline_is_4003(scene: Scene) -> Non
     with pytest.raises(ReceiverNotConnected):
         await scene.result(url, RESULT)
     assert len(scene.client.requests) == 1
+
+
+@pytest.mark.req("CM-06")
+async def test_a_result_after_the_time_of_its_url_is_404(scene: Scene) -> None:
+    url = await started(scene)
+    await execute(
+        scene.database,
+        "update answer_url set created_at = now() - interval '2 days', expires_at = now()",
+    )
+    with pytest.raises(NotFound):
+        await scene.result(url, RESULT)
 
 
 async def test_a_result_may_overtake_the_answer_to_its_command(scene: Scene) -> None:

@@ -128,7 +128,8 @@ class Authorizer:
         limit_s = self._remaining_s(budget_ms, received_at) * LOOK_UP_SHARE
         try:
             looking = self._tokens.find(asked.uid, asked.token_type, request.message.sender)
-            await asyncio.wait({looking}, timeout=max(limit_s, 0))
+            if not looking.done():
+                await asyncio.wait({looking}, timeout=max(limit_s, 0))
             if looking.done():
                 return looking.result()
             log.warning("token_lookup_failed", reason="the database is slow")

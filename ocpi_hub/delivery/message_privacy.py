@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ocpi_hub.domain.exchange import LegInfo
 from ocpi_hub.domain.party import InterfaceRole, Module
@@ -60,24 +60,22 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
     Args:
         url: of an outbound request, or the target of an inbound one.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "-", ()
-    base = _base(about.endpoint, parts.path)
+    whole, _, query = url.partition("#")[0].partition("?")
+    path = _path(whole)
+    base = _base(about.endpoint, path)
     if base is None:
-        hidden, segments = _free(about, _segments(parts.path))
+        hidden, segments = _free(about, _segments(path))
         base = ""
     else:
-        segments = _segments(parts.path[len(base) :])
+        segments = _segments(path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
     shown = [
         f"~{mask(segment)}" if masked else _quoted(segment)
         for segment, masked in zip(segments, hidden, strict=True)
     ]
-    path = "/".join((base, *shown)) or "/"
+    recorded = "/".join((base, *shown)) or "/"
     secrets = tuple(segment for segment, masked in zip(segments, hidden, strict=True) if masked)
-    return f"{path[:MAX_PATH]}{_query(parts.query)}", secrets
+    return f"{recorded[:MAX_PATH]}{_query(query)}", secrets
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
@@ -115,13 +113,25 @@ def _base(endpoint: str | None, path: str) -> str | None:
     """The path of the announced URL, if this path extends it."""
     if endpoint is None:
         return None
-    base = urlsplit(endpoint).path.rstrip("/")
+    base = _path(endpoint).rstrip("/")
     return base if path == base or path.startswith(f"{base}/") else None
+
+
+def _path(url: str) -> str:
+    """The path of a URL without query, or of a request target."""
+    _, full, rest = url.partition("://")
+    if not full:
+        return url
+    _, slash, path = rest.partition("/")
+    return f"{slash}{path}"
 
 
 def _segments(path: str) -> tuple[str, ...]:
     stripped = path.strip("/")
-    return tuple(map(unquote, stripped.split("/"))) if stripped else ()
+    if not stripped:
+        return ()
+    parts = stripped.split("/")
+    return tuple(map(unquote, parts) if "%" in stripped else parts)
 
 
 def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[str, ...]]:
@@ -163,6 +173,8 @@ def _quoted(segment: str) -> str:
 
 def _query(query: str) -> str:
     """The parameters of lists and the token's type; others are left out."""
+    if not query:
+        return ""
     kept = [
         f"{name}={value}"
         for name, value in map(_parameter, query[:MAX_PATH].split("&"))

@@ -40,9 +40,7 @@ from ocpi_hub.server.limits import RateLimit
 from ocpi_hub.server.plain import HttpRequest, PlainResponse
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings
-from ocpi_hub.telemetry import get_logger
-
-log = get_logger(__name__)
+from ocpi_hub.telemetry import RequestLog
 
 Handler = Callable[[Inbound], Awaitable[Reply]]
 
@@ -101,6 +99,7 @@ class OcpiServer:
         self._seen = seen
         self._recorder = recorder
         self._turned_away = turned_away
+        self._log_request = RequestLog(settings, __name__, "request_served")
         self._gate = Gate(settings.max_requests_in_flight)
         self._rate = RateLimit(settings.rate_limit_rps, clock, lambda: keeper.processes)
 
@@ -211,8 +210,8 @@ class OcpiServer:
     def _log(
         self, request: HttpRequest, exchange: _Exchange, reply: Reply, elapsed_s: float
     ) -> None:
-        log.info(
-            "request_served",
+        self._log_request.line(
+            self._clock.now(),
             method=request.method,
             interface=self._interface(exchange),
             sender=str(exchange.sender) if exchange.sender else None,

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 
 from ocpi_hub.domain.party import CredentialsToken, Role
 from ocpi_hub.settings import Settings
-from ocpi_hub.telemetry import MASK, configure_logging, get_logger, redact
+from ocpi_hub.telemetry import MASK, RequestLog, configure_logging, get_logger, redact
 
 TOKEN = "s3cretS3cret"
 
@@ -246,3 +247,27 @@ def test_masking_never_fails_and_never_adds_fields(fields: dict[str, object]) ->
     masked = redact(None, "info", fields)
     assert isinstance(masked, dict)
     assert masked.keys() == fields.keys()
+
+
+def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+    configured = Settings(log_format="json", log_level="info")
+    configure_logging(configured)
+    structlog.contextvars.bind_contextvars(request_id="r-1", correlation_id="c-1")
+    moment = datetime(2026, 11, 22, 7, 42, 18, 5, tzinfo=UTC)
+    RequestLog(configured, "hub.server", "request_served").line(moment, method="GET", ms=1.5)
+    get_logger("hub.server").info("request_served", method="GET", ms=1.5)
+    quick, usual = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert quick.pop("timestamp") == "2026-11-22T07:42:18.000005Z"
+    del usual["timestamp"]
+    assert quick == usual
+
+
+def test_a_requests_line_follows_level_and_format(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    for level, fmt in (("warning", "json"), ("info", "human")):
+        configured = Settings(log_format=fmt, log_level=level)
+        configure_logging(configured)
+        RequestLog(configured, "hub.server", "request_served").line(moment, method="GET")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "request_served" in line
+    assert not line.startswith("{")

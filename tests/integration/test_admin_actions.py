@@ -161,3 +161,13 @@ async def test_a_handshake_that_fails_says_why(admin: httpx.AsyncClient) -> None
     assert answer.status_code == 409
     assert "their-token-a" not in answer.text
     assert (await admin.post("platforms/p-0/rotate")).status_code == 404
+
+
+async def test_a_relation_of_an_emsp_and_its_scsp_has_the_emsp_first(
+    hub: AdminHub, admin: httpx.AsyncClient
+) -> None:
+    await insert_platform(hub.database, "p-3", roles=(("SCSP", "FR*SCS"),))
+    made = await admin.patch("relations/DE*MSP/FR*SCS", json={"mode": "realtime"})
+    assert made.json()["mode"] == "realtime"
+    wrong = await admin.patch("relations/FR*SCS/DE*MSP", json={"mode": "realtime"})
+    assert wrong.status_code == 409

@@ -14,7 +14,7 @@ from tests.support.hub import Roaming
 from tests.support.scripted_partner import ScriptedPartner, envelope, role_of
 from tests.support.waiting import eventually
 from tests.support.wire import Answer, Wire
-from tests.unit.ocpi.factories import make_tariff
+from tests.unit.ocpi.factories import make_connector, make_evse, make_location, make_tariff
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -159,6 +159,33 @@ async def test_a_deleted_tariff_is_gone_everywhere_until_it_is_put_again(
     assert (await put(cpo, name)).codes == (201, 1000)
     await reader.gets(name, "PUT", "DELETE", "PUT")
     assert name in await listed(emsp)
+
+
+@pytest.mark.req("TA-03")
+async def test_a_tariff_that_connectors_still_name_can_be_deleted(cpo: Wire, name: str) -> None:
+    await put(cpo, name)
+    evse = make_evse(connectors=[make_connector(tariff_ids=[name])])
+    location = make_location(id=f"L-{name}", evses=[evse])
+    path = f"/2.2.1/receiver/locations/NL/CPO/L-{name}"
+    assert (await cpo.send("PUT", path, location)).codes == (201, 1000)
+    assert (await delete(cpo, name)).codes == (200, 1000)
+
+
+@pytest.mark.req("TA-09", "TA-18", "TF-38")
+async def test_a_tariff_is_passed_on_byte_for_byte(
+    cpo: Wire, emsp: Wire, reader: Reader, name: str
+) -> None:
+    text = (
+        f'{{ "id":"{name}","country_code":"NL","party_id":"CPO", "currency":"EUR","x":1.10,\n'
+        '"elements":[{"price_components":[{"type":"TIME","price":2.50,"step_size":300}]},'
+        '{"price_components":[{"type":"ENERGY","price":0.2500,"vat":21.0,"step_size":1}]}],'
+        '"last_updated":"2026-01-01T00:00:00.5Z"}'
+    )
+    assert (await cpo.send("PUT", f"{OWN}/{name}", text.encode())).codes == (201, 1000)
+    assert text in (await emsp.send("GET", f"{LIST}?limit=1000", to="EU*HUB")).body.decode()
+    await reader.gets(name, "PUT")
+    path = f"/tariffs/NL/CPO/{name}"
+    assert [each.body for each in reader.partner.received if each.path == path] == [text.encode()]
 
 
 @pytest.mark.req("TA-02")

@@ -6,9 +6,10 @@ transport_and_format_unique_messageg_ids.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urljoin
 
 from ocpi_hub.domain.exchange import LegInfo, LegKind, OutboundRequest
 from ocpi_hub.domain.message import MessageIds
@@ -16,6 +17,8 @@ from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import HubRoutingError, InvalidRequest, ReceiverNotConnected
 from ocpi_hub.ocpi import headers
+
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 @value
@@ -183,13 +186,17 @@ def join_url(
     """
     if not {".", ".."}.isdisjoint(path):
         raise InvalidRequest("an id in the URL must not be . or ..")
-    segments = "".join(f"/{quote(segment, safe='')}" for segment in path)
-    encoded = urlencode(tuple(query), quote_via=quote)
+    segments = "".join([f"/{_quoted(segment)}" for segment in path])
+    encoded = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in query])
     # An endpoint without a path to add is called exactly as announced.
     url = f"{base.rstrip('/')}{segments}" if segments else base
     if trailing_slash and not url.endswith("/"):
         url += "/"
     return f"{url}?{encoded}" if encoded else url
+
+
+def _quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 def absolute_url(base: str, reference: str) -> str | None:

@@ -7,8 +7,9 @@ key can turn one back.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote, unquote
 
 from ocpi_hub.domain.exchange import LegInfo
@@ -113,8 +114,13 @@ def _base(endpoint: str | None, path: str) -> str | None:
     """The path of the announced URL, if this path extends it."""
     if endpoint is None:
         return None
-    base = _path(endpoint).rstrip("/")
+    base = _base_path(endpoint)
     return base if path == base or path.startswith(f"{base}/") else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _base_path(endpoint: str) -> str:
+    return _path(endpoint).rstrip("/")
 
 
 def _path(url: str) -> str:
@@ -139,13 +145,13 @@ def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[
     role = segments[2].upper() if len(segments) >= 4 else ""
     if role in InterfaceRole.__members__ and segments[3] == about.module:
         rest = _hidden(about.module, InterfaceRole(role), segments[4:])
-        return [_unknown(segment) for segment in segments[:4]] + rest, segments
+        return [*_unknown_of(segments[:4]), *rest], segments
     if about.endpoint is not None and about.module in _WITHOUT_DRIVERS | {
         VERSIONS,
         Module.CREDENTIALS.value,
     }:
         return [False] * len(segments), segments
-    return [_unknown(segment) for segment in segments], segments
+    return list(_unknown_of(segments)), segments
 
 
 def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> list[bool]:
@@ -163,8 +169,9 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> l
             return [module == OTHER] * len(rest)
 
 
-def _unknown(segment: str) -> bool:
-    return segment not in _WORDS and not _VERSION.fullmatch(segment)
+def _unknown_of(segments: tuple[str, ...]) -> Iterator[bool]:
+    for segment in segments:
+        yield segment not in _WORDS and not _VERSION.fullmatch(segment)
 
 
 def _quoted(segment: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,7 @@ _NEXT_LINK = re.compile(
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
+@functools.lru_cache(maxsize=1024)
 def authorization(token: str, *, raw: bool = False) -> str:
     """The Authorization header for a credentials token.
 

@@ -12,6 +12,7 @@ OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
     Role.CPO: (
         (Module.LOCATIONS, InterfaceRole.SENDER),
         (Module.TOKENS, InterfaceRole.RECEIVER),
+        (Module.SESSIONS, InterfaceRole.SENDER),
         (Module.CDRS, InterfaceRole.SENDER),
         (Module.COMMANDS, InterfaceRole.RECEIVER),
         (Module.CHARGING_PROFILES, InterfaceRole.RECEIVER),
@@ -20,6 +21,7 @@ OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
     Role.EMSP: (
         (Module.LOCATIONS, InterfaceRole.RECEIVER),
         (Module.TOKENS, InterfaceRole.SENDER),
+        (Module.SESSIONS, InterfaceRole.RECEIVER),
         (Module.CDRS, InterfaceRole.RECEIVER),
         (Module.COMMANDS, InterfaceRole.SENDER),
         (Module.CHARGING_PROFILES, InterfaceRole.SENDER),

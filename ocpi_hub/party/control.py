@@ -87,6 +87,8 @@ class ControlServer:
                 web.post("/decisions", self._decide),
                 web.get("/locations", self._get_locations),
                 web.post("/locations", self._load_locations),
+                web.get("/sessions", self._get_sessions),
+                web.post("/sessions", self._load_sessions),
                 web.get("/cdrs", self._get_cdrs),
                 web.post("/cdrs", self._load_cdrs),
                 web.post("/send", self._send),
@@ -166,6 +168,18 @@ class ControlServer:
             self.held.load_location(text)
         return _answer({"loaded": len(items), "held": len(self.held.locations)})
 
+    async def _get_sessions(self, _request: web.Request) -> web.Response:
+        """The Sessions as they are held, every number as it was written."""
+        own = ",".join(self.held.sessions)
+        cached = ",".join(self.held.cached_sessions)
+        return _answer_text(f'{{"own":[{own}],"cached":[{cached}]}}')
+
+    async def _load_sessions(self, request: web.Request) -> web.Response:
+        items = array_items((await request.read()).decode())
+        for _, text in items:
+            self.held.load_session(text)
+        return _answer({"loaded": len(items)})
+
     async def _get_cdrs(self, _request: web.Request) -> web.Response:
         return _answer({"received": [cdr.as_json() for cdr in self.held.cdrs.received()]})
 
@@ -185,7 +199,7 @@ class ControlServer:
         return _answer({"results": [result.as_json() for result in results]})
 
     async def _pull(self, request: web.Request) -> web.Response:
-        """Read a list to its end, and keep Tokens and Locations as if they had been pushed."""
+        """Read a list to its end; Tokens, Locations and Sessions are kept as if pushed."""
         wanted = SendRequest.model_validate_json(await request.read())
         result = await self.outbox.pull(wanted)
         self.held.keep(wanted.module, result.objects)

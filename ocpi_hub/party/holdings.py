@@ -14,6 +14,7 @@ from ocpi_hub.party.exchange import Inbound
 from ocpi_hub.party.later import RequestTable
 from ocpi_hub.party.locations import LocationTable, Place
 from ocpi_hub.party.pushes import push_location, push_token
+from ocpi_hub.party.sessions import SessionTable, push_session
 from ocpi_hub.party.tables import CdrTable, ClientTable, TokenTable, named_owner, owner_of
 
 
@@ -25,6 +26,8 @@ class Holdings:
         cached: Tokens that eMSPs gave to its CPOs.
         locations: Locations of its CPOs.
         cached_locations: Locations that CPOs gave to its eMSPs.
+        sessions: Sessions of its CPOs.
+        cached_sessions: Sessions that CPOs gave to its eMSPs.
         questions: what its eMSPs have asked for and are answered later.
         requests: what its CPOs were asked for and answer later.
     """
@@ -35,6 +38,8 @@ class Holdings:
         self.cached = TokenTable()
         self.locations = LocationTable()
         self.cached_locations = LocationTable()
+        self.sessions = SessionTable()
+        self.cached_sessions = SessionTable()
         self.cdrs = CdrTable()
         self.clients = ClientTable()
         self.questions = QuestionTable()
@@ -57,6 +62,9 @@ class Holdings:
             case (Module.LOCATIONS, "PUT" | "PATCH", (country_code, party_id, *ids)):
                 owner = self._own(named_owner(country_code, party_id), Role.CPO)
                 push_location(self.locations, request, Place.of(owner, ids))
+            case (Module.SESSIONS, "PUT" | "PATCH", (country_code, party_id, session_id)):
+                owner = self._own(named_owner(country_code, party_id), Role.CPO)
+                push_session(self.sessions, request, owner, session_id)
             case (Module.CDRS, "POST", ()):
                 self.load_cdr(request.text)
             case _:
@@ -81,6 +89,15 @@ class Holdings:
         self._own(owner_of(_an_object(json.loads(text))), Role.CPO)
         self.locations.load(text.encode())
 
+    def load_session(self, text: str) -> None:
+        """Put a Session, given as its JSON text, on the list the CPO serves.
+
+        Raises:
+            InvalidRequest: it is not usable, or no CPO of this platform runs it.
+        """
+        self._own(owner_of(_an_object(json.loads(text))), Role.CPO)
+        self.sessions.put(text.encode())
+
     def load_cdr(self, text: str) -> None:
         """Put a CDR, given as its JSON text, on the list the CPO serves.
 
@@ -102,6 +119,8 @@ class Holdings:
                 self.cached.put(value)
             elif module == Module.LOCATIONS:
                 self.cached_locations.load(dump(value))
+            elif module == Module.SESSIONS:
+                self.cached_sessions.put(dump(value))
 
     def _own(self, owner: PartyId, role: Role) -> PartyId:
         """Raises: InvalidRequest: no party of this platform in that role."""

@@ -2,7 +2,8 @@
 
 Which interface is answered follows from the URL alone: SENDER and RECEIVER have different ones.
 Spec: 2.2.1 mod_locations_locations_module, mod_tokens_tokens_module, mod_cdrs_cdrs_module,
-mod_commands_commands_module, mod_charging_profiles_module, mod_hub_client_info_client_interface.
+mod_sessions_sessions_module, mod_commands_commands_module, mod_charging_profiles_module,
+mod_hub_client_info_client_interface.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from ocpi_hub.errors import (
     UnknownLocation,
     UnknownToken,
 )
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.sessions import ChargingPreferences, ChargingPreferencesResponse
 from ocpi_hub.party.config import OFFERED, VERSION, PartyConfig
 from ocpi_hub.party.exchange import Answer, Inbound, success, success_value
 from ocpi_hub.party.holdings import Holdings
@@ -30,6 +33,7 @@ from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.locations import Place
 from ocpi_hub.party.paging import Listed, list_page
 from ocpi_hub.party.pushes import push_client_info, push_location, push_token
+from ocpi_hub.party.sessions import MAX_DEPTH, push_session
 from ocpi_hub.party.tables import DEFAULT_TOKEN_TYPE, TokenEntry, named_owner, owner_of
 
 
@@ -105,16 +109,14 @@ class Modules:
 
     def _as_sender(self, request: Inbound) -> Answer:
         match (request.module, request.method, request.tail):
-            case (Module.LOCATIONS, "GET", ()):
-                return self._list(request, self._held.locations.listed())
+            case (module, "GET", ()):
+                return self._list(request, self._own_objects(module))
             case (Module.LOCATIONS, "GET", ids):
                 return success(self._location(request.to, ids).encode())
-            case (Module.TOKENS, "GET", ()):
-                return self._list(request, self._held.issued.listed())
             case (Module.TOKENS, "POST", (uid, "authorize")):
                 return self._authorize(request, uid)
-            case (Module.CDRS, "GET", ()):
-                return self._list(request, self._held.cdrs.listed())
+            case (Module.SESSIONS, "PUT", (session_id, "charging_preferences")):
+                return self._prefer(request, session_id)
             case (Module.COMMANDS, "POST", (command, question_id)):
                 return self._held.questions.take_result(request, command, question_id)
             case (Module.CHARGING_PROFILES, "POST", (question_id,)):
@@ -132,6 +134,9 @@ class Modules:
             case (Module.TOKENS, _, (country_code, party_id, uid)):
                 owner = named_owner(country_code, party_id)
                 return push_token(self._held.cached, request, owner, uid)
+            case (Module.SESSIONS, _, (country_code, party_id, session_id)):
+                owner = named_owner(country_code, party_id)
+                return push_session(self._held.cached_sessions, request, owner, session_id)
             case (Module.CDRS, "POST", ()):
                 return self._receive_cdr(request)
             case (Module.CDRS, "GET", (serial,)):
@@ -146,6 +151,24 @@ class Modules:
                 return push_client_info(self._held.clients, request, party)
             case _:
                 raise _not_there(request)
+
+    def _own_objects(self, module: str) -> Iterable[Listed]:
+        """The list that this platform serves.
+
+        Raises:
+            NotFound: the module has none.
+        """
+        match module:
+            case Module.LOCATIONS:
+                return self._held.locations.listed()
+            case Module.TOKENS:
+                return self._held.issued.listed()
+            case Module.SESSIONS:
+                return self._held.sessions.listed()
+            case Module.CDRS:
+                return self._held.cdrs.listed()
+            case _:
+                raise NotFound
 
     def _list(self, request: Inbound, objects: Iterable[Listed]) -> Answer:
         url = self._endpoint(request.module, InterfaceRole.SENDER)
@@ -183,6 +206,14 @@ class Modules:
             with suppress(UnknownLocation):
                 return self._held.locations.get(Place.of(owner, ids))
         raise UnknownLocation
+
+    def _prefer(self, request: Inbound, session_id: str) -> Answer:
+        """Charging preferences are accepted for every Session that runs here."""
+        parse_object(request.body, ChargingPreferences, max_depth=MAX_DEPTH)
+        owners = self._held.owners(request.to, Role.CPO)
+        if all(self._held.sessions.get(owner, session_id) is None for owner in owners):
+            raise NotFound("No such Session runs here")
+        return success_value(ChargingPreferencesResponse.ACCEPTED.value)
 
     def _receive_cdr(self, request: Inbound) -> Answer:
         value = request.json_object()

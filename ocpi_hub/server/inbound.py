@@ -103,17 +103,19 @@ def read_target(raw_path: str) -> Target:
     if query.count("&") >= MAX_PARAMETERS:
         raise InvalidRequest(f"The URL has more than {MAX_PARAMETERS} query parameters")
     try:
-        segments = tuple(unquote(segment, errors="strict") for segment in raw_segments)
-        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
+        segments = tuple(raw_segments)
+        if "%" in path:
+            segments = tuple(unquote(segment, errors="strict") for segment in raw_segments)
+        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict")) if query else ()
         # Bytes that were not percent-encoded arrive as lone surrogates when they are not UTF-8.
         raw_path.encode()
     except ValueError:
         raise InvalidRequest("The URL is not valid percent-encoded UTF-8") from None
     if _CONTROL.search("".join((*segments, *(part for pair in pairs for part in pair)))):
         raise InvalidRequest("The URL contains control characters")
-    if any(not segment for segment in segments):
+    if "" in segments:
         raise NotFound("There is no such path: it has an empty segment")
-    if any(segment in (".", "..") for segment in segments):
+    if "." in segments or ".." in segments:
         # On the onward leg they would change the partner's path, however they are encoded.
         raise InvalidRequest("The URL has a path segment `.` or `..`, which cannot be an id")
     return Target(segments, pairs, query)

@@ -8,6 +8,7 @@ Spec: 2.2.1 transport_and_format_message_routing_broadcast_push.
 
 from __future__ import annotations
 
+import functools
 import json
 
 from ocpi_hub.delivery.feed.protocols import Current
@@ -38,8 +39,12 @@ def push_leg(current: Current, receiver: PartyId, platform: Platform, hub: Party
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _path(current: Current) -> tuple[str, ...]:
-    """Owner and id as the owner spells them; of an EVSE the location's id comes first."""
+    """Owner and id as the owner spells them; of an EVSE the location's id comes first.
+
+    One change goes to many receivers: it is looked for once.
+    """
     key, fields = current.key, _strings(current.body)
     owner = (
         fields.get("country_code", key.owner.country_code),

@@ -84,6 +84,50 @@ def make_location(
     }
 
 
+def make_session(
+    session_id: str = "SES1", owner: str = "NL*CPO", receiver: str = "DE*MSP", **overrides: Any
+) -> dict[str, Any]:
+    """An active Session without charging periods."""
+    cpo, emsp = PartyId.parse(owner), PartyId.parse(receiver)
+    return {
+        "country_code": cpo.country_code,
+        "party_id": cpo.party_id,
+        "id": session_id,
+        "start_date_time": "2026-01-01T10:00:00Z",
+        "kwh": 0.0,
+        "cdr_token": {
+            "country_code": emsp.country_code,
+            "party_id": emsp.party_id,
+            "uid": "TOKEN1",
+            "type": "RFID",
+            "contract_id": "DEMSPC0001",
+        },
+        "auth_method": "AUTH_REQUEST",
+        "location_id": "LOC1",
+        "evse_uid": "EVSE1",
+        "connector_id": "1",
+        "currency": "EUR",
+        "status": "ACTIVE",
+        "last_updated": "2026-01-01T10:00:00Z",
+        **overrides,
+    }
+
+
+def make_session_patch(number: int, **overrides: Any) -> dict[str, Any]:
+    """A PATCH of a Session in its minute `number`, with a charging period that says so."""
+    moment = f"2026-01-01T10:{number:02}:00Z"
+    period = {
+        "start_date_time": moment,
+        "dimensions": [{"type": "ENERGY", "volume": number + 0.5}],
+    }
+    return {
+        "kwh": number + 1.0,
+        "charging_periods": [period],
+        "last_updated": moment,
+        **overrides,
+    }
+
+
 def make_cdr(
     cdr_id: str = "CDR1", owner: str = "NL*CPO", receiver: str = "DE*MSP", **overrides: Any
 ) -> dict[str, Any]:
@@ -367,6 +411,26 @@ class PartyProcess:
     async def push_cdr(self, cdr: dict[str, Any], **request: Any) -> dict[str, Any]:
         return await self.send("POST", "cdrs", role="RECEIVER", raw_body=json.dumps(cdr), **request)
 
+    async def push_session(self, session: dict[str, Any], **request: Any) -> dict[str, Any]:
+        """PUT a Session, which then is one of the CPO's own."""
+        path = f"{session['country_code']}/{session['party_id']}/{session['id']}"
+        return await self.push_own("PUT", path, session, module="sessions", **request)
+
+    async def patch_session(
+        self, session_id: str, patch: dict[str, Any], owner: str = "NL*CPO", **request: Any
+    ) -> dict[str, Any]:
+        """PATCH a Session of the CPO: at home first, then at the peer."""
+        path = f"{owner.replace('*', '/')}/{session_id}"
+        return await self.push_own("PATCH", path, patch, module="sessions", **request)
+
+    async def load_sessions(self, *sessions: dict[str, Any]) -> None:
+        """Put Sessions on the list the CPO serves, without telling anybody."""
+        await self.control("POST", "/sessions", list(sessions))
+
+    async def sessions(self) -> dict[str, list[dict[str, Any]]]:
+        """`own`: the CPO's; `cached`: what the eMSP was given."""
+        return dict(await self.control("GET", "/sessions"))
+
     async def push_location(self, location: dict[str, Any], **request: Any) -> dict[str, Any]:
         """PUT a Location, which then is one of the CPO's own."""
         path = f"{location['country_code']}/{location['party_id']}/{location['id']}"
@@ -381,12 +445,19 @@ class PartyProcess:
         return await self.push_own("PATCH", path, body, **request)
 
     async def push_own(
-        self, method: str, path: str, body: dict[str, Any], **request: Any
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+        *,
+        module: str = "locations",
+        **request: Any,
     ) -> dict[str, Any]:
-        """PUT or PATCH a Location, EVSE or connector of the CPO: at home first, then at the peer.
+        """PUT or PATCH a Location, EVSE, connector or Session of the CPO: at home first, then at
+        the peer.
 
         Args:
-            path: `CC/PID/location_id[/evse_uid[/connector_id]]`.
+            path: `CC/PID/id`; of a part of a Location `CC/PID/location_id/evse_uid[/connector_id]`.
         """
         wanted = {"role": "RECEIVER", "path": path, "raw_body": json.dumps(body), "own": True}
-        return await self.send(method, "locations", **{**wanted, **request})
+        return await self.send(method, module, **{**wanted, **request})

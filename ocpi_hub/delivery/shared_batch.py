@@ -33,7 +33,7 @@ from ocpi_hub.delivery.shared import (
     published_key,
     stays_deleted,
 )
-from ocpi_hub.domain.objects import ObjectKey, SharedObject
+from ocpi_hub.domain.objects import ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.location_text import (
     OpenLocation,
@@ -124,12 +124,31 @@ class SharedBatch:
         if tombstone is not None and not change.partial and stays_deleted(tombstone, change):
             return Changed.STALE
         applied = apply(current, self.row(published_key(key)), change)
+        if applied.changed is Changed.STALE and _is_listed_location(change):
+            return self._apply_newer_evses(change)
         if applied.body is not None:
             self._put(key, applied.body, change)
             self.rewritten.discard(key)
             if key.module == Module.LOCATIONS:
                 self._withdraw_evses(key)
         return applied.changed
+
+    def _apply_newer_evses(self, change: Change) -> Changed:
+        """A list was read while a push arrived: its Location is older than the push of one EVSE,
+        and yet says something new about another."""
+        results = [
+            self._apply_part(
+                replace(
+                    change,
+                    body=evse,
+                    part=(uid,),
+                    last_updated=parse_datetime(last_updated_of(evse)),
+                )
+            )
+            for uid, evse in OpenLocation(change.body).evses()
+        ]
+        news = (Changed.CREATED, Changed.UPDATED)
+        return Changed.UPDATED if any(result in news for result in results) else Changed.STALE
 
     def _put(self, key: ObjectKey, body: str, change: Change, path: tuple[str, ...] = ()) -> None:
         """A row with a new position, which whoever it is addressed to is owed."""
@@ -215,6 +234,10 @@ class SharedBatch:
         self._rows[key] = replace(self._rows[key], last_updated=moment)
         self._put(change.feed_key, evse, change, location.path)
         self._evses.setdefault(key, set()).add(change.feed_key)
+
+
+def _is_listed_location(change: Change) -> bool:
+    return change.key.module == Module.LOCATIONS and change.origin is Origin.PULL
 
 
 def _part(location: OpenLocation, change: Change) -> _Part | Changed:

@@ -49,6 +49,10 @@ class _Parent:
         at = self._index(identifier)
         return None if at is None else self._children[at]
 
+    def children(self) -> list[tuple[str, str]]:
+        """Ids, folded, and texts."""
+        return list(zip(self._identifiers, self._children, strict=True))
+
     def string(self, field: str) -> str:
         """A field of the parent that is a string."""
         value: str = json.loads(self._fields[field])
@@ -115,6 +119,10 @@ class OpenLocation:
             self._parent.string("party_id"),
             self._parent.string("id"),
         )
+
+    def evses(self) -> list[tuple[str, str]]:
+        """All EVSEs as they stand, each after its uid, folded."""
+        return self._parent.children()
 
     def evse(self, evse_uid: str) -> str | None:
         """The EVSE as it stands; None if there is no such EVSE."""

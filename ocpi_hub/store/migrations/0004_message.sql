@@ -35,7 +35,8 @@ create index message_correlation on message (correlation_id);
 
 -- The days that have a table, in order.
 create function message_days() returns setof date language sql stable as $$
-    select to_date(right(c.relname, 8), 'YYYYMMDD')
+    -- The planner may look at every relation before it knows which are ours.
+    select to_date(substring(c.relname from '^message_([0-9]{8})$'), 'YYYYMMDD')
     from pg_inherits i
     join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'message'::regclass

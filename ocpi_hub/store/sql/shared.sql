@@ -168,18 +168,33 @@ where number <= $9 and (number = 1 or $10::bigint is null or bytes <= $10)
 order by serial;
 
 -- name: count
-select count(*)
-from shared_object o
-where o.module = $1
-    and not o.deleted
-    and o.audience in ('*', $2)
-    and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
-    and ($5::timestamptz is null or o.last_updated >= $5)
-    and ($6::timestamptz is null or o.last_updated < $6)
-    and not (o.module = 'locations' and o.object_type <> '')
-    and not ($7 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
-    and not (o.audience = '*' and exists (
-        select from shared_object a
-        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
-            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, $2)
-            and (not a.deleted or a.position > o.position)));
+-- What `page` shows in all. What was addressed to the reader is little: of everything that is there
+-- it takes away what that hides, instead of looking for it beside each object.
+select (
+    select count(*)
+    from shared_object o
+    where o.module = $1
+        and o.audience in ('*', $2)
+        and not o.deleted
+        and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+        and ($5::timestamptz is null or o.last_updated >= $5)
+        and ($6::timestamptz is null or o.last_updated < $6)
+        and not (o.module = 'locations' and o.object_type <> '')
+        and not ($7 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
+) - (
+    select count(*)
+    from shared_object a
+    join shared_object o
+        on (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+        = (a.module, a.country_code, a.party_id, a.object_id, a.object_type, '*')
+    where a.module = $1
+        and a.audience = $2
+        and a.audience <> '*'
+        and (not a.deleted or a.position > o.position)
+        and not o.deleted
+        and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+        and ($5::timestamptz is null or o.last_updated >= $5)
+        and ($6::timestamptz is null or o.last_updated < $6)
+        and not (o.module = 'locations' and o.object_type <> '')
+        and not ($7 and o.audience = '*' and (o.body ->> 'publish') is not distinct from 'false')
+);

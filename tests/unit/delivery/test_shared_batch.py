@@ -257,3 +257,18 @@ def test_keys_of_asks_for_the_published_location_of_addressed_parts() -> None:
     put = replace(change(make_evse(), "E1", of=TO_EMSP))
     assert SharedBatch.keys_of([put]) == {TO_EMSP, key()}
     assert SharedBatch.keys_of([change(location(), of=TO_EMSP)]) == {TO_EMSP}
+
+
+def test_a_listed_location_older_than_a_push_still_brings_its_newer_evses() -> None:
+    batch = SharedBatch([row(location(0))])
+    listed = location(1)
+    listed["evses"] = [
+        make_evse(uid="E1", status="CHARGING", last_updated=at(1), connectors=[connector(0)]),
+        make_evse(uid="e2", last_updated=at(0), connectors=[connector(0)]),
+    ]
+    batch.apply(status("BLOCKED", 2, uid="e2"))
+    assert batch.apply(replace(change(listed), origin=Origin.PULL)) is Changed.UPDATED
+    assert [evse["status"] for evse in now(batch)["evses"]] == ["CHARGING", "BLOCKED"]
+    assert now(batch)["last_updated"] == at(2)
+    assert batch.apply(replace(change(listed), origin=Origin.PULL)) is Changed.STALE
+    assert batch.apply(change(location(1))) is Changed.STALE

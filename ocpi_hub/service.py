@@ -111,7 +111,9 @@ class Service:
         mine, store = parts.keeper.process, parts.liveness_store
         alive = timedelta(seconds=self._settings.directory_max_age_s)
         earlier = await store.earlier_processes(mine.process_id, alive)
-        if not any(self._runs(other, mine) for other in earlier):
+        gone = [other for other in earlier if not self._runs(other, mine)]
+        await store.free_lanes(gone)
+        if len(gone) == len(earlier):
             await store.request_catch_up()
 
     def _runs(self, other: ProcessRow, mine: ProcessRow) -> bool:

@@ -74,6 +74,11 @@ class PostgresLivenessStore:
             rows = await connection.fetch(SQL.earlier_processes, process_id, alive)
         return [ProcessRow(row["process_id"], row["host"], row["pid"]) for row in rows]
 
+    async def free_lanes(self, gone: Sequence[ProcessRow]) -> None:
+        """Let others have the lanes of processes that run no more, before their leases end."""
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.free_lanes, [process.process_id for process in gone])
+
     async def request_catch_up(self) -> None:
         """Ask for everything since the last contact with each platform."""
         async with self._database.connection() as connection:

@@ -246,6 +246,24 @@ async def test_of_processes_that_start_at_once_the_first_one_finds_nobody(
     assert await store.earlier_processes(second, alive) == [ProcessRow(first, "h", 1)]
 
 
+async def test_lanes_of_a_process_that_runs_no_more_are_free(
+    store: PostgresLivenessStore, database: Database
+) -> None:
+    gone, running = uuid.uuid4(), uuid.uuid4()
+    for number, process in enumerate((gone, running)):
+        await execute(
+            database,
+            "insert into lane (country_code, party_id, module, process_id, lease_until)"
+            " values ('NL', $2, 'tokens', $1, now() + interval '1 hour')",
+            process,
+            f"CP{number}",
+        )
+    await store.free_lanes([ProcessRow(gone, "h", 1)])
+    held = "select process_id from lane where party_id = $1"
+    assert await value(database, held, "CP0") is None
+    assert await value(database, held, "CP1") == running
+
+
 async def test_an_outage_asks_everybody_from_its_beginning_on(
     store: PostgresLivenessStore, catch_up: PostgresCatchUpStore, database: Database
 ) -> None:

@@ -136,6 +136,10 @@ join process mine on mine.process_id = $1
 where o.heartbeat_at > now() - $2::interval
     and (o.started_at, o.process_id) < (mine.started_at, mine.process_id);
 
+-- name: free_lanes
+-- One that runs all the same loses its lanes when it renews their leases.
+update lane set process_id = null, lease_until = null where process_id = any($1::uuid[]);
+
 -- name: claim_catch_up
 -- Tokens first: until they are read, what was revoked meanwhile may be let through.
 update inbound_catch_up job

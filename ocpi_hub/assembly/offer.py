@@ -7,7 +7,13 @@ from ocpi_hub.domain.party import InterfaceRole, Module
 OFFERED = (
     *(
         (module.value, role)
-        for module in (Module.LOCATIONS, Module.TARIFFS, Module.TOKENS, Module.CDRS)
+        for module in (
+            Module.LOCATIONS,
+            Module.TARIFFS,
+            Module.TOKENS,
+            Module.SESSIONS,
+            Module.CDRS,
+        )
         for role in InterfaceRole
     ),
     (Module.HUB_CLIENT_INFO.value, InterfaceRole.SENDER),

@@ -212,6 +212,9 @@ class OcpiServer:
     ) -> None:
         self._log_request.line(
             self._clock.now(),
+            request_id=exchange.ids.request_id,
+            correlation_id=exchange.ids.correlation_id,
+            platform=exchange.platform.platform_id if exchange.platform else None,
             method=request.method,
             interface=self._interface(exchange),
             sender=str(exchange.sender) if exchange.sender else None,

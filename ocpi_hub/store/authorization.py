@@ -21,7 +21,25 @@ from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("authorization")
 
-_COLUMNS = 17
+_COLUMNS = (
+    "at",
+    "uid",
+    "token_type",
+    "cpo_country_code",
+    "cpo_party_id",
+    "emsp_country_code",
+    "emsp_party_id",
+    "location",
+    "decided_by",
+    "reason",
+    "allowed",
+    "reference",
+    "http_status",
+    "status_code",
+    "total_ms",
+    "legs",
+    "correlation_id",
+)
 
 
 @value
@@ -132,7 +150,9 @@ class PostgresDecisionStore:
 
     async def _write(self, decisions: Sequence[DecisionRecord]) -> Sequence[None]:
         async with self._database.connection() as connection:
-            await connection.execute(SQL.insert_decisions, *columns(map(_row, decisions), _COLUMNS))
+            await connection.copy_records_to_table(
+                "authorization_decision", records=map(_row, decisions), columns=_COLUMNS
+            )
         return [None] * len(decisions)
 
 

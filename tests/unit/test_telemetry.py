@@ -252,10 +252,15 @@ def test_masking_never_fails_and_never_adds_fields(fields: dict[str, object]) ->
 def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
     configured = Settings(log_format="json", log_level="info")
     configure_logging(configured)
-    structlog.contextvars.bind_contextvars(request_id="r-1", correlation_id="c-1")
     moment = datetime(2026, 11, 22, 7, 42, 18, 5, tzinfo=UTC)
-    RequestLog(configured, "hub.server", "request_served").line(moment, method="GET", ms=1.5)
-    get_logger("hub.server").info("request_served", method="GET", ms=1.5)
+    fields: dict[str, str | float | None] = {
+        "method": 'GET"\n\u2028\udcff',
+        "ms": 1.5,
+        "http_status": 200,
+        "sender": None,
+    }
+    RequestLog(configured, "hub.server", "request_served").line(moment, **fields)
+    get_logger("hub.server").info("request_served", **fields)
     quick, usual = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert quick.pop("timestamp") == "2026-11-22T07:42:18.000005Z"
     del usual["timestamp"]

@@ -29,23 +29,6 @@ left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'toke
 left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens')
 order by q.number, o.country_code, o.party_id, o.audience = '*';
 
--- name: insert_decisions
-insert into authorization_decision (
-    at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
-    location, decided_by, reason, allowed, reference, http_status, status_code, total_ms, legs,
-    correlation_id)
-select at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
-    location::json, decided_by, reason, allowed, reference, http_status, status_code, total_ms,
-    legs::json, correlation_id
-from unnest(
-    $1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::integer[],
-    $14::integer[], $15::float8[], $16::text[], $17::text[])
-    as d (
-    at, uid, token_type, cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,
-    location, decided_by, reason, allowed, reference, http_status, status_code, total_ms, legs,
-    correlation_id);
-
 -- name: list_decisions
 -- Newest first, from a place on; null filters select everything.
 select *

@@ -13,6 +13,8 @@ OFFERED = (
             Module.TOKENS,
             Module.SESSIONS,
             Module.CDRS,
+            Module.COMMANDS,
+            Module.CHARGING_PROFILES,
         )
         for role in InterfaceRole
     ),

@@ -106,7 +106,7 @@ def _handlers(
         public_url=public_url,
         keep_s=settings.answer_url_keep_s,
     )
-    handlers: dict[str, Handler] = {
+    return {
         Module.LOCATIONS.value: LocationsHandler(services),
         Module.TARIFFS.value: TariffsHandler(services),
         Module.TOKENS.value: TokensHandler(services, authorizer),
@@ -132,8 +132,6 @@ def _handlers(
             answers, stores.addressees, delivery.relay, limits
         ),
     }
-    offered = {module for module, _ in OFFERED}
-    return {module: handler for module, handler in handlers.items() if module in offered}
 
 
 def renewal(

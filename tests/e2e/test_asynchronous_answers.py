@@ -31,7 +31,6 @@ async def roam(
     hub = HubProcess(
         address,
         log,
-        program=("-m", "tests.support.offering_hub"),
         settings={"message_bodies": "true"},
     )
     async with roaming(hub) as running:

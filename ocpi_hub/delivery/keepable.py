@@ -14,7 +14,9 @@ def require_keepable(name: str, value: str) -> None:
     """Over-long ids pass like other over-long texts (TY-02), as far as they fit an index.
 
     Raises:
-        InvalidRequest: it does not fit.
+        InvalidRequest: it does not fit, or no URL can name it.
     """
+    if value in {".", ".."}:
+        raise InvalidRequest(f"{name}: {value} means something else in a URL")
     if len(value) > MAX_KEY:
         raise InvalidRequest(f"{name}: {len(value)} characters, this hub keeps {MAX_KEY} at most")

@@ -15,13 +15,13 @@ from ocpi_hub.delivery.feed.push import push_leg
 from ocpi_hub.delivery.leg import outbound_request
 from ocpi_hub.delivery.shared import is_evse
 from ocpi_hub.delivery.unpublished import gets_published_only, is_published
-from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Verdict, judge
+from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Verdict, judge
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.domain.party import Module, PartyId, Platform
 from ocpi_hub.domain.value import value
-from ocpi_hub.errors import HubRoutingError
+from ocpi_hub.errors import HubRoutingError, InvalidRequest
 
 
 @value
@@ -101,6 +101,9 @@ class Attempts:
             request = outbound_request(leg, deadline_s=self._attempt_s)
         except HubRoutingError as error:
             return Failed(LastAnswer(None, None, error.message))
+        except InvalidRequest as error:
+            # No URL can name it: neither this receiver's nor, for as long as it is there, any other.
+            return Refused(LastAnswer(None, None, error.message))
         verdict = judge(await self._client.send(request))
         if current.deleted and verdict.answer.http == HTTPStatus.NOT_FOUND:
             return Delivered(verdict.answer)  # what is not there is as good as deleted

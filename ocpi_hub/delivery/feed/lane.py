@@ -242,13 +242,20 @@ class Lane:
         if position > self.tail:
             self._sent[key] = position
 
-    def put_back(self, owed: Owed) -> None:
-        """It could not be sent now and goes first in its queue, unless a newer change waits."""
+    def put_back(self, owed: Owed, *, last: bool = False) -> None:
+        """It could not be sent now and goes first in its queue, unless a newer change waits.
+
+        Args:
+            last: it may itself be why, so the others have their turn first.
+        """
         key = owed.entry.key
         self._in_flight.pop(order_key(key), None)
         if key in self._live or key in self._late:
             return
         queue = self._late if owed.late else self._live
+        if last:
+            queue[key] = owed
+            return
         rest = dict(queue)
         queue.clear()
         queue[key] = owed

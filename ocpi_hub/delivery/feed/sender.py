@@ -29,6 +29,9 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
+MAX_SUSPECTS = 1_000
+"""Objects remembered per receiver because it did not answer them; at worst it rests once more."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedLimits:
@@ -51,13 +54,31 @@ class FeedLimits:
 
 @dataclass(slots=True)
 class _Receiver:
-    """What all lanes of one receiver share in this process."""
+    """What all lanes of one receiver share in this process.
+
+    Attributes:
+        silent: objects it did not answer since it answered last.
+        suspects: objects it did not answer before it answered others, with how often it was silent
+            about them since.
+    """
 
     late: TokenBucket
     evses: EvseHabit = field(default_factory=EvseHabit)
     in_flight: int = 0
     failures: int = 0
     rests_until: float = 0.0
+    silent: set[ObjectKey] = field(default_factory=set)
+    suspects: dict[ObjectKey, int] = field(default_factory=dict)
+
+    def answered(self, key: ObjectKey) -> None:
+        """It judged an object: what it was silent about before may be at fault itself."""
+        self.failures = 0
+        self.suspects.pop(key, None)
+        if self.silent:
+            if len(self.suspects) >= MAX_SUSPECTS:
+                self.suspects.clear()
+            self.suspects |= {each: 0 for each in self.silent - {key} - self.suspects.keys()}
+            self.silent.clear()
 
 
 class Sender:
@@ -141,7 +162,7 @@ class Sender:
             receiver.rests_until = self._clock.monotonic() + self._limits.first_s
         except Exception as error:
             log.error("push_failed", exc_info=error)
-            lane.put_back(owed)
+            lane.put_back(owed, last=True)
             receiver.failures += 1
             receiver.rests_until = self._clock.monotonic() + self._pause(receiver.failures)
         except BaseException:
@@ -167,12 +188,14 @@ class Sender:
         )
         match outcome.verdict:
             case Delivered():
-                receiver.failures = 0
+                receiver.answered(current.key)
                 await self._delivered(lane, owed, current, outcome.location)
             case Refused(answer=answer):
-                receiver.failures = 0
+                receiver.answered(current.key)
                 await self._gap(lane, current, answer, again=None)
                 lane.settle(owed, current.position)
+            case Unknown(answer=answer) if answer.http is None and current.key in receiver.suspects:
+                await self._never_answered(lane, owed, current, receiver, answer)
             case Failed(answer=answer) | Unknown(answer=answer):
                 await self._failed(lane, owed, current, receiver, answer, platform)
             case NotSent():
@@ -206,9 +229,19 @@ class Sender:
             await self._gap(lane, current, answer, again=timedelta(seconds=pause))
             lane.settle(owed, current.position)
         elif platform.catch_up == "push":
-            lane.put_back(owed)
+            receiver.silent.add(current.key)
+            lane.put_back(owed, last=True)
         else:
             lane.settle(owed, None)
+
+    async def _never_answered(
+        self, lane: Lane, owed: Owed, current: Current, receiver: _Receiver, answer: LastAnswer
+    ) -> None:
+        """The receiver answers, but not this object: it becomes a gap and holds up no other."""
+        times = receiver.suspects[current.key] = receiver.suspects[current.key] + 1
+        again = timedelta(seconds=self._pause(times))
+        await self._gap(lane, current, answer, again=again)
+        lane.settle(owed, current.position)
 
     def _pause(self, failures: int) -> float:
         whole = min(self._limits.longest_s, self._limits.first_s * 2.0 ** min(failures - 1, 40))

@@ -20,6 +20,10 @@ its owner will. A refusal that comes later does not undo what was acknowledged.
 Changes are told apart by `last_updated` and content. What is older than the text that is kept is
 dropped; the marks of the changes at its very `last_updated` are kept with it, so that one that is
 brought twice is not applied twice.
+
+A receiver that did not answer in time may be slow, and act on the request after all: after a newer
+one, in the worst case. For that time the session stays dirty, and at its end the whole text goes
+out once more.
 """
 
 from __future__ import annotations
@@ -237,7 +241,14 @@ def _changed(
     )
     if not same_receiver:
         # To the new one nothing was ever sent, and whatever is under way does not concern it.
-        after = replace(after, sent_version=0, unknown_outcomes=0, lease_until=None, attempts=0)
+        after = replace(
+            after,
+            sent_version=0,
+            unknown_outcomes=0,
+            lease_until=None,
+            attempts=0,
+            doubted_until=None,
+        )
     elif row.state is DirectedState.IN_FLIGHT:
         return Taken(Arrival.CHANGED, after)
     elif is_clean(row):
@@ -334,28 +345,29 @@ def settle_session(
     jitter: float,
     *,
     doubted: bool,
+    slow: timedelta,
 ) -> DirectedObject:
     """The row after a report, the reports of attempts that lost their lease included.
 
     Args:
         doubted: the attempt is on record with an unknown outcome: others have acted on that.
+        slow: how long a receiver may still act on a request that it did not answer.
     """
     attempt, verdict = report.attempt, report.verdict
     if attempt.receiver != row.receiver:
         return row
     if row.state is not DirectedState.IN_FLIGHT or row.attempt_id != attempt.attempt_id:
-        return _late(row, report, now, doubted=doubted)
+        return _late(row, report, now, doubted=doubted, slow=slow)
     changed_since = attempt.version < row.version
     ended = replace(row, lease_until=None, last_answer=verdict.answer)
     if isinstance(verdict, Delivered):
-        sent = replace(ended, sent_version=attempt.version, unknown_outcomes=0, attempts=0)
-        state = DirectedState.PENDING if changed_since else DirectedState.DELIVERED
-        return replace(
-            sent, state=state, next_attempt_at=now if changed_since else None, reason=None
+        sent = replace(
+            ended, sent_version=attempt.version, unknown_outcomes=0, attempts=0, reason=None
         )
+        return _due_again(sent, now) if changed_since else _delivered(sent, now)
     if isinstance(verdict, Refused):
         if changed_since:
-            return replace(ended, state=DirectedState.PENDING, next_attempt_at=now, attempts=0)
+            return replace(_due_again(ended, now), attempts=0)
         if attempt.before is not None and not report.acknowledged:
             return _taken_back(ended, attempt.before, now)
         return replace(
@@ -364,7 +376,24 @@ def settle_session(
             next_attempt_at=None,
             refused_after_ack=report.acknowledged,
         )
-    return settle_current(row, report, now, patience, jitter)
+    unsettled = settle_current(row, report, now, patience, jitter)
+    return _doubted(unsettled, now + slow) if isinstance(verdict, Unknown) else unsettled
+
+
+def _delivered(row: DirectedObject, now: datetime) -> DirectedObject:
+    """The receiver has the newest version. Where it may still act on something older, it gets it
+    once more when that time is over."""
+    if row.doubted_until is not None and row.doubted_until > now:
+        return _due_again(row, row.doubted_until)
+    return replace(row, state=DirectedState.DELIVERED, next_attempt_at=None, doubted_until=None)
+
+
+def _due_again(row: DirectedObject, at: datetime) -> DirectedObject:
+    return replace(row, state=DirectedState.PENDING, next_attempt_at=at)
+
+
+def _doubted(row: DirectedObject, until: datetime) -> DirectedObject:
+    return replace(row, doubted_until=max(until, row.doubted_until or until))
 
 
 def _taken_back(row: DirectedObject, before: DirectedObject, now: datetime) -> DirectedObject:
@@ -380,17 +409,15 @@ def _taken_back(row: DirectedObject, before: DirectedObject, now: datetime) -> D
         received_at=before.received_at,
         refused_after_ack=before.refused_after_ack,
     )
-    if before.sent_version == before.version:
-        # The receiver, which refused what came after, still has it; unless an earlier attempt that
-        # nobody knows the end of changed it, but then it would not have been clean.
+    if is_clean(before):
         return replace(restored, state=DirectedState.DELIVERED, next_attempt_at=None)
     if before.state is DirectedState.REFUSED:
         return replace(restored, state=DirectedState.REFUSED, next_attempt_at=None)
-    return replace(restored, state=DirectedState.PENDING, next_attempt_at=now)
+    return _due_again(restored, now)
 
 
 def _late(
-    row: DirectedObject, report: AttemptReport, now: datetime, *, doubted: bool
+    row: DirectedObject, report: AttemptReport, now: datetime, *, doubted: bool, slow: timedelta
 ) -> DirectedObject:
     """A verdict after the lease was lost.
 
@@ -399,14 +426,12 @@ def _late(
     """
     if not doubted or not isinstance(report.verdict, Delivered | Unknown):
         return row
+    if isinstance(report.verdict, Unknown):
+        row = _doubted(row, now + slow)
     match row.state:
         case DirectedState.IN_FLIGHT:
             return replace(row, version=row.version + 1)
-        case DirectedState.DELIVERED:
-            return replace(
-                row, version=row.version + 1, state=DirectedState.PENDING, next_attempt_at=now
-            )
-        case DirectedState.REFUSED | DirectedState.DEAD:
-            return replace(row, state=DirectedState.PENDING, next_attempt_at=now)
+        case DirectedState.DELIVERED | DirectedState.REFUSED | DirectedState.DEAD:
+            return _due_again(row, now)
         case DirectedState.PENDING | DirectedState.UNCERTAIN | DirectedState.HELD:
             return row

@@ -165,7 +165,9 @@ class SessionDelivery:
             and not is_applied(row, change)
         ):
             return JudgedBefore(DirectedState.REFUSED, row.last_answer)
-        if row is not None and row.state in (DirectedState.DELIVERED, DirectedState.REFUSED):
+        if row is not None and row.sent_version == row.version:
+            return JudgedBefore(DirectedState.DELIVERED, row.last_answer)
+        if row is not None and row.state is DirectedState.REFUSED:
             return JudgedBefore(row.state, row.last_answer)
         return Kept("The hub already holds this change and goes on delivering it")
 

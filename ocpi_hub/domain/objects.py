@@ -98,6 +98,7 @@ class DirectedObject:
         receiver_location: URL at which the receiver serves its copy, if it told.
         refused_after_ack: the sender was told 1000 before the receiver refused.
         applied: of a session, marks of the changes that gave it its last_updated.
+        doubted_until: of a session, when the receiver will no more act on what it did not answer.
     """
 
     key: ObjectKey
@@ -121,3 +122,4 @@ class DirectedObject:
     reason: str | None
     refused_after_ack: bool = False
     applied: tuple[bytes, ...] = ()
+    doubted_until: datetime | None = None

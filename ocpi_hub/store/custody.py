@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -235,15 +235,29 @@ class PostgresCustodyStore:
                 key, attempt_id = key_columns(report.attempt.key), report.attempt.attempt_id
                 jitter = random.random()  # noqa: S311 - jitter is no secret
                 doubt = attempt_id in doubted
-                rule = settle_session if report.attempt.key.module == Module.SESSIONS else settle
-                rows[key] = rule(rows[key], report, now, self._patience, jitter, doubted=doubt)
+                rows[key] = self._settled(rows[key], report, now, jitter, doubted=doubt)
                 doubted.discard(attempt_id)
             await _store_other_versions(connection, map(directed_object, locked), rows)
             settled = [_settled_row(rows[key]) for key in keys]
-            await connection.execute(SQL.store_settled, *columns(settled, 16))
+            await connection.execute(SQL.store_settled, *columns(settled, 17))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
             await self._note_receivers(connection, reports)
         return [rows[key_columns(report.attempt.key)].state for report in reports]
+
+    def _settled(
+        self,
+        row: DirectedObject,
+        report: AttemptReport,
+        now: datetime,
+        jitter: float,
+        *,
+        doubted: bool,
+    ) -> DirectedObject:
+        if row.key.module != Module.SESSIONS:
+            return settle(row, report, now, self._patience, jitter, doubted=doubted)
+        # A receiver gets as long again for what it did not answer in time.
+        slow = self._lease
+        return settle_session(row, report, now, self._patience, jitter, doubted=doubted, slow=slow)
 
     async def _note_receivers(
         self, connection: Connection, reports: Sequence[AttemptReport]
@@ -313,6 +327,7 @@ def directed_object(row: asyncpg.Record) -> DirectedObject:
         reason=row["reason"],
         refused_after_ack=row["refused_after_ack"],
         applied=marks(row["applied"]),
+        doubted_until=row["doubted_until"],
     )
 
 
@@ -385,6 +400,7 @@ def _settled_row(row: DirectedObject) -> tuple[object, ...]:
         row.reason,
         row.refused_after_ack,
         row.attempts,
+        row.doubted_until,
     )
 
 

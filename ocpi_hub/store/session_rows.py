@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SQL = Queries("sessions")
 
-_WIDTH: Final = 22
+_WIDTH: Final = 23
 
 KeyColumns = tuple[str, str, str, str]
 
@@ -62,4 +62,5 @@ def _row(row: DirectedObject) -> tuple[object, ...]:
         row.refused_after_ack,
         row.reason,
         b"".join(row.applied),
+        row.doubted_until,
     )

@@ -61,7 +61,7 @@ async def pushed(roam: Roaming) -> list[str]:
 
 
 async def same_everywhere(roam: Roaming, session_id: str) -> None:
-    """Wait until the eMSP has what the CPO has."""
+    """Wait until the eMSP has what the CPO has, and the hub sees it so."""
     own = await held(roam.cpo, session_id, "own")
 
     async def equal() -> bool:
@@ -154,10 +154,11 @@ async def test_an_emsp_that_was_away_gets_one_put(clear: Roaming) -> None:
 @pytest.mark.parametrize(
     ("fault", "methods"),
     [
-        ({"drop": True}, ["PATCH", "PUT"]),
-        ({"drop_before": True}, ["PATCH", "PUT"]),
-        ({"http": 500, "after": True}, ["PATCH", "PUT"]),
+        ({"drop": True}, ["PATCH", "PUT", "PUT"]),
+        ({"drop_before": True}, ["PATCH", "PUT", "PUT"]),
+        ({"http": 500, "after": True}, ["PATCH", "PUT", "PUT"]),
         ({"ocpi": 3000}, ["PATCH", "PUT"]),
+        ({"delay_s": 2.5}, ["PATCH", "PUT", "PUT"]),
     ],
     ids=lambda case: "-".join(case) if isinstance(case, dict) else "",
 )

@@ -417,6 +417,7 @@ async def test_a_late_delivery_sends_the_newest_state_once_more(
     await store.take(patch(2))
     assert await custody.record(ended(attempt, Delivered(OK))) is S.PENDING
     (newest,) = await custody.claim(EMSP, 10)
+    await _end_doubts(database)
     assert await custody.record(ended(newest, Delivered(OK))) is S.DELIVERED
     # The old PATCH was only now applied by the receiver: it has one period twice.
     assert await custody.record(ended(late, Delivered(OK))) is S.PENDING
@@ -427,14 +428,43 @@ async def test_a_late_delivery_sends_the_newest_state_once_more(
     assert await custody.record(ended(late, Delivered(OK))) is S.DELIVERED
 
 
+async def test_while_a_receiver_may_act_late_the_session_is_sent_again_at_the_end(
+    store: PostgresSessionStore, custody: PostgresCustodyStore, database: Database
+) -> None:
+    await delivered(store, custody, make_change())
+    attempt = await begun(store, patch(1))
+    await custody.record(ended(attempt, Unknown(NOTHING)))
+    whole = await begun(store, patch(2))
+    assert await custody.record(ended(whole, Delivered(OK))) is S.PENDING
+    row = await row_of(store)
+    assert (row.sent_version, row.next_attempt_at) == (3, row.doubted_until)
+    assert await custody.claim(EMSP, 10) == []
+    await _end_doubts(database)
+    (again,) = await custody.claim(EMSP, 10)
+    assert (again.patch, periods(again)) == (None, [0, 1, 2])
+    assert await custody.record(ended(again, Delivered(OK))) is S.DELIVERED
+    assert (await begun(store, patch(3))).patch is not None
+
+
 async def test_a_late_failure_changes_nothing(
     store: PostgresSessionStore, custody: PostgresCustodyStore, database: Database
 ) -> None:
     late = await begun(store, make_change())
     await _expire_leases(database)
     (attempt,) = await custody.claim(EMSP, 10)
+    await _end_doubts(database)
     assert await custody.record(ended(attempt, Delivered(OK))) is S.DELIVERED
     assert await custody.record(ended(late, Failed(NOTHING))) is S.DELIVERED
+
+
+async def _end_doubts(database: Database) -> None:
+    """The time is over in which a slow receiver may still act."""
+    await execute(
+        database,
+        "update directed_object set doubted_until = now() - interval '1 s',"
+        " next_attempt_at = least(next_attempt_at, now() - interval '1 s')"
+        " where doubted_until is not null",
+    )
 
 
 async def _expire_leases(database: Database) -> None:

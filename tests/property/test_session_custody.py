@@ -2,8 +2,8 @@
 hub's, which is the owner's, and no charging period is lost or doubled.
 
 The owner pushes one change after the other, some of them again; attempts succeed, are refused, fail
-or end unknown, applied or not; processes die and leave their leases; verdicts come late, also of
-attempts that nobody waits for any more.
+or end unknown, applied at once, later or never; processes die and leave their leases; verdicts come
+late, also of attempts that nobody waits for any more.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.unanswered: SessionChange | None = None
         self.last: SessionChange | None = None
         self.flying: list[Flight] = []
+        self.lingering: list[tuple[datetime, Flight]] = []
         self.doubted: set[uuid.UUID] = set()
 
     # The owner -----------------------------------------------------------------------------------
@@ -184,6 +185,7 @@ class SessionMachine(RuleBasedStateMachine):
             attempts=row.attempts + 1,
             next_attempt_at=None,
             unknown_outcomes=row.unknown_outcomes + silent,
+            doubted_until=self.now + LEASE if silent else row.doubted_until,
         )
         attempt = Attempt(attempt_id, KEY, row.version, EMSP, row.body, "c")
         self.flying.append(Flight(attempt, None))
@@ -191,6 +193,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(long=st.booleans())
     def time_passes(self, long: bool) -> None:
         self.now += timedelta(hours=2) if long else timedelta(seconds=10)
+        self.lingering = [late for late in self.lingering if late[0] > self.now]
 
     # Attempts ------------------------------------------------------------------------------------
 
@@ -211,7 +214,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert row is not None
         report = AttemptReport(attempt, verdict, acknowledged=flight.change is None)
         doubted = attempt.attempt_id in self.doubted
-        self.row = settle_session(row, report, self.now, PATIENCE, 0.5, doubted=doubted)
+        self.row = settle_session(row, report, self.now, PATIENCE, 0.5, doubted=doubted, slow=LEASE)
         if isinstance(verdict, Unknown):
             self.doubted.add(attempt.attempt_id)
         else:
@@ -260,12 +263,25 @@ class SessionMachine(RuleBasedStateMachine):
             self.report(flight, verdict)
 
     @precondition(lambda self: self.flying)
-    @rule(data=st.data(), applied=st.booleans())
-    def stay_unknown(self, data: st.DataObject, applied: bool) -> None:
+    @rule(data=st.data(), applied=st.sampled_from(["at once", "later", "never"]))
+    def stay_unknown(self, data: st.DataObject, applied: str) -> None:
         flight = self.flight(data)
-        if applied:
-            self.apply(flight)
+        self.lose_answer(flight, applied)
         self.report(flight, Unknown(NOTHING))
+
+    def lose_answer(self, flight: Flight, applied: str) -> None:
+        if applied == "at once":
+            self.apply(flight)
+        elif applied == "later":
+            self.lingering.append((self.now + LEASE, flight))
+
+    @precondition(lambda self: self.lingering)
+    @rule(data=st.data())
+    def act_late(self, data: st.DataObject) -> None:
+        """A slow receiver gets to what it was asked long ago."""
+        late = data.draw(st.sampled_from(self.lingering))
+        self.lingering.remove(late)
+        self.apply(late[1])
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data())
@@ -274,14 +290,13 @@ class SessionMachine(RuleBasedStateMachine):
         self.flight(data).change = None
 
     @precondition(lambda self: self.flying)
-    @rule(data=st.data(), applied=st.booleans())
-    def die(self, data: st.DataObject, applied: bool) -> None:
+    @rule(data=st.data(), applied=st.sampled_from(["at once", "later", "never"]))
+    def die(self, data: st.DataObject, applied: str) -> None:
         """The process is killed; what it had sent reached the receiver, or not."""
         flight = self.flight(data)
         if not self.is_current(flight):
             return
-        if applied:
-            self.apply(flight)
+        self.lose_answer(flight, applied)
         self.flying.remove(flight)
         if flight.change is not None and flight.change is self.last and self.unanswered is None:
             self.unanswered = flight.change
@@ -302,6 +317,7 @@ class SessionMachine(RuleBasedStateMachine):
         row = self.row
         if row is None or row.state is not DirectedState.DELIVERED or self.flying:
             return
+        assert not self.lingering
         assert self.receiver is not None
         assert json.loads(self.receiver) == json.loads(row.body)
 
@@ -320,14 +336,14 @@ class SessionMachine(RuleBasedStateMachine):
 
     def settle_all(self) -> None:
         """What nobody waits for any more reaches the receiver last."""
-        self.now += timedelta(hours=2)
+        self.time_passes(long=True)
         while self.flying or self.due():
             if self.due():
                 self.claim()
             for flight in reversed(list(self.flying)):
                 self.apply(flight)
                 self.report(flight, Delivered(OK))
-            self.now += timedelta(hours=2)
+            self.time_passes(long=True)
         self.clean_means_that_the_receiver_has_it()
 
 

@@ -59,16 +59,17 @@ set state = s.state, sent_version = s.sent_version, lease_until = s.lease_until,
     unknown_outcomes = s.unknown_outcomes, next_attempt_at = s.next_attempt_at,
     last_http = s.last_http, last_ocpi = s.last_ocpi, last_message = s.last_message,
     receiver_location = s.receiver_location, reason = s.reason,
-    refused_after_ack = s.refused_after_ack, attempts = s.attempts, changed_at = now(),
+    refused_after_ack = s.refused_after_ack, attempts = s.attempts,
+    doubted_until = s.doubted_until, changed_at = now(),
     delivered_at = case when s.state = 'delivered' then coalesce(d.delivered_at, now()) end
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::timestamptz[],
     $8::int[], $9::timestamptz[], $10::int[], $11::int[], $12::text[], $13::text[], $14::text[],
-    $15::boolean[], $16::int[])
+    $15::boolean[], $16::int[], $17::timestamptz[])
     as s (
     module, country_code, party_id, object_id, state, sent_version, lease_until,
     unknown_outcomes, next_attempt_at, last_http, last_ocpi, last_message, receiver_location,
-    reason, refused_after_ack, attempts)
+    reason, refused_after_ack, attempts, doubted_until)
 where (d.module, d.country_code, d.party_id, d.object_id)
     = (s.module, s.country_code, s.party_id, s.object_id);
 
@@ -198,7 +199,9 @@ silent as (
 update directed_object d
 set state = 'in_flight', attempt_id = gen_random_uuid(), lease_until = now() + $4::interval,
     attempts = d.attempts + 1, next_attempt_at = null, changed_at = now(),
-    unknown_outcomes = d.unknown_outcomes + (due.state = 'in_flight')::int
+    unknown_outcomes = d.unknown_outcomes + (due.state = 'in_flight')::int,
+    doubted_until = case when d.module = 'sessions' and due.state = 'in_flight'
+        then now() + $4::interval else d.doubted_until end
 from due
 where (d.module, d.country_code, d.party_id, d.object_id)
     = (due.module, due.country_code, due.party_id, due.object_id)

@@ -40,6 +40,11 @@ class OperatorAccess:
         """CDRs in custody."""
         return CustodyAdmin(self.database, Module.CDRS.value)
 
+    @property
+    def sessions(self) -> CustodyAdmin:
+        """Sessions in custody."""
+        return CustodyAdmin(self.database, Module.SESSIONS.value)
+
     async def load(self) -> Directory:
         """The directory as the database has it now."""
         return await self.directory.load()

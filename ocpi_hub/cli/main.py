@@ -33,6 +33,7 @@ from ocpi_hub.cli.party import add_party_parser
 from ocpi_hub.cli.platform import add_platform_parser
 from ocpi_hub.cli.relation import add_relation_parser
 from ocpi_hub.cli.serve import add_serve_parsers
+from ocpi_hub.cli.session import add_session_parser
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.errors import ConfigError, HubError
 from ocpi_hub.settings import Settings, load_settings
@@ -98,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_relation_parser(commands)
     add_authorization_parser(commands)
     add_cdr_parser(commands)
+    add_session_parser(commands)
     add_message_parser(commands)
     add_admin_parser(commands)
     add_party_parser(commands)

@@ -28,6 +28,10 @@ from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("feed")
 
+UNSEEN = timedelta(minutes=10)
+"""For which a backfill that nobody may see is kept: long enough for every process to learn of what
+was stored with it."""
+
 
 class PostgresFeedStore:
     """Implements `delivery.feed.protocols.FeedStore`; run `questions` and `gaps`.
@@ -68,11 +72,11 @@ class PostgresFeedStore:
         return [_entry(row) for row in rows]
 
     async def of_owner(
-        self, module: str, owner: PartyId, after_serial: int, limit: int
+        self, module: str, owner: PartyId, after_serial: int, limit: int, *, receiver: PartyId
     ) -> Sequence[Entry]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL.of_owner, module, *party_columns(owner), after_serial, limit
+                SQL.of_owner, module, *party_columns(owner), after_serial, limit, str(receiver)
             )
         return [_entry(row) for row in rows]
 
@@ -182,13 +186,17 @@ class PostgresFeedStore:
             for row in rows
         ]
 
+    async def end_unseen_backfill(self, backfill: Backfill) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.end_unseen_backfill,
+                *_backfill_columns(backfill),
+                backfill.requested_at,
+                UNSEEN,
+            )
+
     async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
-        lane = backfill.lane
-        name = (
-            *party_columns(lane.receiver),
-            lane.module,
-            *party_columns(backfill.owner),
-        )
+        name = _backfill_columns(backfill)
         async with self._database.connection() as connection:
             if after_serial is None:
                 await connection.execute(SQL.end_backfill, *name, backfill.requested_at)
@@ -225,6 +233,7 @@ def _current(row: asyncpg.Record) -> Current:
         row["correlation_id"],
         row["deleted"],
         path_of(row),
+        tuple(row["own"] or ()),
     )
 
 
@@ -235,6 +244,10 @@ def _lane(row: asyncpg.Record) -> LaneId:
 def _receiving_lane(row: asyncpg.Record) -> LaneId:
     receiver = PartyId(row["receiver_country_code"], row["receiver_party_id"])
     return LaneId(receiver, row["module"])
+
+
+def _backfill_columns(backfill: Backfill) -> tuple[str, ...]:
+    return (*_lane_columns(backfill.lane), *party_columns(backfill.owner))
 
 
 def _lane_columns(lane: LaneId) -> tuple[str, str, str]:

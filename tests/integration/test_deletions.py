@@ -87,7 +87,7 @@ async def test_what_is_deleted_is_gone_from_lists_and_a_change_of_the_feed(
     current = await feed.current(key())
     assert current is not None
     assert (current.deleted, current.correlation_id) == (True, "delete")
-    assert await feed.of_owner("tariffs", CPO, 0, 10) == []
+    assert await feed.of_owner("tariffs", CPO, 0, 10, receiver=OTHER) == []
 
 
 @pytest.mark.req("TA-02")

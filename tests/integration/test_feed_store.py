@@ -149,7 +149,7 @@ async def test_the_feed_is_read_in_order_and_up_to_a_position(
     assert await store.tail("tokens") == entries[-1].position
     until = await store.after("tokens", 0, 10, until=entries[0].position)
     assert [entry.key.object_id for entry in until] == ["B"]
-    listed = await store.of_owner("tokens", EMSP, 0, 2)
+    listed = await store.of_owner("tokens", EMSP, 0, 2, receiver=CPO)
     assert [entry.key.object_id for entry in listed] == ["A", "B"]
     now = await store.current(key("A"))
     assert now is not None

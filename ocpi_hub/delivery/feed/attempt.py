@@ -52,7 +52,10 @@ class Attempts:
         self._attempt_s = attempt_s
 
     async def is_withheld(self, current: Current, receiver: PartyId) -> bool:
-        """Whether it is of a Location that is not to be published, and not for this receiver."""
+        """Whether it is not for this receiver: it has an own copy in its place, or it is of a
+        Location that is not to be published."""
+        if str(receiver) in current.own:
+            return True
         if not gets_published_only(self._directory(), receiver, current.key):
             return False
         whole = current
@@ -102,7 +105,7 @@ class Attempts:
         except HubRoutingError as error:
             return Failed(LastAnswer(None, None, error.message))
         except InvalidRequest as error:
-            # No URL can name it: neither this receiver's nor, for as long as it is there, any other.
+            # No URL can name it, whoever the receiver is.
             return Refused(LastAnswer(None, None, error.message))
         verdict = judge(await self._client.send(request))
         if current.deleted and verdict.answer.http == HTTPStatus.NOT_FOUND:

@@ -43,6 +43,7 @@ class Current:
     Attributes:
         deleted: withdrawn; receivers are told by DELETE where the module has it.
         path: see `SharedObject`.
+        own: audiences that have a copy of their own in place of this broadcast object.
     """
 
     key: ObjectKey
@@ -52,6 +53,7 @@ class Current:
     correlation_id: str
     deleted: bool
     path: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 @value
@@ -115,9 +117,10 @@ class FeedStore(Protocol):
         ...
 
     async def of_owner(
-        self, module: str, owner: PartyId, after_serial: int, limit: int
+        self, module: str, owner: PartyId, after_serial: int, limit: int, *, receiver: PartyId
     ) -> Sequence[Entry]:
-        """Broadcast objects of an owner in list order; Locations without rows of their EVSEs."""
+        """Objects of an owner that were broadcast or addressed to the receiver, in list order;
+        Locations without rows of their EVSEs."""
         ...
 
     async def current(self, key: ObjectKey) -> Current | None:
@@ -179,4 +182,9 @@ class FeedStore(Protocol):
 
     async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
         """Progress; None: done."""
+        ...
+
+    async def end_unseen_backfill(self, backfill: Backfill) -> None:
+        """Its receiver does not see the owner: it is over, unless it was requested so recently that
+        this process may not know why."""
         ...

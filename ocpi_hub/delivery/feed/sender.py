@@ -77,7 +77,7 @@ class _Receiver:
         if self.silent:
             if len(self.suspects) >= MAX_SUSPECTS:
                 self.suspects.clear()
-            self.suspects |= {each: 0 for each in self.silent - {key} - self.suspects.keys()}
+            self.suspects |= dict.fromkeys(self.silent - {key} - self.suspects.keys(), 0)
             self.silent.clear()
 
 

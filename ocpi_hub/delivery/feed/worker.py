@@ -17,7 +17,7 @@ from uuid import UUID
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.lane import Lane
-from ocpi_hub.delivery.feed.protocols import Entry, FeedStore, LaneId
+from ocpi_hub.delivery.feed.protocols import FeedStore, LaneId
 from ocpi_hub.delivery.feed.sender import FeedLimits, Sender, sees
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import OutboundClient
@@ -211,11 +211,13 @@ class FeedWorker:
 
     async def _load(self) -> None:
         """Pages of what lanes missed, for those that have nothing late left to send."""
-        hungry = [lane for lane in self._lanes.values() if lane.wants_load]
         directory = self._directory()
+        hungry = [
+            lane
+            for lane in self._lanes.values()
+            if lane.wants_load and directory.status(lane.lane_id.receiver) is PartyStatus.CONNECTED
+        ]
         for lane in hungry[:LOADS]:
-            if directory.status(lane.lane_id.receiver) is not PartyStatus.CONNECTED:
-                continue
             if lane.scan is not None:
                 await self._load_scan(lane, directory)
             elif lane.backfills:
@@ -227,6 +229,8 @@ class FeedWorker:
             return
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
         entries = await self._store.after(module, scan.done, PAGE, until=scan.until)
+        if lane.scan is not scan:
+            return  # meanwhile too much came to wait, or nothing is owed any more
         seen = (e for e in entries if sees(directory, receiver, e.key.owner))
         lane.load((e for e in seen if not (scan.fresh and e.deleted)), counted=True)
         if len(entries) < PAGE:
@@ -237,17 +241,24 @@ class FeedWorker:
     async def _load_backfill(self, lane: Lane, directory: Directory) -> None:
         backfill = lane.backfills[0]
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
-        entries: Sequence[Entry] = ()
-        if sees(directory, receiver, backfill.owner):
-            entries = await self._store.of_owner(
-                module, backfill.owner, backfill.after_serial, PAGE
-            )
-        if not entries:
+        if not sees(directory, receiver, backfill.owner):
+            # Perhaps this process does not know yet what makes it visible: it is found again.
             lane.backfills.pop(0)
+            await self._store.end_unseen_backfill(backfill)
+            return
+        entries = await self._store.of_owner(
+            module, backfill.owner, backfill.after_serial, PAGE, receiver=receiver
+        )
+        # While the database is asked, a lane may come to owe nothing any more.
+        if not entries:
             await self._store.advance_backfill(backfill, None)
+            if lane.backfills and lane.backfills[0] is backfill:
+                lane.backfills.pop(0)
             return
         # The page before has been sent: its progress is stored now.
         await self._store.advance_backfill(backfill, backfill.after_serial)
+        if not lane.backfills or lane.backfills[0] is not backfill:
+            return
         lane.load(entries, counted=False)
         lane.backfills[0] = replace(backfill, after_serial=entries[-1].serial)
 

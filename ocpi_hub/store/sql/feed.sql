@@ -15,13 +15,23 @@ limit $3;
 -- The text of a Location says what the rows of its EVSEs say.
 select position, serial, module, country_code, party_id, object_id, object_type, audience, deleted
 from shared_object
-where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4 and audience = '*'
+where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4
+    and audience in ('*', $6)
     and not deleted and not (module = 'locations' and object_type <> '')
 order by serial
 limit $5;
 
 -- name: current
-select k.number, o.*
+-- Who has a copy of its own sees that in lists (shared.sql, page), and is not sent the broadcast one;
+-- for an EVSE the Location decides.
+select k.number, o.*, case when o.audience = '*' then array(
+    select a.audience
+    from shared_object a
+    where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+        = (o.module, o.country_code, o.party_id, o.object_id,
+        case when o.module = 'locations' then '' else o.object_type end)
+        and a.audience <> '*'
+        and (not a.deleted or a.position > o.position)) end as own
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     with ordinality
     as k (module, country_code, party_id, object_id, object_type, audience, number)
@@ -174,6 +184,13 @@ delete from lane_backfill
 where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
     = ($1, $2, $3, $4, $5)
     and requested_at = $6;
+
+-- name: end_unseen_backfill
+delete from lane_backfill
+where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+    = ($1, $2, $3, $4, $5)
+    and requested_at = $6
+    and requested_at < now() - $7::interval;
 
 -- name: request_backfill
 insert into lane_backfill (

@@ -1,0 +1,77 @@
+"""Lanes that cannot go on hold up no other lane; backfills wait until their reason is known."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.delivery.feed.worker import LOADS
+from ocpi_hub.domain.party import PartyId, Relation, RelationMode, Role
+from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.feed import request_backfills
+from tests.integration.test_location_feed import Scene
+from tests.support.factories import CPO, EMSP, make_directory, make_platform
+from tests.support.stores import shared_store, value
+from tests.support.waiting import eventually
+
+
+@pytest_asyncio.fixture
+async def scene(address: DatabaseAddress, database: Database) -> AsyncIterator[Scene]:
+    async with shared_store(database) as store:
+        yield Scene(address, store)
+
+
+async def test_any_number_of_receivers_that_are_away_hold_up_nobody(scene: Scene) -> None:
+    away = [PartyId("AA", f"X{n:02}") for n in range(LOADS + 2)]
+    scene.directory = make_directory(
+        make_platform((CPO, Role.CPO)),
+        *(make_platform((party, Role.EMSP), online=False) for party in away),
+        make_platform((EMSP, Role.EMSP)),
+        relations=[Relation(CPO, each, RelationMode.REALTIME) for each in (*away, EMSP)],
+    )
+    await scene.put("L1")
+    async with scene.feed():
+
+        async def told() -> bool:
+            return "L1" in scene.receivers.copies[str(EMSP)]
+
+        await eventually(told, "who is there")
+
+
+async def test_a_backfill_outlives_a_directory_that_does_not_show_its_reason_yet(
+    scene: Scene,
+) -> None:
+    await scene.put("L1")
+    scene.see(related=False)
+    async with scene.feed():
+
+        async def passed() -> bool:
+            return bool(
+                await value(
+                    scene.store._database,
+                    "select cursor >= (select max(position) from shared_object) from lane"
+                    " where party_id = $1",
+                    EMSP.party_id,
+                )
+            )
+
+        await eventually(passed, "the lane passes what its receiver may not see")
+        async with scene.store._database.transaction() as connection:
+            await request_backfills(connection, [(LaneId(EMSP, "locations"), CPO)])
+        for _ in range(2):  # with each renewal of the leases, backfills are looked for
+            await renewed(scene)
+        scene.see()
+        await eventually(scene.is_told, "the backfill")
+
+
+async def renewed(scene: Scene) -> None:
+    lease = "select max(lease_until) from lane"
+    before = await value(scene.store._database, lease)
+
+    async def again() -> bool:
+        return bool(await value(scene.store._database, lease) > before)
+
+    await eventually(again, "the leases are renewed")

@@ -221,6 +221,45 @@ async def test_patches_that_come_at_once_are_all_there(clear: Roaming) -> None:
     assert len((await held(clear.emsp, session_id))["charging_periods"]) == 5
 
 
+# Who gets it -------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("SE-06", "SE-17")
+async def test_what_is_addressed_to_others_than_the_payer_is_relayed(clear: Roaming) -> None:
+    """A copy for a party that cdr_token does not name is the CPO's affair; the hub keeps none."""
+    async with PartyProcess.of([("EMSP", "FR*OTH")]) as other:
+        await clear.hub.onboard(other, "Another")
+        session = make_session(new_id())
+        answer = await clear.cpo.push_session(session, to="FR*OTH")
+        assert answer["ocpi"] == 1000
+        assert await held(other, session["id"]) == session
+        assert await held(clear.emsp, session["id"]) == {}
+        assert await clear.hub.run("session", "list", "--receiver", "FR*OTH") == []
+        pulled = await other.pull("sessions", to="EU*HUB", query=SINCE)
+        assert pulled["objects"] == []
+
+
+async def test_operators_see_sessions(clear: Roaming) -> None:
+    session_id = await begun(clear)
+    await clear.cpo.patch_session(session_id, make_session_patch(1))
+    listed = await clear.hub.run("session", "list", "--owner", "NL*CPO", "--state", "delivered")
+    assert listed[0]["id"] == session_id
+    shown = await clear.hub.run("session", "show", "NL*CPO", session_id)
+    assert (shown["state"], shown["version"], len(shown["attempt_history"])) == ("delivered", 2, 2)
+    assert json.loads(shown["body"]) == await held(clear.emsp, session_id)
+
+
+async def test_a_quirk_spares_an_emsp_patches(clear: Roaming) -> None:
+    session_id = await begun(clear)
+    await clear.hub.run("platform", "set", clear.emsp_platform, "--quirk", "no_patch=true")
+    try:
+        assert (await clear.cpo.patch_session(session_id, make_session_patch(1)))["ocpi"] == 1000
+    finally:
+        await clear.hub.run("platform", "set", clear.emsp_platform, "--quirk", "no_patch=false")
+    assert await pushed(clear) == ["PUT"]
+    await same_everywhere(clear, session_id)
+
+
 # Bad input and routing ---------------------------------------------------------------------------
 
 

@@ -20,11 +20,12 @@ from ocpi_hub.delivery.custody import (
     judge_repeat,
     settle,
 )
+from ocpi_hub.delivery.session_custody import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Unknown
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundRequest
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.paging import PageRequest
 from tests.support.stores import LEASE, PATIENCE
@@ -118,7 +119,7 @@ class MemoryCustody:
             self._doubted.add(report.attempt.attempt_id)
         else:
             self._known.add(report.attempt.attempt_id)
-        after = settle(row, report, self.now, PATIENCE, 1.0, doubted=doubted)
+        after = _settled(row, report, self.now, doubted=doubted)
         if after.next_attempt_at == self.now:  # the pause is the backoff's, which is not kept here
             after = replace(after, next_attempt_at=self.now + timedelta(seconds=5))
         await self._put(after)
@@ -206,6 +207,14 @@ class MemoryCustody:
         return Attempt(
             row.attempt_id, row.key, row.version, row.receiver, row.body, row.correlation_id
         )
+
+
+def _settled(
+    row: DirectedObject, report: AttemptReport, now: datetime, *, doubted: bool
+) -> DirectedObject:
+    if row.key.module == Module.SESSIONS:
+        return settle_session(row, report, now, PATIENCE, 1.0, doubted=doubted, slow=LEASE)
+    return settle(row, report, now, PATIENCE, 1.0, doubted=doubted)
 
 
 def status_code(body: bytes) -> int:

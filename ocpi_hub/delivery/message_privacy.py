@@ -83,8 +83,11 @@ def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str
     """The text with the path's secrets masked in it too."""
     if error is None:
         return None
-    for secret in secrets:
-        error = error.replace(secret, f"~{mask(secret)}")
+    # All in one pass: what stands for one secret may contain the text of another.
+    longest_first = sorted(filter(None, set(secrets)), key=len, reverse=True)
+    if found := [secret for secret in longest_first if secret in error]:
+        pattern = "|".join(map(re.escape, found))
+        error = re.sub(pattern, lambda match: f"~{mask(match[0])}", error)
     return "".join(character for character in error[:300] if character.isprintable())
 
 

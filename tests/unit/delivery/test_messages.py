@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ocpi_hub.delivery.leg import Leg, configuration_request, outbound_request
-from ocpi_hub.delivery.message_privacy import recorded_body
+from ocpi_hub.delivery.message_privacy import recorded_body, recorded_error
 from ocpi_hub.delivery.messages import (
     BODIES_UP_TO,
     RecordedClient,
@@ -173,6 +173,16 @@ def test_errors_hide_what_the_path_hides() -> None:
 
 
 # Outbound -----------------------------------------------------------------------------------------
+
+
+def test_what_stands_for_a_secret_is_not_masked_again() -> None:
+    def hexadecimal(uid: str) -> str:
+        return "0123456789abcdef"
+
+    secrets = ["", *"abcdef0123456789" * 100, "a long id"]
+    shown = recorded_error("a long id is bad", secrets, hexadecimal)
+    masked = "~0123456789abcdef"
+    assert shown == f"{masked} is {masked * 3}"
 
 
 async def test_an_outbound_leg_tells_what_was_sent_and_answered() -> None:

@@ -17,7 +17,8 @@ import httptools
 from ocpi_hub.domain.value import value
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Bytes of an answer before its body, informational answers included."""
+"""Bytes of an answer before its body, informational answers included; and of what is neither head
+nor body."""
 MAX_HEADER_BYTES = 8190
 """Bytes of the value of one header of an answer."""
 MAX_HEADERS = 100
@@ -92,8 +93,9 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._head_complete = False
         self._framed = False
-        self._body: list[bytes] = []
-        self._size = 0
+        # One buffer: a list of tiny chunks would take many times their size.
+        self._body = bytearray()
+        self._bodiless = 0
 
     # For the pool --------------------------------------------------------------------------------
 
@@ -187,12 +189,12 @@ class Connection(asyncio.Protocol):
             self._feed(data)
         except httptools.HttpParserCallbackError as error:
             self._fail(error.__context__ if isinstance(error.__context__, CallBroken) else NoHttp())
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except (NoHttp, httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(NoHttp())
 
     def _feed(self, data: bytes) -> None:
         if self._head_complete:
-            self._parser.feed_data(data)
+            self._feed_body(data)
             return
         room = MAX_HEAD_BYTES - self._head_bytes
         self._head_bytes += len(data)
@@ -202,6 +204,14 @@ class Connection(asyncio.Protocol):
         if self._lacks_body():
             raise httptools.HttpParserError
         self._parser.feed_data(data[room:])
+
+    def _feed_body(self, data: bytes) -> None:
+        """The parser collects a trailer's field until its end, however far that is."""
+        size = len(self._body)
+        self._parser.feed_data(data)
+        self._bodiless = self._bodiless + len(data) if len(self._body) == size else 0
+        if self._bodiless > MAX_HEAD_BYTES:
+            raise NoHttp
 
     def _lacks_body(self) -> bool:
         """Feeding the parser has changed it."""
@@ -252,10 +262,9 @@ class Connection(asyncio.Protocol):
             raise TooLarge(self._max_bytes)
 
     def on_body(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._max_bytes:
+        if len(self._body) + len(data) > self._max_bytes:
             raise TooLarge(self._max_bytes)
-        self._body.append(data)
+        self._body += data
 
     def on_message_complete(self) -> None:
         if not self._head_complete:  # an informational answer: the real one follows
@@ -265,5 +274,5 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive() or self._lost:
             self._reusable = False
         if self._answer is not None and not self._answer.done():
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            self._answer.set_result(RawAnswer(self._parser.get_status_code(), self._headers, body))
+            status = self._parser.get_status_code()
+            self._answer.set_result(RawAnswer(status, self._headers, bytes(self._body)))

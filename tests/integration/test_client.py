@@ -7,6 +7,7 @@ import gzip
 import socket
 import ssl
 import struct
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -354,6 +355,42 @@ async def test_large_answer_is_cut_off_and_the_connection_closed(head: bytes) ->
         await partner.gone.wait()
     assert exchange == NoAnswer("answer larger than 1000000 bytes")
     assert sent < 50_000_000
+
+
+@pytest.mark.parametrize("start", [b"0\r\nX: ", b"1;x="], ids=["trailer", "chunk extension"])
+async def test_what_never_ends_behind_a_body_is_cut_off(start: bytes) -> None:
+    sent = 0
+
+    async def handler(
+        partner: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal sent
+        await partner.read(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" + start)
+        while sent < 10_000_000 and not writer.is_closing():
+            writer.write(b"a" * 10_000)
+            sent += 10_000
+            await writer.drain()
+
+    async with serving(handler) as partner, client() as http:
+        exchange = await http.send(call(partner.url(), deadline_s=5.0))
+        await partner.gone.wait()
+    assert reason(exchange) == "the answer is not valid HTTP, or its header is too large"
+
+
+async def test_a_body_in_tiny_chunks_takes_no_more_room_than_in_one_piece() -> None:
+    chunks = b"2\r\n[]\r\n" * 100_000
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with serving(keeping(head + chunks + b"0\r\n\r\n")) as partner, client() as http:
+        tracemalloc.start()
+        try:
+            answer = await http.send(call(partner.url()))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert isinstance(answer, Answer)
+    assert answer.body == b"[]" * 100_000
+    assert most < 4_500_000
 
 
 def compressed(body: bytes, encoding: str) -> bytes:

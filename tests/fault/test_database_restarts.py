@@ -18,10 +18,11 @@ from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.embedded import EmbeddedServer
 from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.party import make_cdr, make_token
+from tests.support.thorough import rounds
 from tests.support.waiting import eventually
 
-RESTARTS = int(os.environ.get("SOAK_RESTARTS", "3"))
-EVERY_S = float(os.environ.get("SOAK_EVERY_S", "3"))
+RESTARTS = rounds(3, 12)
+EVERY_S = rounds(2, 10)
 ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)
 """Killed; stopped with connections cut; stopped without a word to anybody."""
 

@@ -38,11 +38,12 @@ from tests.support.feeding import LocationReceivers, feeding
 from tests.support.postgres import make_settings
 from tests.support.scripted import answer
 from tests.support.stores import shared_store
+from tests.support.thorough import rounds
 from tests.support.waiting import eventually
 
 RECEIVERS = [PartyId("NL", f"CP{number}") for number in range(3)]
 UIDS = [f"UID{number}" for number in range(25)]
-CHANGES = 1500
+CHANGES = rounds(600, 3000)
 
 
 class Receivers:

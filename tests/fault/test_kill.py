@@ -14,8 +14,9 @@ from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.killing_hub import POINTS
 from tests.support.party import make_cdr
 from tests.support.postgres import PostgresServer
+from tests.support.thorough import rounds
 
-ROUNDS = 21
+ROUNDS = rounds(14, 63)
 PROGRAM = ("-m", "tests.support.killing_hub")
 
 

@@ -14,6 +14,7 @@ from ocpi_hub.delivery.feed.lane import Lane, Owed, order_key
 from ocpi_hub.delivery.feed.protocols import Entry, LaneId
 from ocpi_hub.domain.objects import ObjectKey
 from tests.support.factories import CPO, EMSP
+from tests.support.thorough import rounds
 
 NAME = LaneId(CPO, "locations")
 KEYS = [
@@ -133,5 +134,7 @@ class LaneMachine(RuleBasedStateMachine):
         raise AssertionError(f"{self.received} is not {self.feed}")
 
 
-LaneMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+LaneMachine.TestCase.settings = settings(
+    max_examples=rounds(80, 1000), stateful_step_count=60, deadline=None
+)
 TestLane = LaneMachine.TestCase

@@ -22,13 +22,14 @@ from ocpi_hub.delivery.feed.protocols import Backfill, Entry, LaneId
 from ocpi_hub.delivery.shared import EVSE, evse_key, is_evse
 from ocpi_hub.domain.objects import ObjectKey
 from tests.support.factories import CPO, EMSP
+from tests.support.thorough import rounds
 
 NAME = LaneId(EMSP, "locations")
 LOCATIONS = [ObjectKey("locations", CPO, name) for name in ("L1", "L2", "L3")]
 EVSES = ("a", "b")
 PAGE = 3
 ASKED = datetime(2026, 1, 1, tzinfo=UTC)
-RUNS = 1500
+RUNS = rounds(200, 3000)
 STEPS = 120
 
 Text = dict[str, int]

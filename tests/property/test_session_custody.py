@@ -29,6 +29,7 @@ from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.ocpi.session_text import appended_periods
 from tests.support.factories import CPO, EMSP
 from tests.support.stores import LEASE, NO, NOTHING, OK, PATIENCE
+from tests.support.thorough import rounds
 
 KEY = ObjectKey("sessions", CPO, "S1")
 BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -347,5 +348,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.clean_means_that_the_receiver_has_it()
 
 
-SessionMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+SessionMachine.TestCase.settings = settings(
+    max_examples=rounds(60, 1000), stateful_step_count=40, deadline=None
+)
 TestSessions = SessionMachine.TestCase

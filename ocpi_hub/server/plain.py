@@ -27,6 +27,7 @@ MAX_BODY_BYTES = 65_536
 """Bytes of a plain request's body."""
 MAX_HEADERS = 100
 
+_LENGTH_DIGITS = 10
 _PATH = b"/ocpi/"
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE")}
 _UNUSUAL = frozenset({"expect", "transfer-encoding", "upgrade", "trailer", "te"})
@@ -149,7 +150,7 @@ def read_head(head: bytes) -> Head | None:
     if len(read.headers) > MAX_HEADERS or not _UNUSUAL.isdisjoint(map(str.lower, read.headers)):
         return None
     length = read.headers.get("Content-Length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+    if not length.isdecimal() or len(length) > _LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
         return None
     read.method, read.length, read.parser = method, int(length), None
     return read

@@ -127,8 +127,9 @@ async def test_a_request_may_come_in_any_pieces() -> None:
             CLOSING.replace(b": 5", b": 70000").replace(b"hello", b"h" * 70_000),
             SEEN.replace(b"hello", b"h" * 70_000),
         ),
+        (CLOSING.replace(b": 5", b": " + b"0" * 5000 + b"5"), SEEN),
     ],
-    ids=["1.0", "chunked", "another path", "another method", "large"],
+    ids=["1.0", "chunked", "another path", "another method", "large", "length with zeros"],
 )
 async def test_what_is_unusual_is_read_by_the_library_together_with_what_follows(
     unusual: bytes, body: bytes

@@ -51,6 +51,8 @@ MAX_URL = 255
 _ID_BYTES = 24
 _MAX_ID = 64
 _ACCEPTED = "ACCEPTED"
+_LONGEST_S = 2**31
+"""More than any mapping is kept; what partners name may be too large for anything."""
 _LONGEST_PATH = "/ocpi/2.2.1/sender/commands/CANCEL_RESERVATION/"
 
 
@@ -234,7 +236,7 @@ def _within_s(envelope: Envelope | None) -> int | None:
     refused = isinstance(result, str) and result.upper() != _ACCEPTED
     if refused or 2000 <= envelope.status_code < 4000:
         return None
-    return max(timeout, 0) if isinstance(timeout, int) else 0
+    return min(max(timeout, 0), _LONGEST_S) if isinstance(timeout, int) else 0
 
 
 def _new_id() -> str:

@@ -359,6 +359,7 @@ async def test_a_mapping_of_a_reservation_lives_longer_than_the_reservation(scen
         (answer(data='{"result":"ACCEPTED","timeout":30}'), 30),
         (answer(data='{"result":"accepted","timeout":-5}'), 0),
         (answer(data='{"result":"ACCEPTED","timeout":"30"}'), 0),
+        (answer(data=f'{{"result":"ACCEPTED","timeout":1{"0" * 400}}}'), 2**31),
         (answer(data="[]"), 0),
         (answer(data='{"result":7}'), 0),
     ],

@@ -175,25 +175,17 @@ class PostgresFeedStore:
 
     async def backfills(self, process_id: UUID) -> Sequence[Backfill]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.backfills, process_id)
+            rows = await connection.fetch(SQL.backfills, process_id, UNSEEN)
         return [
             Backfill(
                 _receiving_lane(row),
                 PartyId(row["owner_country_code"], row["owner_party_id"]),
                 row["after_serial"],
                 row["requested_at"],
+                row["old"],
             )
             for row in rows
         ]
-
-    async def end_unseen_backfill(self, backfill: Backfill) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(
-                SQL.end_unseen_backfill,
-                *_backfill_columns(backfill),
-                backfill.requested_at,
-                UNSEEN,
-            )
 
     async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
         name = _backfill_columns(backfill)

@@ -240,6 +240,7 @@ class PostgresRegistrationStore:
         )
         roles = columns(rows, 5)
         await connection.execute(SQL.withdraw_roles, platform_id, *roles[:3])
+        await connection.execute(SQL.backfill_returned, *roles[:3])
         await connection.execute(SQL.store_roles, *roles)
         await connection.execute(SQL.delete_endpoints, platform_id)
         announced = columns(((*key, url) for key, url in registration.endpoints.items()), 3)

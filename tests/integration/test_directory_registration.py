@@ -208,6 +208,34 @@ async def test_put_adds_roles_and_suspends_those_that_are_gone(
     assert directory.status(PartyId("NL", "TWO")) is PartyStatus.SUSPENDED
 
 
+async def test_a_party_that_is_back_is_seen_and_sees_again(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.roles = [role_of("NL*CPO"), role_of("NL*TWO"), role_of("NL*TWO", "NSP")]
+    _, token = await hub.registered(partner)
+    partner.roles = [role_of("NL*CPO")]
+    await hub.put(token, partner.body())
+    async with hub.database.connection() as connection:
+        await connection.execute(
+            "insert into lane values ('DE', 'MSP', 'locations', 7), ('NL', 'TWO', 'locations', 7);"
+            " insert into lane values ('DE', 'MSP', 'tariffs', 7)"
+        )
+        await connection.execute(
+            "insert into shared_object (module, country_code, party_id, object_id, position, body,"
+            " last_updated, origin, correlation_id)"
+            " select 'locations', 'NL', party, 'L', n, '{}', now(), 'broadcast', 'c'"
+            " from unnest(array['CPO', 'TWO']) with ordinality as parties (party, n)"
+        )
+    partner.roles = [role_of("NL*CPO"), role_of("NL*TWO")]
+    await hub.put(token, partner.body())
+    async with hub.database.connection() as connection:
+        rows = await connection.fetch("select * from lane_backfill order by 1, 2, 3, 4, 5")
+    assert [tuple(row)[:5] for row in rows] == [
+        ("DE", "MSP", "locations", "NL", "TWO"),
+        ("NL", "TWO", "locations", "NL", "CPO"),
+    ]
+
+
 @pytest.mark.req("CR-20")
 async def test_a_party_of_another_platform_cannot_be_taken(
     hub: RegisteringHub, partner: ScriptedPartner

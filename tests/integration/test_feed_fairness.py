@@ -67,11 +67,25 @@ async def test_a_backfill_outlives_a_directory_that_does_not_show_its_reason_yet
         await eventually(scene.is_told, "the backfill")
 
 
+async def test_the_feed_waits_for_a_directory_that_shows_who_made_a_change(scene: Scene) -> None:
+    scene.directory = make_directory(
+        make_platform((EMSP, Role.EMSP)), relations=[Relation(CPO, EMSP, RelationMode.REALTIME)]
+    )
+    async with scene.feed():
+        for _ in range(2):
+            await renewed(scene)
+        await scene.put("L1")
+        for _ in range(2):
+            await renewed(scene)
+        scene.see()
+        await eventually(scene.is_told, "the new owner's Location")
+
+
 async def renewed(scene: Scene) -> None:
-    lease = "select max(lease_until) from lane"
+    lease = "select coalesce(max(lease_until), '-infinity')::text from lane"
     before = await value(scene.store._database, lease)
 
     async def again() -> bool:
-        return bool(await value(scene.store._database, lease) > before)
+        return bool(await value(scene.store._database, lease) != before)
 
     await eventually(again, "the leases are renewed")

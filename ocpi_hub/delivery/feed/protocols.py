@@ -58,12 +58,17 @@ class Current:
 
 @value
 class Backfill:
-    """An owner whose objects a receiver gets although its cursor is past them."""
+    """An owner whose objects a receiver gets although its cursor is past them.
+
+    Attributes:
+        old: every process must have learned by now why it was requested.
+    """
 
     lane: LaneId
     owner: PartyId
     after_serial: int
     requested_at: datetime
+    old: bool = False
 
 
 @value
@@ -182,9 +187,4 @@ class FeedStore(Protocol):
 
     async def advance_backfill(self, backfill: Backfill, after_serial: int | None) -> None:
         """Progress; None: done."""
-        ...
-
-    async def end_unseen_backfill(self, backfill: Backfill) -> None:
-        """Its receiver does not see the owner: it is over, unless it was requested so recently that
-        this process may not know why."""
         ...

@@ -17,7 +17,7 @@ from uuid import UUID
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.lane import Lane
-from ocpi_hub.delivery.feed.protocols import FeedStore, LaneId
+from ocpi_hub.delivery.feed.protocols import Entry, FeedStore, LaneId
 from ocpi_hub.delivery.feed.sender import FeedLimits, Sender, sees
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import OutboundClient
@@ -34,6 +34,8 @@ LOADS = 20
 """Lanes that load a page of what they missed in one round."""
 GAPS = 200
 GAP_ROUND_S = 1.0
+UNHEARD_OF_S = 10.0
+"""Seconds for which the feed waits for a directory that shows who made a change."""
 
 
 class FeedWorker:
@@ -61,6 +63,7 @@ class FeedWorker:
         self._sender = Sender(
             store, client, errands, directory, clock, limits, self._holds_long_enough
         )
+        self._unheard_of: dict[PartyId, float] = {}
         self._interested: dict[tuple[str, PartyId], tuple[Lane, ...]] = {}
         self._interested_in: Directory | None = None
         self._leased_until = 0.0
@@ -169,6 +172,11 @@ class FeedWorker:
     async def _find_backfills(self) -> None:
         for backfill in await self._store.backfills(self._process_id):
             lane = self._lanes.get(backfill.lane)
+            if not sees(self._directory(), backfill.lane.receiver, backfill.owner):
+                # Perhaps this process does not know yet what makes it visible.
+                if backfill.old:
+                    await self._store.advance_backfill(backfill, None)
+                continue
             if lane is not None and all(b.owner != backfill.owner for b in lane.backfills):
                 lane.backfills.append(backfill)
 
@@ -182,7 +190,8 @@ class FeedWorker:
         """One query per module for all lanes of this process."""
         for module in {lane.lane_id.module for lane in self._lanes.values()}:
             while True:
-                entries = await self._store.after(module, self._tails[module], PAGE)
+                found = await self._store.after(module, self._tails[module], PAGE)
+                entries = self._of_known_owners(found)
                 for entry in entries:
                     for lane in self._lanes_for(module, entry.key.owner):
                         lane.offer(entry)
@@ -193,6 +202,19 @@ class FeedWorker:
             for lane in self._lanes.values():
                 if lane.lane_id.module == module:
                     lane.passed(self._tails[module])
+
+    def _of_known_owners(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Changes up to the first one of an owner that this process has not heard of. Whoever
+        pushes is in the directory by then: this process has an older one, and waits."""
+        directory, now = self._directory(), self._clock.monotonic()
+        for number, entry in enumerate(entries):
+            if directory.roles_of(entry.key.owner):
+                self._unheard_of.pop(entry.key.owner, None)
+                continue
+            since = self._unheard_of.setdefault(entry.key.owner, now)
+            if now - since < UNHEARD_OF_S:
+                return entries[:number]
+        return entries
 
     def _lanes_for(self, module: str, owner: PartyId) -> tuple[Lane, ...]:
         """Lanes whose receivers see an owner's objects; computed once per directory."""
@@ -242,9 +264,7 @@ class FeedWorker:
         backfill = lane.backfills[0]
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
         if not sees(directory, receiver, backfill.owner):
-            # Perhaps this process does not know yet what makes it visible: it is found again.
-            lane.backfills.pop(0)
-            await self._store.end_unseen_backfill(backfill)
+            lane.backfills.pop(0)  # it is found again
             return
         entries = await self._store.of_owner(
             module, backfill.owner, backfill.after_serial, PAGE, receiver=receiver

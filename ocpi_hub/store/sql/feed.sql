@@ -165,7 +165,7 @@ where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g
 returning g.*;
 
 -- name: backfills
-select b.*
+select b.*, b.requested_at < now() - $2::interval as old
 from lane_backfill b
 join lane l
     on (l.country_code, l.party_id, l.module)
@@ -184,13 +184,6 @@ delete from lane_backfill
 where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
     = ($1, $2, $3, $4, $5)
     and requested_at = $6;
-
--- name: end_unseen_backfill
-delete from lane_backfill
-where (receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
-    = ($1, $2, $3, $4, $5)
-    and requested_at = $6
-    and requested_at < now() - $7::interval;
 
 -- name: request_backfill
 insert into lane_backfill (

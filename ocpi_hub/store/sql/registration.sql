@@ -131,6 +131,31 @@ where p.platform_id = $1
     and (r.country_code, r.party_id, r.role) not in (
         select * from unnest($2::text[], $3::text[], $4::text[]));
 
+-- name: backfill_returned
+-- Before the roles are stored: whoever has one anew, after it was withdrawn or with another platform,
+-- may see and be seen again. What lanes passed meanwhile is sent as far as it is visible.
+insert into lane_backfill (
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+with anew as (
+    select distinct c.country_code, c.party_id
+    from unnest($1::text[], $2::text[], $3::text[]) as c (country_code, party_id, role)
+    where not exists (
+        select from party_role r
+        where (r.country_code, r.party_id, r.role) = (c.country_code, c.party_id, c.role)
+            and r.active))
+select l.country_code, l.party_id, l.module, p.country_code, p.party_id
+from lane l
+join party p on (p.country_code, p.party_id) <> (l.country_code, l.party_id)
+where ((l.country_code, l.party_id) in (select * from anew)
+        or (p.country_code, p.party_id) in (select * from anew))
+    and exists (
+        select from shared_object o
+        where (o.module, o.country_code, o.party_id) = (l.module, p.country_code, p.party_id))
+order by 1, 2, 3, 4, 5
+on conflict (
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+do update set after_serial = 0, requested_at = clock_timestamp();
+
 -- name: store_roles
 insert into party_role (country_code, party_id, role, name, business_details, active)
 select country_code, party_id, role, name, business_details::json, true

@@ -153,7 +153,8 @@ class Front(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fronts.discard(self)
+        if self.task is None:  # else the server waits for it when it ends
+            self._fronts.discard(self)
         self.resume_writing()
 
     def pause_writing(self) -> None:
@@ -219,6 +220,8 @@ class Front(asyncio.Protocol):
             raise
         finally:
             self.task = None
+            if transport.is_closing():
+                self._fronts.discard(self)
         if not keep_alive:
             transport.close()
         elif not transport.is_closing():
@@ -226,11 +229,15 @@ class Front(asyncio.Protocol):
 
     def _go_on(self, transport: asyncio.Transport) -> None:
         self.since = self._fronts.clock.monotonic()
+        if len(self._buffer) <= BUFFER_BYTES:
+            self._read_on(transport)
+        if self._buffer:
+            self._next()
+
+    def _read_on(self, transport: asyncio.Transport) -> None:
         if self._paused:
             self._paused = False
             transport.resume_reading()
-        if self._buffer:
-            self._next()
 
     def _hand_over(self) -> None:
         """The library takes the connection, and what has come and was not served."""
@@ -242,6 +249,7 @@ class Front(asyncio.Protocol):
         self._buffer, self._head = b"", None
         transport.set_protocol(beyond)
         beyond.connection_made(transport)
+        self._read_on(transport)
         beyond.data_received(buffer)
 
 

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from ocpi_hub.clock import SystemClock
+from ocpi_hub.server.front import BUFFER_BYTES, Front, Fronts
 from ocpi_hub.server.http import OCPI, HubRunner
 from ocpi_hub.server.plain import HttpRequest, PlainRequest, PlainResponse
 
@@ -189,6 +190,77 @@ async def test_what_is_being_served_ends_before_the_server_does() -> None:
         hub.held.set()
         assert bodies(await talking) == [SEEN]
         await stopping
+
+
+class _Floods(asyncio.Transport):
+    """A connection on which a client sends whenever somebody reads, and leaves no answer out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        return
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        return
+
+
+async def test_a_flood_of_requests_waits_at_the_client() -> None:
+    served = 0
+
+    async def serve(_: PlainRequest) -> PlainResponse:
+        nonlocal served
+        served += 1
+        return PlainResponse(200, {}, b"")
+
+    fronts = Fronts(serve, asyncio.Protocol, SystemClock(), keep_alive_s=30, read_s=30)
+    front, floods = Front(fronts), _Floods()
+    front.connection_made(floods)
+    piece = REQUEST * 1000
+    sent = 0
+    try:
+        while served < 3000:
+            if floods.reading:
+                front.data_received(piece)
+                sent += len(piece)
+            assert sent - served * len(REQUEST) <= BUFFER_BYTES + len(piece)
+            await asyncio.sleep(0)
+    finally:
+        await fronts.shutdown(20)
+
+
+async def test_what_is_served_for_a_client_that_left_ends_before_the_server_does() -> None:
+    async with running() as hub:
+        hub.held.clear()
+        _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write(REQUEST)
+        while not hub.plain:  # noqa: ASYNC110 - a count, not an event
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        assert hub.runner is not None
+        assert hub.runner.server is not None
+        fronts = hub.runner.server.fronts  # type: ignore[attr-defined]  # of this server
+        [front] = fronts._connections
+        task = front.task
+        while not front._transport.is_closing():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(hub.runner.cleanup())
+        done, _ = await asyncio.wait({stopping}, timeout=0.3)
+        assert not done
+        hub.held.set()
+        await stopping
+        assert task.done()
 
 
 async def test_a_client_that_leaves_harms_nobody() -> None:

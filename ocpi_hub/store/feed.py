@@ -151,13 +151,10 @@ class PostgresFeedStore:
             )
 
     async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
+        judged = (*party_columns(lane.receiver), *key_columns(key), correlation_id)
         async with self._database.connection() as connection:
-            await connection.execute(
-                SQL.close_addressed,
-                *party_columns(lane.receiver),
-                *key_columns(key),
-                correlation_id,
-            )
+            await connection.execute(SQL.close_addressed, *judged)
+            await connection.execute(SQL.owe_newer, *judged)
 
     async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:
         async with self._database.connection() as connection:

@@ -138,6 +138,23 @@ async def test_an_addressed_object_is_owed_until_its_own_verdict(
     assert await store.after("tokens", 0, 10) == [], "the feed passes over it"
 
 
+async def test_an_older_push_that_is_judged_last_has_the_newer_one_sent_again(
+    database: Database, store: PostgresFeedStore
+) -> None:
+    one = await process(database)
+    await store.lease(one, [LANE], lease=LEASE, limit=10)
+    addressed = key("A", str(CPO))
+    for issuer in ("first", "second"):
+        await change(database, "A", audience=str(CPO), issuer=issuer)
+    await store.close_addressed(LANE, addressed, "c-second")
+    assert await store.due_gaps(one, 10) == []
+    await store.close_addressed(LANE, addressed, "c-first")
+    (due,) = await store.due_gaps(one, 10)
+    current = await store.current(addressed)
+    assert current is not None
+    assert due.entry.position == current.position
+
+
 async def test_the_feed_is_read_in_order_and_up_to_a_position(
     database: Database, store: PostgresFeedStore
 ) -> None:

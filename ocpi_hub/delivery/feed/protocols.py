@@ -170,7 +170,8 @@ class FeedStore(Protocol):
         ...
 
     async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
-        """The receiver judged an addressed push: its gap is closed, unless a newer one came."""
+        """The receiver judged an addressed push: its gap is closed; if a newer one came meanwhile,
+        that is owed once more, because the two may have arrived in any order."""
         ...
 
     async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:

@@ -138,6 +138,22 @@ where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g
     = (g.module, g.country_code, g.party_id, g.object_id, g.object_type, g.audience)
     and o.correlation_id = $9;
 
+-- name: owe_newer
+-- The receiver judged an older push after a newer one was stored: nobody knows which it took last.
+insert into lane_gap as g (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, next_attempt_at)
+select $1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience,
+    o.position, now()
+from shared_object o
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = ($3, $4, $5, $6, $7, $8)
+    and o.correlation_id <> $9
+on conflict (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) do update
+set position = excluded.position, next_attempt_at = excluded.next_attempt_at;
+
 -- name: hasten_gap
 update lane_gap set next_attempt_at = now()
 where (receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,

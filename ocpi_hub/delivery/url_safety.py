@@ -40,6 +40,7 @@ REMEDY = "allow_networks and allow_http open what the hub may call, if this is i
 """What operators read next to a refusal."""
 
 _LOOKUP_THREADS = 32
+_PORT_DIGITS = 5
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<target>[^#]*)(?:#.*)?"
@@ -155,7 +156,8 @@ class UrlPolicy:
         match = _AUTHORITY.fullmatch(authority)
         if match is None:
             return "the URL names no host" if not authority else "the URL's host is malformed"
-        port = int(match["port"][:6]) if match["port"] else _DEFAULT_PORTS[scheme]
+        digits = match["port"] or str(_DEFAULT_PORTS[scheme])
+        port = int(digits) if len(digits) <= _PORT_DIGITS else 0
         if not 1 <= port <= 65535:
             return "the URL's port must be between 1 and 65535"
         host, bracketed = match["v6"] or match["host"], match["v6"] is not None

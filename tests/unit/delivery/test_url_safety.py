@@ -58,6 +58,7 @@ def test_public_url_may_be_called(url: str) -> None:
         ("https://ocpi.example.com:0/", "port"),
         ("https://ocpi.example.com:65536/", "port"),
         ("https://ocpi.example.com:99999999999999999999/", "port"),
+        ("https://ocpi.example.com:0000443/", "port"),
         ("https://ocpi.example.com:+80/", "host is malformed"),
         ("https://ocpi.example.com:8_0/", "host is malformed"),
         ("https://ocpi.example.com/a b", "percent-encoded"),

@@ -6,7 +6,7 @@ The rules are `delivery/custody.py`; here they are applied to locked rows.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from ocpi_hub.delivery.custody import (
     judge_repeat,
     settle,
 )
-from ocpi_hub.delivery.session_custody import settle_session
+from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
@@ -220,7 +220,8 @@ class PostgresCustodyStore:
             keys = sorted({key_columns(report.attempt.key) for report in reports})
             locked = await connection.fetch(SQL.lock_rows, *columns(keys, 4))
             now = await connection.fetchval("select now()")
-            rows = {key_columns(row.key): row for row in map(directed_object, locked)}
+            before = {key_columns(row.key): row for row in map(directed_object, locked)}
+            rows = dict(before)
             if len(rows) < len(keys):
                 raise StoreError("an attempt's object is not in custody any more")
             ids = [report.attempt.attempt_id for report in reports]
@@ -237,7 +238,9 @@ class PostgresCustodyStore:
                 doubt = attempt_id in doubted
                 rows[key] = self._settled(rows[key], report, now, jitter, doubted=doubt)
                 doubted.discard(attempt_id)
-            await _store_other_versions(connection, map(directed_object, locked), rows)
+            # Sessions of which a verdict changed more than their state.
+            moved = [rows[key] for key in keys if rows[key].version != before[key].version]
+            await store_changed(connection, moved)
             settled = [_settled_row(rows[key]) for key in keys]
             await connection.execute(SQL.store_settled, *columns(settled, 17))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
@@ -329,21 +332,6 @@ def directed_object(row: asyncpg.Record) -> DirectedObject:
         applied=marks(row["applied"]),
         doubted_until=row["doubted_until"],
     )
-
-
-async def _store_other_versions(
-    connection: Connection,
-    before: Iterable[DirectedObject],
-    after: Mapping[KeyColumns, DirectedObject],
-) -> None:
-    """Sessions of which a verdict changed more than their state."""
-    moved = [
-        after[key_columns(row.key)]
-        for row in before
-        if after[key_columns(row.key)].version != row.version
-    ]
-    if moved:
-        await store_changed(connection, moved)
 
 
 def _first_state(start: Start) -> DirectedState:

@@ -30,9 +30,10 @@ async def insert_new(
     ]
 
 
-async def store_changed(connection: Connection, rows: Iterable[DirectedObject]) -> None:
+async def store_changed(connection: Connection, rows: Sequence[DirectedObject]) -> None:
     """Write rows that are locked."""
-    await connection.execute(SQL.store_changed, *columns(map(_row, rows), _WIDTH))
+    if rows:
+        await connection.execute(SQL.store_changed, *columns(map(_row, rows), _WIDTH))
 
 
 def marks(applied: bytes) -> tuple[bytes, ...]:

@@ -141,8 +141,7 @@ class PostgresSessionStore:
                 rows[change.key] = taken.row
         changed = [row for key, row in rows.items() if key in held and row != held[key]]
         new = [rows[key] for key in sorted(rows) if key not in held]
-        if changed:
-            await store_changed(connection, changed)
+        await store_changed(connection, changed)
         inserted = await insert_new(connection, new) if new else ()
         lost = {row.key for row in new} - {_key(columns_) for columns_ in inserted}
         return {

@@ -20,7 +20,7 @@ from ocpi_hub.delivery.custody import (
     judge_repeat,
     settle,
 )
-from ocpi_hub.delivery.session_custody import settle_session
+from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Unknown
 from ocpi_hub.domain.exchange import Answer, Exchange, OutboundRequest

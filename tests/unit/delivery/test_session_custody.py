@@ -16,9 +16,9 @@ from ocpi_hub.delivery.session_custody import (
     Arrival,
     SessionChange,
     SessionRead,
-    settle_session,
     take_change,
 )
+from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId

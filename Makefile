@@ -64,13 +64,13 @@ run: $(RUN_READY)
 	$(BIN)/ocpi-hub serve
 
 test: $(DEV_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(DEV_READY)
-	THOROUGH=1 $(BIN)/python -m pytest --timeout 1800 tests/fault tests/property
+	THOROUGH=1 $(BIN)/python -m pytest --timeout 1800 tests/fault tests/property tests/e2e/test_demo.py
 
 conformance: $(DEV_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --conformance docs/conformance.md
+	$(BIN)/python -m pytest -n 2 --dist loadfile --conformance docs/conformance.md
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m tests.bench $(BENCH)

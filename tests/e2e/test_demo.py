@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+from tests.support.thorough import THOROUGH
 
+
+@pytest.mark.skipif(not THOROUGH, reason="make demo runs all of it; make soak runs this")
 @pytest.mark.timeout(180)
 def test_the_demo_keeps_its_promises() -> None:
     done = subprocess.run(

@@ -41,5 +41,9 @@ async def test_partners_are_told_by_put_and_go_on_with_new_tokens(
             token = make_token("AFTER")
             pushed = await emsp.send("PUT", "tokens", role="RECEIVER", path=path, body=token)
             assert (pushed["http"], pushed["ocpi"]) == (201, 1000)
-            assert '"credentials_renewed"' in hub.logs()
+
+            async def told() -> bool:
+                return '"credentials_renewed"' in hub.logs()
+
+            await eventually(told, "the operator reads that it was done")
     await postgres_server.drop_database(address)

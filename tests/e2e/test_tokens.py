@@ -290,7 +290,9 @@ async def test_ids_with_special_characters_survive_both_legs(
     token = make_token(object_id, contract_id="C")
     for to in (None, "NL*CPO"):
         path = f"/2.2.1/receiver/tokens/De/mSp/{on_the_wire}"
-        assert (await emsp.send("PUT", path, token, to=to)).codes == (201, 1000)
+        codes = (await emsp.send("PUT", path, token, to=to)).codes
+        # The second answer is the CPO's, which may have the broadcast by then.
+        assert codes == (201, 1000) or (to and codes == (200, 1000))
     assert (await emsp.send("GET", f"{OWN}/{on_the_wire}")).data == token
     through = await emsp.send("GET", f"{OWN}/{on_the_wire}?type=RFID", to="NL*CPO")
     assert through.data == token

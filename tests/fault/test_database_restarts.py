@@ -21,7 +21,7 @@ from tests.support.party import make_cdr, make_token
 from tests.support.thorough import rounds
 from tests.support.waiting import eventually
 
-RESTARTS = rounds(3, 12)
+RESTARTS = rounds(2, 12)
 EVERY_S = rounds(2, 10)
 ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)
 """Killed; stopped with connections cut; stopped without a word to anybody."""

@@ -16,7 +16,7 @@ from tests.support.party import make_cdr
 from tests.support.postgres import PostgresServer
 from tests.support.thorough import rounds
 
-ROUNDS = rounds(14, 63)
+ROUNDS = rounds(7, 63)
 PROGRAM = ("-m", "tests.support.killing_hub")
 
 

@@ -372,6 +372,10 @@ async def test_a_relation_that_goes_while_its_backfill_runs_stops_the_pushes(sce
         scene.see()
         async with database.transaction() as connection:
             await request_backfills(connection, [(lane, CPO)])
+            # A young one would wait for a directory that shows the owner (again).
+            await connection.execute(
+                "update lane_backfill set requested_at = now() - interval '1 hour'"
+            )
         await eventually(partial(_pushes, scene, 5), "the backfill runs")
         scene.see(related=False)
         told = len(scene.receivers.pushes)

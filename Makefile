@@ -70,7 +70,7 @@ soak: $(DEV_READY)
 	THOROUGH=1 $(BIN)/python -m pytest --timeout 1800 tests/fault tests/property tests/e2e/test_demo.py
 
 conformance: $(DEV_READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --conformance docs/conformance.md
+	$(BIN)/python -m pytest -n 2 --dist loadfile --conformance=docs/conformance.md
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -136,6 +136,8 @@ class SharedBatch:
     def _apply_newer_evses(self, change: Change) -> Changed:
         """A list was read while a push arrived: its Location is older than the push of one EVSE,
         and yet says something new about another."""
+        # Of EVSEs with the same uid the first one counts; both would take turns with every list.
+        evses = dict(reversed(OpenLocation(change.body).evses()))
         results = [
             self._apply_part(
                 replace(
@@ -145,7 +147,7 @@ class SharedBatch:
                     last_updated=parse_datetime(last_updated_of(evse)),
                 )
             )
-            for uid, evse in OpenLocation(change.body).evses()
+            for uid, evse in evses.items()
         ]
         news = (Changed.CREATED, Changed.UPDATED)
         return Changed.UPDATED if any(result in news for result in results) else Changed.STALE

@@ -272,3 +272,17 @@ def test_a_listed_location_older_than_a_push_still_brings_its_newer_evses() -> N
     assert now(batch)["last_updated"] == at(2)
     assert batch.apply(replace(change(listed), origin=Origin.PULL)) is Changed.STALE
     assert batch.apply(change(location(1))) is Changed.STALE
+
+
+def test_of_evses_with_the_same_uid_in_a_list_the_first_one_counts() -> None:
+    batch = SharedBatch([row(location(0))])
+    batch.apply(status("BLOCKED", 5, uid="e2"))
+    listed = location(4)
+    listed["evses"] = [
+        make_evse(uid=uid, status=said, last_updated=at(4), connectors=[connector(0)])
+        for uid, said in (("E1", "CHARGING"), ("e1", "RESERVED"))
+    ]
+    change_of_list = replace(change(listed), origin=Origin.PULL)
+    assert batch.apply(change_of_list) is Changed.UPDATED
+    assert [evse["status"] for evse in now(batch)["evses"]] == ["CHARGING", "BLOCKED"]
+    assert batch.apply(change_of_list) is Changed.STALE

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ocpi_hub.delivery.sweeping import keep_sweeping
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import StoreError
-from ocpi_hub.telemetry import get_logger
-
-log = get_logger(__name__)
 
 SWEEP_S = 60.0
 BATCH = 500
@@ -94,15 +91,7 @@ class AnswerUrlSweep:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every minute until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.sweep(stop)
-            except StoreError as error:
-                log.warning("answer_urls_wait_for_database", error=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), SWEEP_S)
-            except TimeoutError:
-                continue
+        await keep_sweeping(stop, self.sweep, "answer URLs", every_s=SWEEP_S)
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Remove what has expired, batch by batch.

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from ocpi_hub.delivery.feed.owners import owners_for
 from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.delivery.sweeping import keep_sweeping
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import StoreError
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -58,15 +58,7 @@ class Tombstones:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every hour until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.sweep(stop)
-            except StoreError as error:
-                log.warning("tombstones_wait_for_database", error=str(error))
-            try:
-                await asyncio.wait_for(stop.wait(), SWEEP_S)
-            except TimeoutError:
-                continue
+        await keep_sweeping(stop, self.sweep, "tombstones", every_s=SWEEP_S)
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Remove what is old enough, batch by batch.

@@ -110,8 +110,7 @@ async def test_restarts_of_the_database_under_load_lose_nothing(
             stop.set()
         assert hub.process.pid == process, "the hub went on by itself"
         assert len(load.cdrs) > RESTARTS
-        for cdr_id in load.cdrs:
-            await roam.cdr_in(cdr_id, "delivered", within_s=60)
+        await roam.all_delivered()
         received = {item["id"] for item in await roam.emsp.received_cdrs()}
         assert set(load.cdrs) <= received
 

@@ -64,8 +64,7 @@ async def test_acknowledged_cdrs_survive_kills_at_any_moment(
             for number in range(ROUNDS):
                 await one_kill(hub, number, chance)
             stop.set()
-        for cdr_id in charging.acknowledged:
-            await roam.cdr_in(cdr_id, "delivered", within_s=60)
+        await roam.all_delivered()
         await check(roam, charging.acknowledged)
     assert "Traceback" not in hub.logs()
     await postgres_server.drop_database(address)

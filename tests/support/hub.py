@@ -282,6 +282,20 @@ class Roaming:
             raise AssertionError(f"not in {states} but {shown}") from None
         return shown
 
+    async def all_delivered(self, within_s: float = 60.0) -> None:
+        """Return once no CDR is on its way or waits any more.
+
+        Raises:
+            AssertionError: some still do, or ended in another state.
+        """
+        left = "select count(*) from directed_object where module = 'cdrs' and state <> 'delivered'"
+
+        async def none_is_left() -> bool:
+            async with self.database.connection() as connection:
+                return bool(await connection.fetchval(left) == 0)
+
+        await eventually(none_is_left, "every CDR is delivered", within_s=within_s)
+
     async def received(self, cdr_id: str) -> int:
         """How often the eMSP got a CDR."""
         got = await self.emsp.received_cdrs()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import cdrs
-from ocpi_hub.admin.views.cdrs import cdr_item
-from ocpi_hub.cli.common import add_command, operator_access, party_argument, positive
-from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.cli.common import add_command, operator_access
+from ocpi_hub.cli.directed import PARTY, add_filters, items
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 
@@ -49,18 +48,14 @@ def add_cdr_parser(subparsers: Subparsers) -> None:
     """Add the `cdr` commands."""
     group = subparsers.add_parser("cdr", help="see the CDRs in custody, and decide about them")
     commands = group.add_subparsers(dest="cdr_command", required=True, metavar="COMMAND")
-    party: dict[str, Any] = {"type": party_argument, "metavar": "CC*PID"}
     listing = add_command(commands, "list", "list CDRs, newest first", LIST_EXAMPLE, run_list)
-    listing.add_argument("--state", choices=[state.value for state in DirectedState])
-    listing.add_argument("--owner", **party, help="only this CPO's")
-    listing.add_argument("--receiver", **party, help="only for this eMSP")
-    listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
+    add_filters(listing)
     _one(add_command(commands, "show", "show one CDR with its history", SHOW_EXAMPLE, run_show))
     text = "try to deliver again now"
     driving = add_command(commands, "redrive", text, REDRIVE_EXAMPLE, run_redrive)
-    driving.add_argument("owner", nargs="?", **party, help="the CPO")
+    driving.add_argument("owner", nargs="?", **PARTY, help="the CPO")
     driving.add_argument("id", nargs="?", help="the CDR's id")
-    driving.add_argument("--receiver", **party, help="all for this eMSP")
+    driving.add_argument("--receiver", **PARTY, help="all for this eMSP")
     for name, text, example, run in (
         ("release", "let a held CDR go", RELEASE_EXAMPLE, run_release),
         ("refuse", "close a CDR as refused", REFUSE_EXAMPLE, run_refuse),
@@ -72,20 +67,14 @@ def add_cdr_parser(subparsers: Subparsers) -> None:
 
 
 def _one(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("owner", type=party_argument, metavar="CC*PID", help="the CPO")
+    parser.add_argument("owner", **PARTY, help="the CPO")
     parser.add_argument("id", help="the CDR's id")
 
 
 async def run_list(args: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
     """Items as the surfaces of the hub define them."""
     async with operator_access(settings) as access:
-        rows = await access.cdrs.list(
-            state=DirectedState(args.state) if args.state else None,
-            owner=args.owner,
-            receiver=args.receiver,
-            limit=args.limit,
-        )
-    return [cdr_item(row).shown() for row in rows]
+        return await items(access.cdrs, args)
 
 
 async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import sessions
-from ocpi_hub.admin.views.cdrs import cdr_item
-from ocpi_hub.cli.common import add_command, operator_access, party_argument, positive
-from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.cli.common import add_command, operator_access
+from ocpi_hub.cli.directed import PARTY, add_filters, items
 from ocpi_hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,29 +28,19 @@ def add_session_parser(subparsers: Subparsers) -> None:
     """Add the `session` commands."""
     group = subparsers.add_parser("session", help="see the sessions in custody")
     commands = group.add_subparsers(dest="session_command", required=True, metavar="COMMAND")
-    party: dict[str, Any] = {"type": party_argument, "metavar": "CC*PID"}
     listing = add_command(commands, "list", "list sessions, newest first", LIST_EXAMPLE, run_list)
-    listing.add_argument("--state", choices=[state.value for state in DirectedState])
-    listing.add_argument("--owner", **party, help="only this CPO's")
-    listing.add_argument("--receiver", **party, help="only for this eMSP")
-    listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
+    add_filters(listing)
     showing = add_command(
         commands, "show", "show one session with its history", SHOW_EXAMPLE, run_show
     )
-    showing.add_argument("owner", **party, help="the CPO")
+    showing.add_argument("owner", **PARTY, help="the CPO")
     showing.add_argument("id", help="the session's id")
 
 
 async def run_list(args: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
     """Items of the shape that CDRs have."""
     async with operator_access(settings) as access:
-        rows = await access.sessions.list(
-            state=DirectedState(args.state) if args.state else None,
-            owner=args.owner,
-            receiver=args.receiver,
-            limit=args.limit,
-        )
-    return [cdr_item(row).shown() for row in rows]
+        return await items(access.sessions, args)
 
 
 async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -39,7 +39,7 @@ def push_leg(current: Current, receiver: PartyId, platform: Platform, hub: Party
     )
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=16)  # each entry keeps a text
 def _path(current: Current) -> tuple[str, ...]:
     """Owner and id as the owner spells them; of an EVSE the location's id comes first.
 

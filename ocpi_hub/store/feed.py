@@ -162,9 +162,12 @@ class PostgresFeedStore:
                 SQL.hasten_gap, *party_columns(lane.receiver), *key_columns(key)
             )
 
-    async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
+    async def due_gaps(
+        self, process_id: UUID, lanes: Sequence[LaneId], limit: int
+    ) -> Sequence[DueGap]:
+        names = columns(map(_lane_columns, lanes), 3)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.due_gaps, process_id, limit, self._gap_lease)
+            rows = await connection.fetch(SQL.due_gaps, process_id, limit, self._gap_lease, *names)
         return [
             DueGap(_receiving_lane(row), Entry(_key(row), row["position"], 0), row["attempts"])
             for row in rows

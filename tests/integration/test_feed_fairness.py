@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest_asyncio
 
 from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.delivery.feed.worker import LOADS
+from ocpi_hub.delivery.feed.worker import GAPS, LOADS
 from ocpi_hub.domain.party import PartyId, Relation, RelationMode, Role
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
@@ -33,6 +34,47 @@ async def test_any_number_of_receivers_that_are_away_hold_up_nobody(scene: Scene
         relations=[Relation(CPO, each, RelationMode.REALTIME) for each in (*away, EMSP)],
     )
     await scene.put("L1")
+    async with scene.feed():
+
+        async def told() -> bool:
+            return "L1" in scene.receivers.copies[str(EMSP)]
+
+        await eventually(told, "who is there")
+
+
+async def test_gaps_of_who_is_away_take_no_turn_of_others(scene: Scene) -> None:
+    away = PartyId("AA", "X01")
+    scene.directory = make_directory(
+        make_platform((CPO, Role.CPO)),
+        make_platform((away, Role.EMSP), online=False),
+        make_platform((EMSP, Role.EMSP)),
+        relations=[Relation(CPO, each, RelationMode.REALTIME) for each in (away, EMSP)],
+    )
+    await scene.put("L1")
+    async with scene.store._database.connection() as connection:
+        await connection.execute(
+            """insert into lane (country_code, party_id, module, cursor)
+               select $1, $2, 'locations', max(position) from shared_object""",
+            EMSP.country_code,
+            EMSP.party_id,
+        )
+        for receiver, gaps, due_for in (
+            (away, 50 * GAPS, timedelta(hours=1)),
+            (EMSP, 1, timedelta(seconds=1)),
+        ):
+            await connection.execute(
+                """insert into lane_gap (receiver_country_code, receiver_party_id, module,
+                       country_code, party_id, object_id, object_type, audience, position,
+                       next_attempt_at)
+                   select $1, $2, 'locations', $3, $4, 'L' || n, '', '*', 1, now() - $6::interval
+                   from generate_series(1, $5) n""",
+                receiver.country_code,
+                receiver.party_id,
+                CPO.country_code,
+                CPO.party_id,
+                gaps,
+                due_for,
+            )
     async with scene.feed():
 
         async def told() -> bool:

@@ -105,16 +105,17 @@ async def test_gaps_are_due_leased_and_closed_by_position(
     await store.open_gap(Gap(LANE, key("A"), 5, NO, OVER))
     await store.open_gap(Gap(LANE, key("B"), 6, NO, None))
     await store.open_gap(Gap(LANE, key("gone"), 7, NO, OVER))
-    assert await store.due_gaps(two, 10) == []
-    (due,) = await store.due_gaps(one, 10)
+    assert await store.due_gaps(two, [LANE], 10) == []
+    assert await store.due_gaps(one, [], 10) == [], "nobody is ready for any"
+    (due,) = await store.due_gaps(one, [LANE], 10)
     assert (due.entry.key, due.entry.position, due.attempts) == (key("A"), 5, 1)
-    assert await store.due_gaps(one, 10) == [], "it is on its way"
+    assert await store.due_gaps(one, [LANE], 10) == [], "it is on its way"
     await store.close_gap(LANE, key("A"), 4)
     await store.hasten_gap(LANE, key("A"))
-    assert len(await store.due_gaps(one, 10)) == 1, "an older state closes nothing"
+    assert len(await store.due_gaps(one, [LANE], 10)) == 1, "an older state closes nothing"
     await store.close_gap(LANE, key("A"), 5)
     await store.hasten_gap(LANE, key("A"))
-    assert await store.due_gaps(one, 10) == []
+    assert await store.due_gaps(one, [LANE], 10) == []
     await store.release(one, {LANE: 9})
     (again,) = await store.lease(two, [LANE], lease=LEASE, limit=10)
     assert again.gaps == {key("B")}
@@ -126,15 +127,15 @@ async def test_an_addressed_object_is_owed_until_its_own_verdict(
     one = await process(database)
     await store.lease(one, [LANE], lease=LEASE, limit=10)
     await change(database, "A", audience=str(CPO), issuer="first")
-    assert await store.due_gaps(one, 10) == [], "its request has time to relay it"
+    assert await store.due_gaps(one, [LANE], 10) == [], "its request has time to relay it"
     await change(database, "A", audience=str(CPO), issuer="second")
     addressed = key("A", str(CPO))
     await store.close_addressed(LANE, addressed, "c-first")
     await store.hasten_gap(LANE, addressed)
-    assert len(await store.due_gaps(one, 10)) == 1, "a newer push is still owed"
+    assert len(await store.due_gaps(one, [LANE], 10)) == 1, "a newer push is still owed"
     await store.close_addressed(LANE, addressed, "c-second")
     await store.hasten_gap(LANE, addressed)
-    assert await store.due_gaps(one, 10) == []
+    assert await store.due_gaps(one, [LANE], 10) == []
     assert await store.after("tokens", 0, 10) == [], "the feed passes over it"
 
 
@@ -147,9 +148,9 @@ async def test_an_older_push_that_is_judged_last_has_the_newer_one_sent_again(
     for issuer in ("first", "second"):
         await change(database, "A", audience=str(CPO), issuer=issuer)
     await store.close_addressed(LANE, addressed, "c-second")
-    assert await store.due_gaps(one, 10) == []
+    assert await store.due_gaps(one, [LANE], 10) == []
     await store.close_addressed(LANE, addressed, "c-first")
-    (due,) = await store.due_gaps(one, 10)
+    (due,) = await store.due_gaps(one, [LANE], 10)
     current = await store.current(addressed)
     assert current is not None
     assert due.entry.position == current.position

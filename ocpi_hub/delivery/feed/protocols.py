@@ -178,8 +178,10 @@ class FeedStore(Protocol):
         """A gap is due now."""
         ...
 
-    async def due_gaps(self, process_id: UUID, limit: int) -> Sequence[DueGap]:
-        """Gaps of lanes that this process holds."""
+    async def due_gaps(
+        self, process_id: UUID, lanes: Sequence[LaneId], limit: int
+    ) -> Sequence[DueGap]:
+        """Gaps of these lanes, as far as this process holds them."""
         ...
 
     async def backfills(self, process_id: UUID) -> Sequence[Backfill]:

@@ -283,7 +283,15 @@ class FeedWorker:
         lane.backfills[0] = replace(backfill, after_serial=entries[-1].serial)
 
     async def _take_up_gaps(self) -> None:
-        for due in await self._store.due_gaps(self._process_id, GAPS):
+        """Those of receivers that are there and have room: who is away keeps its gaps on record,
+        and takes no turn of others."""
+        directory = self._directory()
+        ready = [
+            name
+            for name, lane in self._lanes.items()
+            if lane.waiting < GAPS and directory.status(name.receiver) is PartyStatus.CONNECTED
+        ]
+        for due in await self._store.due_gaps(self._process_id, ready, GAPS):
             lane = self._lanes.get(due.lane)
             if lane is not None:
                 lane.gaps.add(due.entry.key)

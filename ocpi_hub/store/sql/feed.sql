@@ -160,7 +160,7 @@ where (receiver_country_code, receiver_party_id, module, country_code, party_id,
     object_type, audience) = ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: due_gaps
--- A gap on the way is not due again before its lease is over.
+-- Of these lanes only. A gap on the way is not due again before its lease is over.
 update lane_gap g
 set next_attempt_at = now() + $3::interval
 from (
@@ -170,6 +170,9 @@ from (
     join lane l
         on (l.country_code, l.party_id, l.module)
         = (g.receiver_country_code, g.receiver_party_id, g.module)
+    join unnest($4::text[], $5::text[], $6::text[]) as ready (country_code, party_id, module)
+        on (ready.country_code, ready.party_id, ready.module)
+        = (l.country_code, l.party_id, l.module)
     where g.next_attempt_at <= now() and l.process_id = $1
     order by g.next_attempt_at
     limit $2

@@ -53,6 +53,11 @@ _PERSONAL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HIDDEN_NAME = re.compile(rb"\\u00[2-7]", re.IGNORECASE)
+_NO_VALUE = re.compile(
+    rb'"(?:uid|contract_id|visual_number|group_id|response_url)"\s*:\s*[\[{]',
+    re.IGNORECASE,
+)
+"""A personal value that is a list or an object, which no version of OCPI has."""
 
 
 def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[str, ...]]:
@@ -102,8 +107,8 @@ def recorded_body(module: str, body: bytes | None, mask: Mask) -> bytes | None:
         return None
     if module in _WITHOUT_DRIVERS:
         return body
-    if _HIDDEN_NAME.search(body):
-        # A name may be written so that it is not recognized.
+    if _HIDDEN_NAME.search(body) or _NO_VALUE.search(body):
+        # A name may be written so that it is not recognized, or hold what is not masked.
         return None
 
     def masked(match: re.Match[bytes]) -> bytes:

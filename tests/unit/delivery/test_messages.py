@@ -332,6 +332,8 @@ def test_bodies_of_some_modules_are_never_recorded(module: str) -> None:
         b'{"token":{"UID" :\n"04A1B2C3D4"},"response_url":"https://x/04A1B2C3D4"}',
         b'{"uid":"04A1B2C3D4\\"04A1B2C3D4"}',
         b'{"\\u0075id":"04A1B2C3D4"}',
+        b'{"uid":["04A1B2C3D4"]}',
+        b'{"token":{"uid" : {"value":"04A1B2C3D4"}}}',
         b'[{"uid":[1]},{"visual_number":"04A1B2C3D4"},{"signed_data":"04A1B2C3D4"}]',
     ],
 )
@@ -345,6 +347,8 @@ def test_what_is_not_personal_stays_as_it_was() -> None:
     kept = recorded_body("cdrs", CDR, mask)
     assert kept is not None
     assert json.loads(kept)["total_energy"] == 1.5
+    signed = b'{"signed_data":{"signed_values":[]},"id":"C1"}'
+    assert recorded_body("cdrs", signed, mask) == signed
     evse = b'{"uid":"EVSE1"}'
     assert recorded_body("locations", evse, mask) == evse
 

@@ -11,6 +11,7 @@ VERSION = "2.2.1"
 OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
     Role.CPO: (
         (Module.LOCATIONS, InterfaceRole.SENDER),
+        (Module.TARIFFS, InterfaceRole.SENDER),
         (Module.TOKENS, InterfaceRole.RECEIVER),
         (Module.SESSIONS, InterfaceRole.SENDER),
         (Module.CDRS, InterfaceRole.SENDER),
@@ -20,6 +21,7 @@ OFFERED: dict[Role, tuple[tuple[Module, InterfaceRole], ...]] = {
     ),
     Role.EMSP: (
         (Module.LOCATIONS, InterfaceRole.RECEIVER),
+        (Module.TARIFFS, InterfaceRole.RECEIVER),
         (Module.TOKENS, InterfaceRole.SENDER),
         (Module.SESSIONS, InterfaceRole.RECEIVER),
         (Module.CDRS, InterfaceRole.RECEIVER),

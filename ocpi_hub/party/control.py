@@ -6,6 +6,7 @@ so it listens on loopback and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -87,6 +88,8 @@ class ControlServer:
                 web.post("/decisions", self._decide),
                 web.get("/locations", self._get_locations),
                 web.post("/locations", self._load_locations),
+                web.get("/tariffs", self._get_tariffs),
+                web.post("/tariffs", self._load_tariffs),
                 web.get("/sessions", self._get_sessions),
                 web.post("/sessions", self._load_sessions),
                 web.get("/cdrs", self._get_cdrs),
@@ -157,10 +160,7 @@ class ControlServer:
         return _answer({"decided": len(decisions)})
 
     async def _get_locations(self, _request: web.Request) -> web.Response:
-        """The Locations as they are held, every number as it was written."""
-        own = ",".join(self.held.locations)
-        cached = ",".join(self.held.cached_locations)
-        return _answer_text(f'{{"own":[{own}],"cached":[{cached}]}}')
+        return _own_and_cached(self.held.locations, self.held.cached_locations)
 
     async def _load_locations(self, request: web.Request) -> web.Response:
         items = array_items((await request.read()).decode())
@@ -168,11 +168,17 @@ class ControlServer:
             self.held.load_location(text)
         return _answer({"loaded": len(items), "held": len(self.held.locations)})
 
+    async def _get_tariffs(self, _request: web.Request) -> web.Response:
+        return _own_and_cached(self.held.tariffs, self.held.cached_tariffs)
+
+    async def _load_tariffs(self, request: web.Request) -> web.Response:
+        items = array_items((await request.read()).decode())
+        for _, text in items:
+            self.held.load_tariff(text)
+        return _answer({"loaded": len(items)})
+
     async def _get_sessions(self, _request: web.Request) -> web.Response:
-        """The Sessions as they are held, every number as it was written."""
-        own = ",".join(self.held.sessions)
-        cached = ",".join(self.held.cached_sessions)
-        return _answer_text(f'{{"own":[{own}],"cached":[{cached}]}}')
+        return _own_and_cached(self.held.sessions, self.held.cached_sessions)
 
     async def _load_sessions(self, request: web.Request) -> web.Response:
         items = array_items((await request.read()).decode())
@@ -199,7 +205,7 @@ class ControlServer:
         return _answer({"results": [result.as_json() for result in results]})
 
     async def _pull(self, request: web.Request) -> web.Response:
-        """Read a list to its end; Tokens, Locations and Sessions are kept as if pushed."""
+        """Read a list to its end: Tokens, Locations, Tariffs and Sessions are kept as if pushed."""
         wanted = SendRequest.model_validate_json(await request.read())
         result = await self.outbox.pull(wanted)
         self.held.keep(wanted.module, result.objects)
@@ -246,7 +252,9 @@ def _answer(value: object, status: int = 200) -> web.Response:
     return web.Response(body=dump(value), status=status, content_type="application/json")
 
 
-def _answer_text(text: str) -> web.Response:
+def _own_and_cached(own: Iterable[str], cached: Iterable[str]) -> web.Response:
+    """Objects as they are held, every number as it was written."""
+    text = f'{{"own":[{",".join(own)}],"cached":[{",".join(cached)}]}}'
     return web.Response(text=text, content_type="application/json")
 
 

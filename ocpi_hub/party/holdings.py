@@ -16,6 +16,7 @@ from ocpi_hub.party.locations import LocationTable, Place
 from ocpi_hub.party.pushes import push_location, push_token
 from ocpi_hub.party.sessions import SessionTable, push_session
 from ocpi_hub.party.tables import CdrTable, ClientTable, TokenTable, named_owner, owner_of
+from ocpi_hub.party.tariffs import TariffTable, push_tariff
 
 
 class Holdings:
@@ -26,6 +27,8 @@ class Holdings:
         cached: Tokens that eMSPs gave to its CPOs.
         locations: Locations of its CPOs.
         cached_locations: Locations that CPOs gave to its eMSPs.
+        tariffs: Tariffs of its CPOs.
+        cached_tariffs: Tariffs that CPOs gave to its eMSPs.
         sessions: Sessions of its CPOs.
         cached_sessions: Sessions that CPOs gave to its eMSPs.
         questions: what its eMSPs have asked for and are answered later.
@@ -38,6 +41,8 @@ class Holdings:
         self.cached = TokenTable()
         self.locations = LocationTable()
         self.cached_locations = LocationTable()
+        self.tariffs = TariffTable()
+        self.cached_tariffs = TariffTable()
         self.sessions = SessionTable()
         self.cached_sessions = SessionTable()
         self.cdrs = CdrTable()
@@ -65,6 +70,9 @@ class Holdings:
             case (Module.SESSIONS, "PUT" | "PATCH", (country_code, party_id, session_id)):
                 owner = self._own(named_owner(country_code, party_id), Role.CPO)
                 push_session(self.sessions, request, owner, session_id)
+            case (Module.TARIFFS, "PUT" | "DELETE", (country_code, party_id, tariff_id)):
+                owner = self._own(named_owner(country_code, party_id), Role.CPO)
+                push_tariff(self.tariffs, request, owner, tariff_id)
             case (Module.CDRS, "POST", ()):
                 self.load_cdr(request.text)
             case _:
@@ -88,6 +96,15 @@ class Holdings:
         """
         self._own(owner_of(_an_object(json.loads(text))), Role.CPO)
         self.locations.load(text.encode())
+
+    def load_tariff(self, text: str) -> None:
+        """Put a Tariff, given as its JSON text, on the list the CPO serves.
+
+        Raises:
+            InvalidRequest: it is not usable, or it is no Tariff of a CPO of this platform.
+        """
+        self._own(owner_of(_an_object(json.loads(text))), Role.CPO)
+        self.tariffs.put(text.encode())
 
     def load_session(self, text: str) -> None:
         """Put a Session, given as its JSON text, on the list the CPO serves.
@@ -119,6 +136,8 @@ class Holdings:
                 self.cached.put(value)
             elif module == Module.LOCATIONS:
                 self.cached_locations.load(dump(value))
+            elif module == Module.TARIFFS:
+                self.cached_tariffs.put(dump(value))
             elif module == Module.SESSIONS:
                 self.cached_sessions.put(dump(value))
 

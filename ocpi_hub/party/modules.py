@@ -2,8 +2,8 @@
 
 Which interface is answered follows from the URL alone: SENDER and RECEIVER have different ones.
 Spec: 2.2.1 mod_locations_locations_module, mod_tokens_tokens_module, mod_cdrs_cdrs_module,
-mod_sessions_sessions_module, mod_commands_commands_module, mod_charging_profiles_module,
-mod_hub_client_info_client_interface.
+mod_sessions_sessions_module, mod_tariffs_tariffs_module, mod_commands_commands_module,
+mod_charging_profiles_module, mod_hub_client_info_client_interface.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ocpi_hub.party.paging import Listed, list_page
 from ocpi_hub.party.pushes import push_client_info, push_location, push_token
 from ocpi_hub.party.sessions import MAX_DEPTH, push_session
 from ocpi_hub.party.tables import DEFAULT_TOKEN_TYPE, TokenEntry, named_owner, owner_of
+from ocpi_hub.party.tariffs import push_tariff
 
 
 class Allowed(StrEnum):
@@ -134,6 +135,9 @@ class Modules:
             case (Module.TOKENS, _, (country_code, party_id, uid)):
                 owner = named_owner(country_code, party_id)
                 return push_token(self._held.cached, request, owner, uid)
+            case (Module.TARIFFS, _, (country_code, party_id, tariff_id)):
+                owner = named_owner(country_code, party_id)
+                return push_tariff(self._held.cached_tariffs, request, owner, tariff_id)
             case (Module.SESSIONS, _, (country_code, party_id, session_id)):
                 owner = named_owner(country_code, party_id)
                 return push_session(self._held.cached_sessions, request, owner, session_id)
@@ -163,6 +167,8 @@ class Modules:
                 return self._held.locations.listed()
             case Module.TOKENS:
                 return self._held.issued.listed()
+            case Module.TARIFFS:
+                return self._held.tariffs.listed()
             case Module.SESSIONS:
                 return self._held.sessions.listed()
             case Module.CDRS:

@@ -152,8 +152,8 @@ async def test_sending_needs_an_endpoint_the_peer_announced(
     with pytest.raises(OperatorError, match="not registered"):
         await cpo.send(SendRequest(module="cdrs"))
     await cpo.register(emsp.versions_url, "invited")
-    with pytest.raises(OperatorError, match="0 endpoints for tariffs"):
-        await cpo.send(SendRequest(module="tariffs"))
+    with pytest.raises(OperatorError, match="0 endpoints for parking"):
+        await cpo.send(SendRequest(module="parking"))
     with pytest.raises(OperatorError, match="not on a host"):
         await cpo.send(SendRequest(module="cdrs", url="http://127.0.0.1:1/elsewhere"))
 

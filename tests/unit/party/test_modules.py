@@ -118,7 +118,7 @@ def test_offset_beyond_the_end_is_an_empty_page(party: Party) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "error"),
     [
-        ("GET", "sender/tariffs", NotFound),
+        ("GET", "sender/parking", NotFound),
         ("GET", "sender/tokens/UID", NotFound),
         ("PUT", "sender/tokens", MethodNotAllowed),
         ("DELETE", "receiver/tokens/DE/MSP/U1", MethodNotAllowed),
@@ -143,6 +143,8 @@ def test_left_out_interfaces_are_neither_listed_nor_answered() -> None:
         ("locations", "RECEIVER"),
         ("tokens", "SENDER"),
         ("tokens", "RECEIVER"),
+        ("tariffs", "SENDER"),
+        ("tariffs", "RECEIVER"),
         ("sessions", "SENDER"),
         ("sessions", "RECEIVER"),
         ("cdrs", "SENDER"),

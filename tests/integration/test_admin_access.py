@@ -85,7 +85,10 @@ async def test_the_document_is_valid_and_complete(hub: AdminHub) -> None:
     found = await document(hub)
     validate(found)
     paths = {path for _, path, _ in operations(found)}
-    for noun in ("platforms", "relations", "authorizations", "cdrs", "messages", "lanes", "keys"):
+    nouns = (
+        "platforms", "relations", "authorizations", "cdrs", "sessions", "messages", "lanes", "keys"
+    )  # fmt: skip
+    for noun in nouns:
         assert f"/admin/api/{noun}" in paths
     for methods in found["paths"].values():
         for operation in methods.values():

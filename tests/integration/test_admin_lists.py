@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -208,6 +209,30 @@ async def test_cdrs_are_filtered_and_shown(hub: AdminHub, reader: httpx.AsyncCli
     shown = (await reader.get("/admin/api/cdrs/nl*cpo/Cdr%2F1")).json()
     assert shown["body"] == '{"id":"cdr/1"}'
     assert shown["correlation_id"] == "correlation-of-CDR/1"
+
+
+async def test_sessions_are_paged_filtered_and_shown(
+    hub: AdminHub, reader: httpx.AsyncClient
+) -> None:
+    async with custody_store(hub.database) as store:
+        for number in range(3):
+            intake = make_intake(f"SES/{number}", body=f'{{"id":"Ses/{number}"}}')
+            key = replace(intake.key, module="sessions")
+            await store.take_in(replace(intake, key=key, start=Start.WAIT))
+        await taken(store, make_intake("CDR-1", body='{"id":"CDR-1"}'))
+    seen = [item["id"] async for page in walk(reader, "sessions", 2) for item in page]
+    assert seen == ["Ses/2", "Ses/1", "Ses/0"]
+    assert len(await items(reader, "sessions", owner="NL*CPO", state="pending")) == 3
+    assert await items(reader, "sessions", receiver="FR*MSP") == []
+    assert await items(reader, "sessions", state="dead") == []
+    shown = (await reader.get("/admin/api/sessions/nl*cpo/ses%2F1")).json()
+    assert (shown["id"], shown["state"], shown["body"]) == ("Ses/1", "pending", '{"id":"Ses/1"}')
+    missing = await reader.get("/admin/api/sessions/NL*CPO/CDR-1")
+    assert missing.status_code == 404
+    assert "no session CDR-1" in missing.json()["error"]["message"]
+    # A cursor belongs to its own list.
+    of_cdrs = (await reader.get("/admin/api/cdrs?limit=1")).json()["next"] or "WyJjZHJzIiwxXQ"
+    assert (await reader.get(f"/admin/api/sessions?next={of_cdrs}")).status_code == 400
 
 
 async def insert_token(

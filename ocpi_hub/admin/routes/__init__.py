@@ -12,6 +12,7 @@ from ocpi_hub.admin.routes.messages import message_routes
 from ocpi_hub.admin.routes.onboarding import onboarding_routes
 from ocpi_hub.admin.routes.platforms import platform_routes
 from ocpi_hub.admin.routes.relations import relation_routes
+from ocpi_hub.admin.routes.sessions import session_routes
 
 __all__ = ["all_routes"]
 
@@ -24,6 +25,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *relation_routes(parts),
         *authorization_routes(parts),
         *cdr_routes(parts),
+        *session_routes(parts),
         *message_routes(parts),
         *lane_routes(parts),
         *key_routes(parts),

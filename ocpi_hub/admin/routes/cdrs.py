@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from pydantic import Field, field_validator
 
 from ocpi_hub.admin.actions import cdrs
-from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes.base import (
@@ -16,25 +15,18 @@ from ocpi_hub.admin.routes.base import (
     Body,
     Call,
     Given,
-    Listing,
     NoBody,
     Party,
     Route,
     Text,
 )
+from ocpi_hub.admin.routes.directed import DirectedListing, directed_page
 from ocpi_hub.admin.routes.onboarding import NoParameters
 from ocpi_hub.admin.views.base import Page, View
-from ocpi_hub.admin.views.cdrs import CdrDecided, CdrItem, CdrsRedriven, CdrStory, cdr_item
-from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.admin.views.cdrs import CdrDecided, CdrItem, CdrsRedriven, CdrStory
 
 KIND = "cdrs"
 _REASON_LENGTH = 1000
-
-
-class CdrListing(Listing):
-    state: DirectedState | None = None
-    owner: Party | None = Field(None, description="only this CPO's")
-    receiver: Party | None = Field(None, description="only for this eMSP")
 
 
 class CdrGiven(Given):
@@ -62,22 +54,8 @@ class Reason(Body):
 def cdr_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     admin = parts.access.cdrs
 
-    async def listing(call: Call[CdrListing, NoBody]) -> Page[CdrItem]:
-        given = call.given
-        place = given.place(KIND, int)
-        found = await admin.list(
-            state=given.state,
-            owner=given.owner,
-            receiver=given.receiver,
-            limit=given.limit + 1,
-            before=int(place[0]) if place else None,
-        )
-        shown = found[: given.limit]
-        more = len(found) > len(shown)
-        return Page(
-            items=tuple(map(cdr_item, shown)),
-            next=cursor_text(KIND, shown[-1].serial) if more else None,
-        )
+    async def listing(call: Call[DirectedListing, NoBody]) -> Page[CdrItem]:
+        return await directed_page(admin, call.given, KIND)
 
     async def show(call: Call[CdrGiven, NoBody]) -> CdrStory:
         return await cdrs.show(admin, cdrs.cdr_key(call.given.owner, call.given.id))
@@ -103,7 +81,7 @@ def cdr_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     one = f"{API}/cdrs/{{owner}}/{{id}}"
     return (
         Route("GET", f"{API}/cdrs", Scope.READ, "CDRs in custody, newest first",
-              CdrListing, NoBody, Page[CdrItem], listing),
+              DirectedListing, NoBody, Page[CdrItem], listing),
         Route("GET", one, Scope.READ, "One CDR with all that happened to it",
               CdrGiven, NoBody, CdrStory, show),
         Route("POST", f"{API}/cdrs/redrive", Scope.OPERATE, "Deliver what waits for an eMSP now",

@@ -1,18 +1,14 @@
 """The specification's own examples, as far as the hub has models of their types.
 
-They are not part of this project: `OCPI_EXAMPLES` names their folder, or they lie beside the
-checkout. Its `index.json` tells the type of each file, whether it is valid and what is wrong.
+`tests/support/examples.py` says where they are.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +27,7 @@ from ocpi_hub.ocpi.session_text import appended_periods
 from ocpi_hub.ocpi.v2_2_1.common import DisplayText, EnergyMix
 from ocpi_hub.ocpi.v2_2_1.hours import Hours
 from tests.contract.validation import Schema, schema_file, schema_of_part
+from tests.support.examples import ABSENT, example_index, example_text
 from tests.unit.ocpi.factories import (
     make_connector,
     make_evse,
@@ -39,9 +36,6 @@ from tests.unit.ocpi.factories import (
     make_token,
 )
 
-FOLDER = Path(
-    os.environ.get("OCPI_EXAMPLES", Path(__file__).parents[2] / ".." / "shared" / "ocpi-examples")
-)
 MAX_DEPTH = 16
 _PARTS: dict[str, type[OcpiModel]] = {
     "DisplayText": DisplayText,
@@ -57,14 +51,6 @@ _PATCHED: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-@cache
-def _index() -> tuple[dict[str, Any], ...]:
-    path = FOLDER / "index.json"
-    if not path.is_file():
-        return ()
-    return tuple(json.loads(path.read_text(encoding="utf-8"))["examples"])
-
-
 def _models(version: str) -> dict[str, type[OcpiModel]]:
     known = dict(body_models(OcpiVersion(version))) if version in versions() else {}
     return {**known, **_PARTS} if version == V2_2_1 else known
@@ -72,7 +58,7 @@ def _models(version: str) -> dict[str, type[OcpiModel]]:
 
 def _examples(*, response: bool = False) -> Iterator[Any]:
     """Test parameters: file, type, whether it is a list, entry of the index."""
-    for entry in _index():
+    for entry in example_index():
         match = re.fullmatch(r"(Response<)?(\w+)(\[\])?>?", entry["type"])
         if match and bool(match[1]) == response and match[2] in _models(entry["version"]):
             yield pytest.param(entry, match[2], bool(match[3]), id=entry["file"])
@@ -80,7 +66,7 @@ def _examples(*, response: bool = False) -> Iterator[Any]:
 
 def _body(entry: dict[str, Any]) -> bytes:
     """The example; of a file that wraps it in a document, the part the index points to."""
-    body: bytes = (FOLDER / str(entry["file"])).read_bytes()
+    body = example_text(entry).encode()
     if not entry.get("pointer"):
         return body
     part: Any = json.loads(body, parse_float=Decimal)
@@ -90,8 +76,8 @@ def _body(entry: dict[str, Any]) -> bytes:
 
 
 def test_examples_are_present() -> None:
-    if not _index():
-        pytest.skip(f"the specification's examples are not in {FOLDER}")
+    if not example_index():
+        pytest.skip(ABSENT)
     assert sum(1 for _ in _examples()) > 20
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -27,13 +27,25 @@ T = TypeVar("T")
 
 
 class Rule(StrEnum):
-    """The rules behind mild faults."""
+    """The rules behind mild faults; `ocpi.quality_rules` explains them."""
 
     TOO_LONG = "too_long"
     NOT_PRINTABLE = "not_printable"
     UNKNOWN_VALUE = "unknown_value"
     WRONG_FORM = "wrong_form"
     CROSS_FIELD = "cross_field"
+    MISSING = "missing"
+    EVSE_ID = "evse_id"
+    UNKNOWN_TARIFF = "unknown_tariff"
+    STALE = "stale"
+    AHEAD = "ahead"
+    SKIPPED = "skipped"
+
+
+IN_SCHEMAS: Final = frozenset(
+    {Rule.TOO_LONG, Rule.NOT_PRINTABLE, Rule.UNKNOWN_VALUE, Rule.WRONG_FORM}
+)
+"""Rules about a single value that JSON Schemas know as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class Finding:
     """A mild fault of an object that was accepted.
 
     Attributes:
-        path: the field, for instance `cdr_token.uid` or `tariffs[0].elements[2]`.
+        path: the field, for instance `cdr_token.uid` or `tariffs[0].elements[2]`; "" for the whole.
         message: what is wrong; holds no content of the field, which may be personal.
     """
 

@@ -6,11 +6,14 @@ Spec: 2.2.1 transport_and_format_patch (TF-21).
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, Final, get_type_hints
 
 from pydantic import Field, create_model
 
+from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import OcpiModel
+from ocpi_hub.ocpi.parse import Parsed, validate_object
 
 _REQUIRED: Final = "last_updated"
 
@@ -35,6 +38,17 @@ def patch_of(model: type[OcpiModel]) -> type[OcpiModel]:
         __doc__=f"A PATCH of a {model.__name__}: fields that are absent stay as they are.",
         **fields,
     )
+
+
+def look_at_patch(fields: Mapping[str, object], model: type[OcpiModel]) -> Parsed[OcpiModel] | None:
+    """The body of a PATCH for what is to be said about it; None where it cannot be read.
+
+    What it leads to decides whether it is refused, and says why.
+    """
+    try:
+        return validate_object(fields, patch_of(model))
+    except InvalidRequest:
+        return None
 
 
 def _absent() -> None:

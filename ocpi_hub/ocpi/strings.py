@@ -96,9 +96,9 @@ class Text(WireType):
                 f"{len(value)} characters, {self.name}({self.max_length}) allows {self.max_length}",
             )
         elif self.form is not None and not re.search(self.form, value):
-            yield Rule.WRONG_FORM, f"does not have the form {self.form}"
+            yield Rule.WRONG_FORM, f"{len(value)} characters, not of the form {self.form}"
         if not re.fullmatch(f"{self.allowed}*", value):
-            yield Rule.NOT_PRINTABLE, "contains characters that are not printable"
+            yield Rule.NOT_PRINTABLE, f"{len(value)} characters, of which some are not printable"
 
 
 def OcpiString(max_length: int, *, form: str | None = None) -> Text:  # noqa: N802 - reads as a type
@@ -175,4 +175,7 @@ class OpenEnum(WireType):
 
     def faults(self, value: Any) -> Iterator[tuple[Rule, str]]:
         if value not in [member.value for member in self.known]:
-            yield Rule.UNKNOWN_VALUE, f"not a value of {self.known.__name__}"
+            yield (
+                Rule.UNKNOWN_VALUE,
+                f"{len(value)} characters, not a value of {self.known.__name__}",
+            )

@@ -29,6 +29,7 @@ from ocpi_hub.ocpi.base import (
     Some,
     mark,
 )
+from ocpi_hub.ocpi.evse_id import EvseIdForm
 from ocpi_hub.ocpi.v2_2_1.common import (
     ConnectorFormat,
     ConnectorType,
@@ -96,7 +97,7 @@ class CdrLocation(OcpiModel, frozen=True):
     country: Annotated[str, OcpiString(3)]
     coordinates: GeoLocation
     evse_uid: Annotated[str, Identifier(36)]
-    evse_id: Annotated[str, Identifier(48)]
+    evse_id: Annotated[str, Identifier(48), EvseIdForm()]
     connector_id: Annotated[str, Identifier(36)]
     connector_standard: Annotated[str, OpenEnum(ConnectorType)]
     connector_format: Annotated[str, OpenEnum(ConnectorFormat)]
@@ -187,3 +188,5 @@ class CDR(OcpiModel, frozen=True):
             yield Finding(
                 Rule.CROSS_FIELD, "id", f"only a credit CDR may have more than {ORDINARY_ID_LENGTH}"
             )
+        if not self.tariffs:
+            yield Finding(Rule.MISSING, "tariffs", "absent: nobody can check the price")

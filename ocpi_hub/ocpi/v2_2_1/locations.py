@@ -25,6 +25,7 @@ from ocpi_hub.ocpi.base import (
     Some,
     Url,
 )
+from ocpi_hub.ocpi.evse_id import EvseIdForm
 from ocpi_hub.ocpi.v2_2_1.common import (
     BusinessDetails,
     ConnectorFormat,
@@ -179,7 +180,7 @@ class EVSE(CrossChecked, frozen=True):
     """
 
     uid: Annotated[str, Identifier(36)]
-    evse_id: Annotated[str, CiString(48)] | None = None
+    evse_id: Annotated[str, CiString(48), EvseIdForm()] | None = None
     status: Annotated[str, OpenEnum(Status)]
     status_schedule: Many[StatusSchedule] = ()
     capabilities: Many[Annotated[str, OpenEnum(Capability)]] = ()
@@ -195,6 +196,8 @@ class EVSE(CrossChecked, frozen=True):
     def own_findings(self) -> Iterator[Finding]:
         if _repeats(connector.id for connector in self.connectors):
             yield Finding(Rule.CROSS_FIELD, "connectors", "two of them have the same id")
+        if self.evse_id is None and self.status != Status.REMOVED:
+            yield Finding(Rule.MISSING, "evse_id", "absent; only one that is REMOVED has none")
 
 
 class Location(CrossChecked, frozen=True):

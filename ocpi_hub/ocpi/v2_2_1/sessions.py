@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from ocpi_hub.ocpi.base import (
     CountryCode,
     Currency,
     DateTime,
+    Finding,
     Identifier,
     Many,
     Number,
@@ -19,9 +21,10 @@ from ocpi_hub.ocpi.base import (
     OcpiString,
     OpenEnum,
     PartyCode,
+    Rule,
 )
 from ocpi_hub.ocpi.v2_2_1.cdrs import AuthMethod, CdrToken, ChargingPeriod
-from ocpi_hub.ocpi.v2_2_1.common import Price, ProfileType
+from ocpi_hub.ocpi.v2_2_1.common import CrossChecked, Price, ProfileType
 
 
 class SessionStatus(StrEnum):
@@ -50,7 +53,7 @@ class ChargingPreferencesResponse(StrEnum):
     PROFILE_TYPE_NOT_SUPPORTED = "PROFILE_TYPE_NOT_SUPPORTED"
 
 
-class Session(OcpiModel, frozen=True):
+class Session(CrossChecked, frozen=True):
     """kWh, money in `currency`; no `total_cost` does not mean free (SE-12). A reservation may name
     `#NA` as EVSE and connector (SE-09). Spec: 2.2.1 mod_sessions_session_object.
     """
@@ -77,6 +80,10 @@ class Session(OcpiModel, frozen=True):
     @property
     def owner(self) -> PartyId:
         return PartyId(self.country_code, self.party_id)
+
+    def own_findings(self) -> Iterator[Finding]:
+        if self.status == SessionStatus.COMPLETED and self.end_date_time is None:
+            yield Finding(Rule.MISSING, "end_date_time", "absent; the Session is COMPLETED")
 
 
 class ChargingPreferences(OcpiModel, frozen=True):

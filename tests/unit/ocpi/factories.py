@@ -154,9 +154,10 @@ def make_connector(**overrides: Any) -> dict[str, Any]:
 
 
 def make_evse(**overrides: Any) -> dict[str, Any]:
-    """An EVSE with the required fields."""
+    """An EVSE with the required fields and its id for people."""
     return {
         "uid": "E1",
+        "evse_id": "NL*CPO*E1",
         "status": "AVAILABLE",
         "connectors": [make_connector()],
         "last_updated": "2026-01-03T00:00:00Z",

@@ -198,11 +198,14 @@ def test_publish_token_identifies_a_token(token: dict[str, Any], faults: list[st
 @pytest.mark.req("LO-14", "LO-24")
 def test_evse_lengths() -> None:
     full = make_evse(
-        uid="u" * 36, evse_id="e" * 48, floor_level="f" * 4, physical_reference="p" * 16
+        uid="u" * 36,
+        evse_id="NLCPOE" + "1" * 31,
+        floor_level="f" * 4,
+        physical_reference="p" * 16,
     )
     assert rules(EVSE, full) == []
     names = {"uid", "evse_id", "floor_level", "physical_reference"}
-    over = {name: full[name] + "x" for name in names}
+    over = {name: full[name] + "x" for name in names} | {"evse_id": "NLCPOE" + "1" * 43}
     assert dict(rules(EVSE, {**full, **over})) == dict.fromkeys(names, Rule.TOO_LONG)
     with pytest.raises(InvalidRequest, match=r"^connectors: must have at least one element"):
         accept(make_evse(connectors=[]), EVSE)

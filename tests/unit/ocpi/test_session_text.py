@@ -74,6 +74,7 @@ def test_patched_session_is_a_session() -> None:
         {
             "charging_periods": make_session()["charging_periods"],
             "status": "COMPLETED",
+            "end_date_time": "2026-02-03T05:00:00Z",
             "last_updated": "2026-02-03T05:00:00Z",
         }
     )

@@ -153,6 +153,7 @@ class Platform:
             brought one.
         endpoints: announced URL by (module, interface role) of the version in force.
         online: false after silence and failed checks; any message makes it true again.
+        custom_modules: identifiers outside the specification's that an operator agreed on with it.
     """
 
     platform_id: PlatformId
@@ -167,6 +168,12 @@ class Platform:
     quirks: frozenset[Quirk] = frozenset()
     page_limit: int | None = None
     catch_up: str = "push"
+    custom_modules: frozenset[str] = frozenset()
+
+    @property
+    def is_hub(self) -> bool:
+        """Another hub: what it sends may come from anybody behind it."""
+        return any(held.role is Role.HUB and held.active for held in self.roles)
 
     def __repr__(self) -> str:
         return f"Platform({self.platform_id}, {self.name!r}, {self.state})"

@@ -50,6 +50,7 @@ class Registration:
         endpoints: URL by (module, interface role) of `version`.
         raw_token: the partner takes tokens without Base64 only.
         offer_digest: of the endpoints of the hub at the time (`Offer.digest`).
+        custom_modules: those that were agreed on with the platform at the time.
     """
 
     version: OcpiVersion
@@ -59,6 +60,7 @@ class Registration:
     endpoints: Mapping[tuple[str, InterfaceRole], str]
     raw_token: bool
     offer_digest: bytes
+    custom_modules: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

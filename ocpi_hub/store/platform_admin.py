@@ -110,6 +110,8 @@ class PlatformAdmin:
         page_limit: int | None = None,
         catch_up: str | None = None,
         permit: Collection[PartyId] = (),
+        add_custom_modules: Collection[str] = (),
+        remove_custom_modules: Collection[str] = (),
     ) -> None:
         """Change what the hub calls a platform and how it treats it.
 
@@ -130,6 +132,13 @@ class PlatformAdmin:
             if catch_up is not None:
                 await connection.execute(SQL.set_catch_up, platform_id, catch_up)
                 await request_first_lists(connection, platform_id)
+            if add_custom_modules or remove_custom_modules:
+                await connection.execute(
+                    SQL.set_custom_modules,
+                    platform_id,
+                    list(add_custom_modules),
+                    list(remove_custom_modules),
+                )
             await permit_parties(connection, platform_id, permit)
 
     async def remove(self, platform_id: PlatformId, *, force: bool) -> None:

@@ -255,6 +255,7 @@ class PostgresRegistrationStore:
             self._keyring.seal(registration.our_token, context=platform_id),
             registration.raw_token,
             registration.offer_digest,
+            sorted(registration.custom_modules),
         )
         await connection.execute(SQL.delete_expired_tokens, platform_id)
         await forget_withdrawn_lists(connection, platform_id)

@@ -30,6 +30,20 @@ update platform set page_limit = $2 where platform_id = $1;
 -- name: set_catch_up
 update platform set catch_up = $2 where platform_id = $1;
 
+-- name: set_custom_modules
+-- What the platform was told of the hub's endpoints is void with it: it has to read them again.
+update platform p
+set custom_modules = wanted.modules, offer_digest = null
+from (
+    select coalesce(array_agg(module order by module), '{}') as modules
+    from (
+        select unnest(custom_modules) as module from platform where platform_id = $1
+        union
+        select unnest($2::text[])
+        except
+        select unnest($3::text[])) as agreed) as wanted
+where p.platform_id = $1 and p.custom_modules <> wanted.modules;
+
 -- name: open_objects
 -- Objects in custody that a platform's parties have not received, or that came from them.
 select count(*)

@@ -173,9 +173,11 @@ select $1, $2, module, interface_role, url
 from unnest($3::text[], $4::text[], $5::text[]) as announced (module, interface_role, url);
 
 -- name: connect_platform
+-- Custom modules that were agreed on meanwhile are news to the partner.
 update platform
 set state = 'connected', online = true, ocpi_version = $2, versions_url = $3,
-    our_token_sealed = $4, connected_at = now(), offer_digest = $6,
+    our_token_sealed = $4, connected_at = now(),
+    offer_digest = case when custom_modules = $7::text[] then $6::bytea end,
     quirks = case when $5 then array_append(array_remove(quirks, 'raw_token'), 'raw_token')
         else array_remove(quirks, 'raw_token') end
 where platform_id = $1;

@@ -177,7 +177,7 @@ def strangers(
 
 def _terms(cpo: PartyId, emsp: PartyId, directory: Directory, settings: Settings) -> Terms | None:
     """The terms between two parties; None when they have no relation."""
-    if directory.roles_of(emsp).isdisjoint(EMSP_SIDE):
+    if directory.roles_of(emsp).isdisjoint(EMSP_SIDE) or directory.behind_one_hub(cpo, emsp):
         return None
     relation = directory.relation(cpo, emsp)
     return None if relation.mode is RelationMode.NONE else Terms.of(relation, settings)

@@ -149,11 +149,17 @@ class Directory:
 
         An SCSP may work with an eMSP too, which then stands where the CPO stands.
         """
-        return any(
+        return not self.behind_one_hub(one, other) and any(
             self.relation(offering, using).mode is not RelationMode.NONE
             for offering, using in ((one, other), (other, one))
             if self._may_work_for(offering, using)
         )
+
+    def behind_one_hub(self, one: PartyId, other: PartyId) -> bool:
+        """Whether both are behind the same other hub, which is where they meet: what that hub sends
+        here never goes back to it (RT-43)."""
+        platform = self._platform_of.get(one)
+        return platform is not None and platform is self._platform_of.get(other) and platform.is_hub
 
     def _may_work_for(self, offering: PartyId, using: PartyId) -> bool:
         offered, used = self.roles_of(offering), self.roles_of(using)

@@ -30,6 +30,9 @@ def new_token() -> CredentialsToken:
 def claimed_roles(credentials: Credentials, hub: PartyId) -> Sequence[ClaimedRole]:
     """The roles to register. A role of a later OCPI version is left out: the hub cannot route it.
 
+    Another hub lists itself and the parties behind it: what it tells later by hubclientinfo is not
+    taken, so that nobody comes to a party without a claim that is checked.
+
     Raises:
         InvalidRequest: it claims to be this hub, or claims nothing that can be routed.
     """
@@ -39,8 +42,6 @@ def claimed_roles(credentials: Credentials, hub: PartyId) -> Sequence[ClaimedRol
     for held in credentials.roles:
         if held.party == hub:
             raise InvalidRequest(f"roles: {hub} is this hub itself")
-        if held.role == Role.HUB:
-            raise InvalidRequest(f"roles: {held.party} claims the role HUB, which is this hub's")
         if held.role not in Role.__members__:
             log.warning("unknown_role_left_out", party=str(held.party), role=held.role[:40])
             continue
@@ -50,6 +51,10 @@ def claimed_roles(credentials: Credentials, hub: PartyId) -> Sequence[ClaimedRol
         )
     if not claimed:
         raise InvalidRequest(f"roles: none of them is known; use {', '.join(_USABLE)}")
+    if all(held.role is Role.HUB for held in claimed):
+        raise InvalidRequest(
+            f"roles: {claimed[0].party} is a hub: list the parties behind it too, with their roles"
+        )
     return claimed
 
 

@@ -116,10 +116,16 @@ def to_party(sender: PartyId, receiver: PartyId, directory: Directory) -> ToPart
     Raises:
         UnknownReceiver: nobody has this party id.
         ReceiverNotConnected: no relation, or the receiver is not connected.
+        HubRoutingError: both are behind one other hub, which sent the message here.
     """
     platform = directory.platform_of(receiver)
     if platform is None:
         raise UnknownReceiver(f"Unknown receiver: this hub does not know {receiver}")
+    if directory.behind_one_hub(sender, receiver):
+        # RT-43: else two hubs that each take a party for the other's pass a message for ever.
+        raise HubRoutingError(
+            f"{receiver} is behind the hub that sent this: nothing goes back where it came from"
+        )
     if not directory.related(sender, receiver):
         raise ReceiverNotConnected(f"{sender} and {receiver} have no relation on this hub")
     match directory.status(receiver):

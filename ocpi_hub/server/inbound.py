@@ -28,6 +28,7 @@ from ocpi_hub.domain.party import (
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     BodyTooLarge,
+    HubRoutingError,
     InvalidRequest,
     MalformedJson,
     NotFound,
@@ -203,6 +204,7 @@ def read_message(
         Unauthenticated: registration credentials open no functional module (TF-07).
         InvalidRequest: half, missing or repeated routing headers (RT-04).
         NotPermitted: FROM is not a party of this platform (RT-03).
+        HubRoutingError: another hub sends on what it has from this one.
     """
     if caller.issued.kind is not CredentialsKind.ACCESS:
         raise Unauthenticated("A registration token opens credentials and versions only")
@@ -239,8 +241,22 @@ def _sender(request: HttpRequest, caller: Caller) -> PartyId:
             f" this platform has {len(own)} parties"
         )
     if sender not in own:
+        if _is_looping(sender, caller):
+            raise HubRoutingError(
+                f"A loop: {sender} is connected to this hub itself, so its messages do not come"
+                " from another hub"
+            )
         raise NotPermitted(f"{sender} is not a party of this platform")
     return sender
+
+
+def _is_looping(sender: PartyId, caller: Caller) -> bool:
+    """Whether another hub sends on what has been here before (RT-43)."""
+    if not caller.platform.is_hub:
+        return False
+    host = caller.directory.platform_of(sender)
+    known_elsewhere = host is not None and host is not caller.platform
+    return known_elsewhere or sender == caller.directory.hub
 
 
 async def read_body(request: HttpRequest, *, timeout_s: float, max_bytes: int) -> bytes:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ocpi_hub.errors import HubError, OcpiError
 from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.party.charge_control import ChargeControl
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import Fault, FaultTable
@@ -72,6 +73,7 @@ class ControlServer:
     record: Record
     faults: FaultTable
     later: LaterControl
+    charges: ChargeControl
 
     def runner(self) -> web.AppRunner:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_errors_as_json])
@@ -103,6 +105,7 @@ class ControlServer:
                 web.post("/unregister", self._unregister),
                 web.get("/credentials", self._get_credentials),
                 *self.later.routes(),
+                *self.charges.routes(),
             ]
         )
         return web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from ocpi_hub.clock import Clock
-from ocpi_hub.domain.party import CredentialsToken, InterfaceRole
+from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, PartyId, Role
 from ocpi_hub.ocpi import headers as ocpi_headers
 
 
@@ -36,6 +36,26 @@ class Peer:
     our_token: CredentialsToken
     endpoints: Mapping[tuple[str, InterfaceRole], str]
     roles: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def hub(self) -> PartyId | None:
+        """The party that plays the role HUB; None: there is no hub in between."""
+        return next((party for party, role in self._parties() if role == Role.HUB), None)
+
+    @property
+    def only_party(self) -> PartyId | None:
+        """The party of a platform that has no other; None: it has several."""
+        parties = {party for party, _ in self._parties()}
+        return parties.pop() if len(parties) == 1 else None
+
+    def _parties(self) -> Iterator[tuple[PartyId, object]]:
+        """Roles that name no party are left out: they are the peer's own words."""
+        for role in self.roles:
+            text = f"{role.get('country_code')}*{role.get('party_id')}"
+            try:
+                yield PartyId.parse(text), role.get("role")
+            except ValueError:
+                continue
 
     def endpoint(self, module: str, role: InterfaceRole) -> str | None:
         return self.endpoints.get((module, role))

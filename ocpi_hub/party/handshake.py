@@ -238,6 +238,7 @@ def _is_credentials(value: object) -> bool:
         and isinstance(value.get("url"), str)
         and isinstance(value.get("roles"), list)
         and bool(value["roles"])
+        and all(isinstance(role, dict) for role in value["roles"])
     )
 
 

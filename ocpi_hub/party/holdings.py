@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ocpi_hub.clock import Clock, SystemClock
 from ocpi_hub.domain.party import Module, PartyId, PartyRole, Role
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.party.asking import QuestionTable
+from ocpi_hub.party.charge_points import ChargePoints
 from ocpi_hub.party.exchange import Inbound
 from ocpi_hub.party.later import RequestTable
 from ocpi_hub.party.locations import LocationTable, Place
@@ -33,9 +35,10 @@ class Holdings:
         cached_sessions: Sessions that CPOs gave to its eMSPs.
         questions: what its eMSPs have asked for and are answered later.
         requests: what its CPOs were asked for and answer later.
+        charge_points: those of its CPOs; they do nothing until there is a simulation.
     """
 
-    def __init__(self, parties: Sequence[PartyRole]) -> None:
+    def __init__(self, parties: Sequence[PartyRole], clock: Clock | None = None) -> None:
         self._parties = parties
         self.issued = TokenTable()
         self.cached = TokenTable()
@@ -48,7 +51,8 @@ class Holdings:
         self.cdrs = CdrTable()
         self.clients = ClientTable()
         self.questions = QuestionTable()
-        self.requests = RequestTable()
+        self.charge_points = ChargePoints(self.locations, self.tariffs, clock or SystemClock())
+        self.requests = RequestTable(self.charge_points)
 
     def owners(self, to: PartyId | None, role: Role) -> list[PartyId]:
         """Whose objects are meant: those of the party addressed, else of all in that role."""

@@ -1,38 +1,37 @@
 """What a CPO accepts now and answers later: commands and requests for charging profiles.
 
 How it reacts is scripted: what it says at once, and the result it sends to the `response_url`
-afterwards. Spec: 2.2.1 mod_commands_flow, mod_charging_profiles_flow.
+afterwards. Charge points, if it has any, decide where no script does, and do what was accepted.
+Spec: 2.2.1 mod_commands_flow, mod_charging_profiles_flow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import InterfaceRole, Module, OcpiVersion, PartyId
 from ocpi_hub.errors import HubError, InvalidRequest
-from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.registry import command_body
 from ocpi_hub.ocpi.v2_2_1.charging_profiles import SetChargingProfile
+from ocpi_hub.ocpi.v2_2_1.commands import Command
 from ocpi_hub.party.config import VERSION
 from ocpi_hub.party.exchange import Answer, Inbound, success_value
 from ocpi_hub.party.outbox import Outbox, SendRequest
+from ocpi_hub.party.profiles import ProfileTable
 
 log = logging.getLogger(__name__)
 
 MAX_JSON_DEPTH = 64
-_NO_LIMIT = {
-    "charging_rate_unit": "A",
-    "charging_profile_period": [{"start_period": 0, "limit": 32.0}],
-}
-"""What an EVSE does as long as nobody has set a profile."""
+ACCEPTED = "ACCEPTED"
+UNKNOWN_SESSION = "UNKNOWN_SESSION"
 
 
 class Reaction(BaseModel):
@@ -89,25 +88,57 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """What is made of a request.
+
+    Attributes:
+        answer: what is said at once; only ACCEPTED is followed by `result`.
+        then: what follows once the result was sent.
+    """
+
+    answer: str = ACCEPTED
+    result: str = ACCEPTED
+    then: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
-    """A result to be sent."""
+    """A result to be sent, and what happens then."""
 
     request: Request
     body: Mapping[str, Any]
     after_s: float
+    then: Callable[[], None] | None = None
+
+
+class Performer(Protocol):
+    """The charge points of a CPO."""
+
+    @property
+    def active(self) -> bool: ...
+
+    def plan(self, command: Command, asker: PartyId | None, asked: PartyId) -> Plan: ...
+
+    def runs(self, session_id: str, asked: PartyId) -> bool: ...
+
+    def capacity_w(self, session_id: str) -> float | None: ...
+
+    def wake(self, session_id: str) -> None: ...
 
 
 class RequestTable:
     """The requests of the CPO's partners, and how it reacts to them.
 
     Attributes:
-        due: results that the scripted reactions want sent.
+        due: results that are to be sent.
+        profiles: charging profiles in force.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, performer: Performer) -> None:
+        self._performer = performer
         self._requests: list[Request] = []
         self._reactions: list[Reaction] = []
-        self._profiles: dict[str, Any] = {}
+        self.profiles = ProfileTable()
         self.due: asyncio.Queue[Due] = asyncio.Queue()
 
     def react(self, reaction: Reaction) -> None:
@@ -126,52 +157,70 @@ class RequestTable:
         if model is None:
             raise InvalidRequest("There is no such command")
         command = parse_object(request.body, model, max_depth=MAX_JSON_DEPTH).value
-        return self._take(request, name, "", command.response_url, asked)
+
+        def plan() -> Plan:
+            return self._performer.plan(command, request.sender, asked)
+
+        return self._take(_request(request, name, "", command.response_url, asked), plan)
 
     def take_profile(self, request: Inbound, session_id: str, asked: PartyId) -> Answer:
         """Raises: OcpiError: what the envelope then says."""
-        match request.method:
-            case "PUT":
-                wanted = parse_object(request.body, SetChargingProfile, max_depth=MAX_JSON_DEPTH)
-                self._profiles[session_id.upper()] = request.json_object()["charging_profile"]
-                url = wanted.value.response_url
-            case _:
-                url = request.query.get("response_url", "")
-                if request.method == "GET" and not request.query.get("duration", "").isdecimal():
-                    raise InvalidRequest("duration is missing or no number")
-                if request.method == "DELETE":
-                    self._profiles.pop(session_id.upper(), None)
+        profile: Mapping[str, Any] | None = None
+        url = request.query.get("response_url", "")
+        if request.method == "PUT":
+            wanted = parse_object(request.body, SetChargingProfile, max_depth=MAX_JSON_DEPTH).value
+            profile, url = request.json_object()["charging_profile"], wanted.response_url
         if not url:
             raise InvalidRequest("response_url is missing")
-        return self._take(request, request.method, session_id, url, asked)
+        if request.method == "GET" and not request.query.get("duration", "").isdecimal():
+            raise InvalidRequest("duration is missing or no number")
+
+        def plan() -> Plan:
+            runs = self._performer.runs(session_id, asked)
+            return Plan() if runs else Plan(answer=UNKNOWN_SESSION)
+
+        def done() -> None:
+            if profile is not None:
+                self.profiles.set(session_id, profile, request.sender)
+            elif request.method == "DELETE":
+                self.profiles.clear(session_id)
+            self._performer.wake(session_id)
+
+        return self._take(_request(request, request.method, session_id, url, asked), plan, done)
 
     def result_of(self, request: Request, result: str) -> dict[str, Any]:
         """The body that tells this result."""
         if (request.module, request.action) != (Module.CHARGING_PROFILES, "GET"):
             return {"result": result}
-        profile = self._profiles.get(request.session_id.upper(), _NO_LIMIT)
-        active = {"start_date_time": timestamp(), "charging_profile": profile}
-        return {"result": result, "profile": active}
+        capacity = self._performer.capacity_w(request.session_id)
+        return {"result": result, "profile": self.profiles.active(request.session_id, capacity)}
 
     def _take(
-        self, inbound: Inbound, action: str, session_id: str, url: str, asked: PartyId
+        self,
+        request: Request,
+        plan: Callable[[], Plan],
+        done: Callable[[], None] = lambda: None,
     ) -> Answer:
-        request = Request(
-            number=len(self._requests),
-            module=inbound.module,
-            action=action,
-            session_id=session_id,
-            response_url=url,
-            body=inbound.text,
-            asker=inbound.sender,
-            asked=asked,
-        )
+        """Note a request and answer it.
+
+        Args:
+            plan: what the charge points make of it.
+            done: called if it is accepted now and later.
+        """
+        request.number = len(self._requests)
         self._requests.append(request)
-        fitting = (each for each in self._reactions if each.action in (None, action))
-        reaction = next(fitting, Reaction())
-        if reaction.answer == "ACCEPTED" and reaction.result is not None:
+        scripted = next((r for r in self._reactions if r.action in (None, request.action)), None)
+        reaction = scripted or Reaction()
+        planned = Plan()
+        if self._performer.active and (reaction.answer, reaction.result) == (ACCEPTED, ACCEPTED):
+            planned = plan()
+        if scripted is None:
+            reaction = Reaction(answer=planned.answer, result=planned.result)
+        if reaction.answer == ACCEPTED and reaction.result is not None:
+            if reaction.result == ACCEPTED:
+                done()
             body = self.result_of(request, reaction.result)
-            self.due.put_nowait(Due(request, body, reaction.after_s))
+            self.due.put_nowait(Due(request, body, reaction.after_s, planned.then))
         return success_value({"result": reaction.answer, "timeout": reaction.timeout})
 
 
@@ -216,3 +265,19 @@ class ResultSender:
             await self.send(due.request, due.body)
         except HubError as error:
             log.warning("a result cannot be sent: %s", error)
+        if due.then is not None:
+            due.then()
+
+
+def _request(inbound: Inbound, action: str, session_id: str, url: str, asked: PartyId) -> Request:
+    """Raises: InvalidRequest: half a FROM."""
+    return Request(
+        number=0,
+        module=inbound.module,
+        action=action,
+        session_id=session_id,
+        response_url=url,
+        body=inbound.text,
+        asker=inbound.sender,
+        asked=asked,
+    )

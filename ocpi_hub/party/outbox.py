@@ -114,10 +114,19 @@ class Outbox:
                 module=request.module,
                 role=request.role,
                 body=_body(request),
-                headers={**self._routing(request), **request.headers},
+                headers={**self._routing(peer, request), **request.headers},
                 timeout_s=request.timeout_s,
             )
         )
+
+    def audience(self) -> PartyId | None:
+        """Who is addressed by what concerns everybody: the hub, or the only party of a platform.
+
+        None: not registered, or the peer has several parties. Spec: 2.2.1
+        transport_and_format_message_routing_broadcast_push.
+        """
+        peer = self._credentials.peer
+        return (peer.hub or peer.only_party) if peer else None
 
     async def send_many(
         self, requests: Sequence[SendRequest], concurrency: int
@@ -156,11 +165,19 @@ class Outbox:
             request = request.model_copy(update={"url": link, "query": {}})
         return PullResult(MAX_PAGES, tuple(objects))
 
-    def _routing(self, request: SendRequest) -> Mapping[str, str]:
+    def _routing(self, peer: Peer, request: SendRequest) -> Mapping[str, str]:
         if request.module in CONFIGURATION_MODULES:
             return {}
         sender = request.sender or self._config.parties[0].party
-        return routing_headers(to=request.to, sender=sender)
+        return routing_headers(to=request.to or _addressee(peer), sender=sender)
+
+
+def _addressee(peer: Peer) -> PartyId | None:
+    """TO of a request that names nobody: without a hub in between it is not left to the peer.
+
+    Spec: 2.2.1 transport_and_format_message_routing, party to party without hub.
+    """
+    return None if peer.hub else peer.only_party
 
 
 def _url(peer: Peer, request: SendRequest) -> str:

@@ -9,6 +9,8 @@ from types import TracebackType
 from aiohttp import web
 
 from ocpi_hub.clock import Clock, SystemClock
+from ocpi_hub.party.charge_control import ChargeControl
+from ocpi_hub.party.charge_life import ChargeLife
 from ocpi_hub.party.client import PeerClient, SendResult
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.control import HOST, ControlServer
@@ -45,7 +47,7 @@ class PartyPlatform:
         self.credentials = CredentialsStore(clock, token_a=config.token_a, raw=config.raw_token)
         self._listener = Listener(config.host, config.port, config.public_url)
         self.faults = FaultTable(self._listener)
-        self.held = Holdings(config.parties)
+        self.held = Holdings(config.parties, clock)
         self.modules = Modules(config, self._listener, self.held)
         self._client = PeerClient(
             self.record,
@@ -57,7 +59,8 @@ class PartyPlatform:
         self._handshake = Handshake(config, self.credentials, self._client, self._listener)
         self._outbox = Outbox(config, self.credentials, self._client, self.held)
         self._results = ResultSender(self.held.requests, self._outbox, clock)
-        self._sending: asyncio.Task[None] | None = None
+        self._life = ChargeLife(self.held, self._outbox, clock)
+        self._running: list[asyncio.Task[None]] = []
         self._server = OcpiServer(
             config=config,
             clock=clock,
@@ -78,7 +81,10 @@ class PartyPlatform:
             OSError: an address cannot be used.
         """
         await self._listener.start(self._server.handle)
-        self._sending = asyncio.create_task(self._results.run())
+        self._running = [
+            asyncio.create_task(self._results.run()),
+            asyncio.create_task(self._life.run()),
+        ]
         if self.config.control_port is None:
             return
         control = ControlServer(
@@ -98,6 +104,7 @@ class PartyPlatform:
                 self._outbox,
                 self._listener,
             ),
+            charges=ChargeControl(self.config, self.held, self._life, self._outbox),
         )
         self._control = control.runner()
         await self._control.setup()
@@ -108,9 +115,9 @@ class PartyPlatform:
     async def stop(self) -> None:
         """End everything; requests that hang on purpose are let go."""
         await self.faults.clear()
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._listener.stop()
         if self._control is not None:
             await self._control.cleanup()

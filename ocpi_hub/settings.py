@@ -118,6 +118,9 @@ class Settings(BaseSettings):
 
     still_alive_s: float = Field(300.0, gt=0)
     offline_after_failures: int = Field(2, ge=1)
+    client_info_offline_after_s: float = Field(60.0, ge=0)
+    client_info_unrelated: Literal["hidden", "planned"] = "hidden"
+    client_info_verify_s: float = Field(0.0, ge=0)
     catch_up_overlap_s: float = Field(300.0, ge=0)
 
     directory_poll_s: float = Field(1.0, gt=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -153,6 +154,7 @@ class Platform:
             brought one.
         endpoints: announced URL by (module, interface role) of the version in force.
         online: false after silence and failed checks; any message makes it true again.
+        offline_since: when it became false, by the database's clock.
         custom_modules: identifiers outside the specification's that an operator agreed on with it.
     """
 
@@ -169,6 +171,7 @@ class Platform:
     page_limit: int | None = None
     catch_up: str = "push"
     custom_modules: frozenset[str] = frozenset()
+    offline_since: datetime | None = None
 
     @property
     def is_hub(self) -> bool:

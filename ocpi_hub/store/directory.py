@@ -185,6 +185,7 @@ class PostgresDirectoryStore:
                 quirks=frozenset(Quirk(name) for name in row["quirks"] if name in _QUIRKS),
                 page_limit=row["page_limit"],
                 catch_up=row["catch_up"],
+                offline_since=row["offline_since"],
                 custom_modules=frozenset(row["custom_modules"]),
             )
             for row in platforms

@@ -5,7 +5,7 @@ select version from directory_version;
 
 -- name: platforms
 select platform_id, name, state, online, ocpi_version, versions_url, our_token_sealed, quirks,
-    page_limit, catch_up, custom_modules
+    page_limit, catch_up, custom_modules, offline_since
 from platform
 order by platform_id;
 

@@ -19,12 +19,14 @@ from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
 from ocpi_hub.errors import HubError
 from ocpi_hub.ocpi.envelope import dump, timestamp
 from ocpi_hub.ocpi.v2_2_1.commands import CommandResultType
+from ocpi_hub.party import charge_texts
 from ocpi_hub.party.charge_points import ChargePoints, Simulation
-from ocpi_hub.party.charging import Charge, Reservation, profile_kw
+from ocpi_hub.party.charging import Charge, Reservation
 from ocpi_hub.party.client import SendResult
 from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.locations import Place
 from ocpi_hub.party.outbox import Outbox, SendRequest
+from ocpi_hub.party.profiles import profile_kw
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +124,10 @@ class ChargeLife:
     async def _tell(self, charge: Charge, periods: Sequence[dict[str, Any]] = ()) -> None:
         """Tell the Session: its changes to who knows the rest, else all of it."""
         now = self._clock.now()
-        session = charge.session(now)
+        session = charge_texts.session(charge, now)
         self._held.sessions.put(dump(session))
         if charge.told:
-            changes = charge.changes(now)
+            changes = charge_texts.changes(charge, now)
             if periods:
                 changes["charging_periods"] = list(periods)
             patched = await self._push_session(charge, "PATCH", changes)
@@ -153,7 +155,7 @@ class ChargeLife:
         )
 
     async def _send_cdr(self, charge: Charge) -> None:
-        cdr = charge.cdr(self._clock.now())
+        cdr = charge_texts.cdr(charge, self._clock.now())
         await self._send(
             SendRequest(
                 method="POST",

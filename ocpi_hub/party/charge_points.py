@@ -8,16 +8,14 @@ Spec: 2.2.1 mod_commands_flow, mod_commands_reservenow_object, mod_commands_star
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import NotFound, UnknownLocation
+from ocpi_hub.errors import UnknownLocation
 from ocpi_hub.ocpi.v2_2_1.cdrs import AuthMethod
 from ocpi_hub.ocpi.v2_2_1.commands import (
     CancelReservation,
@@ -30,9 +28,10 @@ from ocpi_hub.ocpi.v2_2_1.commands import (
     UnlockConnector,
 )
 from ocpi_hub.ocpi.v2_2_1.sessions import SessionStatus
-from ocpi_hub.party.charging import Authorization, Charge, Reservation, Spot
+from ocpi_hub.party.charging import Authorization, Charge, Reservation
 from ocpi_hub.party.later import Plan
-from ocpi_hub.party.locations import LocationTable, Place
+from ocpi_hub.party.locations import LocationTable
+from ocpi_hub.party.spots import Spot, SpotFinder
 from ocpi_hub.party.tariffs import TariffTable
 
 _REJECTED = Plan(answer=CommandResponseType.REJECTED.value)
@@ -75,8 +74,7 @@ class ChargePoints:
     """
 
     def __init__(self, locations: LocationTable, tariffs: TariffTable, clock: Clock) -> None:
-        self._locations = locations
-        self._tariffs = tariffs
+        self._spots = SpotFinder(locations, tariffs)
         self._clock = clock
         self._charges: dict[str, Charge] = {}
         self.simulation: Simulation | None = None
@@ -126,7 +124,7 @@ class ChargePoints:
                 return Plan(then=_ending(found))
             case UnlockConnector():
                 wanted = (command.location_id, command.evse_uid, command.connector_id)
-                return Plan() if self._spots(asked, *wanted) else _REJECTED
+                return Plan() if self._spots.find(asked, *wanted) else _REJECTED
             case _:
                 return Plan(answer=CommandResponseType.NOT_SUPPORTED.value)
 
@@ -145,7 +143,7 @@ class ChargePoints:
         Raises:
             UnknownLocation: there is no such Location, EVSE or connector.
         """
-        spots = self._spots(owner, location_id, evse_uid, connector_id)
+        spots = self._spots.find(owner, location_id, evse_uid, connector_id)
         if not spots:
             raise UnknownLocation
         for charge in self._at(spots):
@@ -207,7 +205,7 @@ class ChargePoints:
         foreign = asker is not None and authorization.issuer != asker
         if foreign or reservation.expires <= self._clock.now():
             return _REJECTED
-        spots = self._spots(asked, command.location_id, command.evse_uid)
+        spots = self._spots.find(asked, command.location_id, command.evse_uid)
         held = self.reservation(asker, command.reservation_id, asked)
         if held is not None:
             if all(held.spot.evse_key != spot.evse_key for spot in spots):
@@ -243,45 +241,6 @@ class ChargePoints:
     def _at(self, spots: Iterable[Spot]) -> Iterator[Charge]:
         keys = {spot.evse_key for spot in spots}
         return (charge for charge in self if charge.spot.evse_key in keys)
-
-    def _spots(
-        self,
-        owner: PartyId,
-        location_id: str,
-        evse_uid: str | None = None,
-        connector_id: str | None = None,
-    ) -> list[Spot]:
-        """One connector of each EVSE meant; empty if there is nothing of that kind."""
-        try:
-            text = self._locations.get(Place.of(owner, (location_id,)))
-        except UnknownLocation:
-            return []
-        location = json.loads(text)
-        return [
-            Spot(owner, location, evse, connectors[0], self._tariff(owner, connectors[0]))
-            for evse in _named(location.get("evses", ()), "uid", evse_uid)
-            if (connectors := _named(evse.get("connectors", ()), "id", connector_id))
-        ]
-
-    def _tariff(self, owner: PartyId, connector: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The first Tariff of a connector that this platform holds."""
-        for tariff_id in connector.get("tariff_ids", ()):
-            try:
-                tariff: dict[str, Any] = json.loads(self._tariffs.get(owner, tariff_id))
-            except NotFound:
-                continue
-            return tariff
-        return None
-
-
-def _named(
-    children: Iterable[Mapping[str, Any]], field: str, wanted: str | None
-) -> list[Mapping[str, Any]]:
-    return [
-        child
-        for child in children
-        if wanted is None or str(child[field]).casefold() == wanted.casefold()
-    ]
 
 
 def _commanded(command: StartSession | ReserveNow) -> Authorization:

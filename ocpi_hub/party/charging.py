@@ -1,7 +1,7 @@
-"""One charge at a simulated charge point, and what its CPO tells about it: Session and CDR.
+"""One charge at a simulated charge point: whose it is, and how much energy has flowed.
 
-Pure: time comes in as a value, nothing is sent from here.
-Spec: 2.2.1 mod_sessions_session_object, mod_cdrs_cdr_object, mod_sessions_reservations.
+Time comes in as a value, and nothing is sent from here.
+Spec: 2.2.1 mod_sessions_reservations, mod_cdrs_chargingperiod_class.
 """
 
 from __future__ import annotations
@@ -17,49 +17,11 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.ocpi.v2_2_1.cdrs import AuthMethod
 from ocpi_hub.ocpi.v2_2_1.sessions import SessionStatus
+from ocpi_hub.party.spots import Spot
 
-CURRENCY = "EUR"
-"""Of Sessions that no Tariff prices."""
-
-_VOLT = 230.0
 _ROUNDING = 1e-6
 """Binary fractions must not make 3 Wh of 2.9999999."""
-_CDR_LOCATION = ("id", "name", "address", "city", "postal_code", "state", "country", "coordinates")
 _TOKEN = ("country_code", "party_id", "uid", "type", "contract_id")
-_ENERGY_ALONE = {"price_components"}
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A connector of a Location of this platform, with the objects that describe it.
-
-    Attributes:
-        tariff: prices what is charged here; None: this platform cannot price it.
-    """
-
-    owner: PartyId
-    location: Mapping[str, Any]
-    evse: Mapping[str, Any]
-    connector: Mapping[str, Any]
-    tariff: Mapping[str, Any] | None
-
-    @property
-    def evse_key(self) -> tuple[PartyId, str, str]:
-        """Ids are compared without case."""
-        return self.owner, self.location["id"].casefold(), self.evse["uid"].casefold()
-
-    @property
-    def phases(self) -> int:
-        return 3 if self.connector["power_type"] == "AC_3_PHASE" else 1
-
-    @property
-    def max_kw(self) -> float:
-        """What the connector can give."""
-        watt = self.connector.get("max_electric_power")
-        if watt is None:
-            current = float(self.connector["max_amperage"]) * self.phases
-            watt = float(self.connector["max_voltage"]) * current
-        return float(watt) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,132 +166,6 @@ class Charge:
         return [period]
 
     @property
-    def cost(self) -> dict[str, float] | None:
-        """None: this platform cannot price it."""
-        price = energy_price(self.spot.tariff)
-        if price is None:
-            return None
-        excl_vat, vat = price
-        cost = {"excl_vat": round(self.kwh * excl_vat, 4)}
-        if vat is not None:
-            cost["incl_vat"] = round(cost["excl_vat"] * (1 + vat / 100), 4)
-        return cost
-
-    @property
-    def _currency(self) -> str:
-        return str(self.spot.tariff["currency"]) if self.spot.tariff else CURRENCY
-
-    def session(self, now: datetime) -> dict[str, Any]:
-        """The Session as it stands."""
-        session = {
-            "country_code": self.owner.country_code,
-            "party_id": self.owner.party_id,
-            "id": self.session_id,
-            "start_date_time": timestamp(self.began),
-            "cdr_token": self.authorization.cdr_token,
-            "auth_method": self.authorization.method.value,
-            "location_id": self.spot.location["id"],
-            "evse_uid": self.spot.evse["uid"],
-            "connector_id": self.spot.connector["id"],
-            "currency": self._currency,
-            **self.changes(now),
-        }
-        if self.authorization.reference is not None:
-            session["authorization_reference"] = self.authorization.reference
-        if self._periods:
-            session["charging_periods"] = list(self._periods)
-        return session
-
-    def changes(self, now: datetime) -> dict[str, Any]:
-        """What changes of the Session while it lasts, but for its charging periods."""
-        changes: dict[str, Any] = {
-            "kwh": self.kwh,
-            "status": self.status.value,
-            "last_updated": timestamp(now),
-        }
-        if self.ended is not None:
-            changes["end_date_time"] = timestamp(self.ended)
-        cost = self.cost
-        if cost is not None and not self.is_reserved:
-            changes["total_cost"] = cost
-        return changes
-
-    def cdr(self, now: datetime) -> dict[str, Any]:
-        """The CDR of a charge that is over. What cannot be priced costs nothing, and says so."""
-        cost = self.cost
-        ended = self.ended or now
-        hours = (ended - self.began).total_seconds() / 3600
-        cdr = {
-            "country_code": self.owner.country_code,
-            "party_id": self.owner.party_id,
-            "id": self.session_id,
-            "start_date_time": timestamp(self.began),
-            "end_date_time": timestamp(ended),
-            "session_id": self.session_id,
-            "cdr_token": self.authorization.cdr_token,
-            "auth_method": self.authorization.method.value,
-            "cdr_location": cdr_location(self.spot),
-            "currency": self._currency,
-            "charging_periods": list(self._periods),
-            "total_cost": cost or {"excl_vat": 0.0},
-            "total_energy": self.kwh,
-            "total_time": round(hours, 4),
-            "last_updated": timestamp(now),
-        }
-        if self.authorization.reference is not None:
-            cdr["authorization_reference"] = self.authorization.reference
-        if cost is None:
-            cdr["remark"] = "This platform prices energy only: not priced"
-        else:
-            cdr |= {"tariffs": [self.spot.tariff], "total_energy_cost": cost}
-        return cdr
-
-
-def cdr_location(spot: Spot) -> dict[str, Any]:
-    """Spec: 2.2.1 mod_cdrs_cdr_location_class."""
-    place = {name: spot.location[name] for name in _CDR_LOCATION if name in spot.location}
-    return {
-        **place,
-        "evse_uid": spot.evse["uid"],
-        "evse_id": spot.evse.get("evse_id", spot.evse["uid"]),
-        "connector_id": spot.connector["id"],
-        "connector_standard": spot.connector["standard"],
-        "connector_format": spot.connector["format"],
-        "connector_power_type": spot.connector["power_type"],
-    }
-
-
-def energy_price(tariff: Mapping[str, Any] | None) -> tuple[float, float | None] | None:
-    """Price of a kWh and VAT in percent, for a Tariff that says no more than that; else None.
-
-    A Tariff with fees, restrictions or steps needs a real price engine, which this is not.
-    """
-    if tariff is None or {"min_price", "max_price"} & tariff.keys():
-        return None
-    match tariff["elements"]:
-        case [{"price_components": [{"type": "ENERGY", "price": price} as only]} as element] if (
-            element.keys() == _ENERGY_ALONE and only.get("step_size", 0) <= 1
-        ):
-            vat = only.get("vat")
-            return float(price), None if vat is None else float(vat)
-        case _:
-            return None
-
-
-def profile_kw(profile: Mapping[str, Any] | None, elapsed_s: float, phases: int) -> float | None:
-    """The limit of a charging profile in kW, so many seconds after charging began; None: none.
-
-    Spec: 2.2.1 mod_charging_profiles_charging_profile_class.
-    """
-    if profile is None:
-        return None
-    limit: float | None = None
-    for period in profile.get("charging_profile_period", ()):
-        if period["start_period"] <= elapsed_s:
-            limit = float(period["limit"])
-    duration = profile.get("duration")
-    if limit is None or (duration is not None and elapsed_s >= duration):
-        return None
-    if profile["charging_rate_unit"] == "A":
-        return limit * _VOLT * phases / 1000
-    return limit / 1000
+    def periods(self) -> list[dict[str, Any]]:
+        """The charging periods that have ended."""
+        return list(self._periods)

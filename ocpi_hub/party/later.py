@@ -8,26 +8,21 @@ Spec: 2.2.1 mod_commands_flow, mod_charging_profiles_flow.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocpi_hub.clock import Clock
-from ocpi_hub.domain.party import InterfaceRole, Module, OcpiVersion, PartyId
-from ocpi_hub.errors import HubError, InvalidRequest
+from ocpi_hub.domain.party import Module, OcpiVersion, PartyId
+from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.registry import command_body
 from ocpi_hub.ocpi.v2_2_1.charging_profiles import SetChargingProfile
 from ocpi_hub.ocpi.v2_2_1.commands import Command
 from ocpi_hub.party.config import VERSION
 from ocpi_hub.party.exchange import Answer, Inbound, success_value
-from ocpi_hub.party.outbox import Outbox, SendRequest
 from ocpi_hub.party.profiles import ProfileTable
-
-log = logging.getLogger(__name__)
 
 MAX_JSON_DEPTH = 64
 ACCEPTED = "ACCEPTED"
@@ -222,51 +217,6 @@ class RequestTable:
             body = self.result_of(request, reaction.result)
             self.due.put_nowait(Due(request, body, reaction.after_s, planned.then))
         return success_value({"result": reaction.answer, "timeout": reaction.timeout})
-
-
-class ResultSender:
-    """Sends results to where their requests want them."""
-
-    def __init__(self, requests: RequestTable, outbox: Outbox, clock: Clock) -> None:
-        self._requests = requests
-        self._outbox = outbox
-        self._clock = clock
-
-    async def run(self) -> None:
-        """Send what reactions want sent, each in its time, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                group.create_task(self._send_later(await self._requests.due.get()))
-
-    async def send(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a result now; the answer.
-
-        Raises:
-            HubError: not registered, or the `response_url` is not on a host of the peer.
-        """
-        result = await self._outbox.send(
-            SendRequest(
-                method="POST",
-                module=request.module,
-                role=InterfaceRole.SENDER,
-                url=request.response_url,
-                body=dict(body),
-                to=request.asker,
-                sender=request.asked,
-            )
-        )
-        answer = result.as_json()
-        request.results.append({"body": dict(body), "http": result.http, "ocpi": result.ocpi})
-        return answer
-
-    async def _send_later(self, due: Due) -> None:
-        await self._clock.sleep(due.after_s)
-        try:
-            await self.send(due.request, due.body)
-        except HubError as error:
-            log.warning("a result cannot be sent: %s", error)
-        if due.then is not None:
-            due.then()
 
 
 def _request(inbound: Inbound, action: str, session_id: str, url: str, asked: PartyId) -> Request:

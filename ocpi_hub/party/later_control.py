@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.party.asking import QuestionTable
-from ocpi_hub.party.later import Reaction, RequestTable, ResultSender
+from ocpi_hub.party.later import Reaction, RequestTable
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.outbox import Outbox, SendRequest
+from ocpi_hub.party.results import ResultSender
 
 
 class _Result(BaseModel):

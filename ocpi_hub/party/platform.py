@@ -18,13 +18,13 @@ from ocpi_hub.party.credentials import CredentialsStore
 from ocpi_hub.party.faults import FaultTable
 from ocpi_hub.party.handshake import Handshake
 from ocpi_hub.party.holdings import Holdings
-from ocpi_hub.party.later import ResultSender
 from ocpi_hub.party.later_control import LaterControl
 from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.locations import LocationTable
 from ocpi_hub.party.modules import Modules
 from ocpi_hub.party.outbox import Outbox, PullResult, SendRequest
 from ocpi_hub.party.record import Record
+from ocpi_hub.party.results import ResultSender
 from ocpi_hub.party.server import OcpiServer
 from ocpi_hub.party.tables import CdrTable, TokenTable
 

@@ -11,6 +11,9 @@ from ocpi_hub.ocpi.envelope import timestamp
 DEFAULT_LIMIT = ("A", 32.0)
 """Unit and capacity of an EVSE that nobody has described."""
 
+_VOLT = 230.0
+"""Line to neutral, for limits in ampere of each phase."""
+
 
 class ProfileTable:
     """Profiles in force, and who is told when they change."""
@@ -60,3 +63,22 @@ class ProfileTable:
         }
         profile = self.get(session_id) or unlimited
         return {"start_date_time": timestamp(), "charging_profile": profile}
+
+
+def profile_kw(profile: Mapping[str, Any] | None, elapsed_s: float, phases: int) -> float | None:
+    """The limit of a charging profile in kW, so many seconds after charging began; None: none.
+
+    Spec: 2.2.1 mod_charging_profiles_charging_profile_class.
+    """
+    if profile is None:
+        return None
+    limit: float | None = None
+    for period in profile.get("charging_profile_period", ()):
+        if period["start_period"] <= elapsed_s:
+            limit = float(period["limit"])
+    duration = profile.get("duration")
+    if limit is None or (duration is not None and elapsed_s >= duration):
+        return None
+    if profile["charging_rate_unit"] == "A":
+        return limit * _VOLT * phases / 1000
+    return limit / 1000

@@ -9,7 +9,7 @@ Spec: 2.2.1 credentials_credentials_endpoint, versions_module.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import assert_never
 
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
@@ -17,6 +17,7 @@ from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.party import (
     CredentialsToken,
     InterfaceRole,
+    OcpiVersion,
     Platform,
     PlatformState,
     Quirk,
@@ -44,7 +45,7 @@ from ocpi_hub.registration.protocols import (
     UrlCheck,
     WrongState,
 )
-from ocpi_hub.registration.versions import VERSION, make_offer
+from ocpi_hub.registration.versions import OFFERED_VERSIONS, VERSION, make_offer
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -61,6 +62,8 @@ class Handshake:
     Args:
         public_url: base of every URL the hub hands out.
         offered: functional modules by interface.
+        versions: those of OCPI that the hub offers. The endpoint that a partner calls says which
+            one is meant; its connection has that version from then on (CR-08).
         changed: called after every change, so that this process acts on it at once; all the
             others follow by themselves.
     """
@@ -74,12 +77,13 @@ class Handshake:
         *,
         public_url: str,
         offered: Sequence[tuple[str, InterfaceRole]],
+        versions: Sequence[OcpiVersion] = OFFERED_VERSIONS,
         changed: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._store = store
         self._max_depth = settings.max_json_depth
         self._changed = changed
-        self.offer = make_offer(settings, public_url, offered)
+        self.offer = make_offer(settings, public_url, offered, versions)
         self._partner = PartnerCalls(
             client,
             urls,
@@ -92,15 +96,16 @@ class Handshake:
         """GET versions."""
         return self.offer.versions()
 
-    def details(self, version: str) -> bytes:
+    def details(self, version: str, custom_modules: Iterable[str] = ()) -> bytes:
         """GET version details.
+
+        Args:
+            custom_modules: those agreed on with the caller's platform.
 
         Raises:
             NotFound: the hub does not offer this version.
         """
-        if version != VERSION:
-            raise NotFound(f"This hub does not offer version {version[:20]}")
-        return self.offer.details()
+        return self.offer.details(self._offered(version), custom_modules)
 
     def get_credentials(self, presented: CredentialsToken) -> bytes:
         """GET credentials: the object that this client uses towards the hub, with the token it
@@ -108,11 +113,16 @@ class Handshake:
         return self.offer.credentials(presented)
 
     async def post_credentials(
-        self, platform: Platform, issued: IssuedCredentials, body: bytes
+        self,
+        platform: Platform,
+        issued: IssuedCredentials,
+        body: bytes,
+        version: str = VERSION,
     ) -> bytes:
         """POST credentials: register.
 
         Raises:
+            NotFound: the hub does not offer this version.
             MethodNotAllowed: registered already (CR-06).
             InvalidRequest: the body, or a role it claims, cannot be accepted.
             ClientApiUnusable, UnsupportedVersion, EndpointsMissing: the calls back failed.
@@ -120,19 +130,23 @@ class Handshake:
         """
         if issued.kind is CredentialsKind.ACCESS:
             raise MethodNotAllowed("This platform is registered already: use PUT")
-        return await self._accept(platform, issued, body)
+        return await self._accept(platform, issued, body, self._offered(version))
 
     async def put_credentials(
-        self, platform: Platform, issued: IssuedCredentials, body: bytes
+        self,
+        platform: Platform,
+        issued: IssuedCredentials,
+        body: bytes,
+        version: str = VERSION,
     ) -> bytes:
-        """PUT credentials: new tokens, roles and endpoints.
+        """PUT credentials: new tokens, roles and endpoints, perhaps of another version.
 
         Raises:
             MethodNotAllowed: not registered (CR-06).
             OcpiError: as `post_credentials`.
         """
         _require_registered(platform, issued)
-        return await self._accept(platform, issued, body)
+        return await self._accept(platform, issued, body, self._offered(version))
 
     async def delete_credentials(self, platform: Platform, issued: IssuedCredentials) -> None:
         """DELETE credentials: end the connection; only an operator's new invitation leads back.
@@ -146,7 +160,15 @@ class Handshake:
         log.warning("platform_disconnected", platform=platform.platform_id)
         await self._tell_changed()
 
-    async def _accept(self, platform: Platform, issued: IssuedCredentials, body: bytes) -> bytes:
+    def _offered(self, version: str) -> OcpiVersion:
+        for each in self.offer.offered:
+            if each == version:
+                return each
+        raise NotFound(f"This hub does not offer version {version[:20]}")
+
+    async def _accept(
+        self, platform: Platform, issued: IssuedCredentials, body: bytes, version: OcpiVersion
+    ) -> bytes:
         credentials = parse_object(body, Credentials, max_depth=self._max_depth).value
         roles = claimed_roles(credentials, self.offer.hub)
         their_access = Access(
@@ -155,15 +177,16 @@ class Handshake:
             raw=Quirk.RAW_TOKEN in platform.quirks,
             platform_id=platform.platform_id,
         )
-        found = await self._partner.discover(credentials.url, their_access)
+        found = await self._partner.discover(credentials.url, their_access, (version,))
         registration = Registration(
-            version=VERSION,
+            version=version,
             versions_url=credentials.url,
             our_token=credentials.credentials_token,
             roles=roles,
             endpoints=found.endpoints,
             raw_token=found.raw,
             offer_digest=self.offer.digest,
+            custom_modules=platform.custom_modules,
         )
         new = new_token()
         stored = await self._store.complete_answered(issued, registration, new.sha256)
@@ -171,6 +194,7 @@ class Handshake:
         log.info(
             "platform_registered",
             platform=platform.platform_id,
+            version=version,
             parties=sorted({str(held.party) for held in roles}),
             again=issued.kind is CredentialsKind.ACCESS,
         )

@@ -20,6 +20,7 @@ from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.party import (
     CredentialsToken,
     InterfaceRole,
+    OcpiVersion,
     PartyId,
     Platform,
     PlatformId,
@@ -57,7 +58,7 @@ from ocpi_hub.registration.protocols import (
     UrlCheck,
     WrongState,
 )
-from ocpi_hub.registration.versions import VERSION, make_offer
+from ocpi_hub.registration.versions import OFFERED_VERSIONS, highest_first, make_offer
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -90,6 +91,8 @@ class Onboarding:
     Args:
         public_url: base of every URL the hub hands out.
         offered: functional modules by interface.
+        versions: those of OCPI that the hub offers. A handshake takes the highest that the partner
+            offers too, so that a connection moves once both know a new one (VE-08).
     """
 
     def __init__(
@@ -101,10 +104,12 @@ class Onboarding:
         *,
         public_url: str,
         offered: Sequence[tuple[str, InterfaceRole]],
+        versions: Sequence[OcpiVersion] = OFFERED_VERSIONS,
     ) -> None:
         self._store = store
         self._days = settings.invitation_days
-        self._offer = make_offer(settings, public_url, offered)
+        self._offer = make_offer(settings, public_url, offered, versions)
+        self._versions = highest_first(versions)
         self._partner = PartnerCalls(
             client,
             urls,
@@ -223,7 +228,7 @@ class Onboarding:
             keep = not isinstance(answer, Declined)
             if not isinstance(answer, Agreed):
                 raise _not_agreed(answer, platform.platform_id)
-            registration = self._registration(found, answer.credentials)
+            registration = self._registration(found, answer.credentials, platform.custom_modules)
             _require_stored(
                 await self._store.complete_rotation(platform.platform_id, registration, new.sha256)
             )
@@ -258,7 +263,7 @@ class Onboarding:
 
     async def _discover(self, versions_url: str, access: Access) -> Discovered:
         try:
-            return await self._partner.discover(versions_url, access)
+            return await self._partner.discover(versions_url, access, self._versions)
         except (ClientApiUnusable, UnsupportedVersion, EndpointsMissing) as error:
             raise OperatorError(error.message) from None
 
@@ -272,19 +277,25 @@ class Onboarding:
             self._offer.credentials(token),
         )
 
-    def _registration(self, found: Discovered, credentials: Credentials) -> Registration:
+    def _registration(
+        self,
+        found: Discovered,
+        credentials: Credentials,
+        custom_modules: frozenset[str] = frozenset(),
+    ) -> Registration:
         try:
             roles = claimed_roles(credentials, self._offer.hub)
         except InvalidRequest as error:
             raise OperatorError(f"the partner's credentials: {error.message}") from None
         return Registration(
-            version=VERSION,
+            version=found.version,
             versions_url=credentials.url,
             our_token=credentials.credentials_token,
             roles=roles,
             endpoints=found.endpoints,
             raw_token=found.raw,
             offer_digest=self._offer.digest,
+            custom_modules=custom_modules,
         )
 
 

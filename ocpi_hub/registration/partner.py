@@ -10,7 +10,7 @@ Spec: 2.2.1 credentials_registration, credentials_errors_during_registration.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ocpi_hub.domain.exchange import (
@@ -24,7 +24,13 @@ from ocpi_hub.domain.exchange import (
     Unreachable,
 )
 from ocpi_hub.domain.message import MessageIds
-from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, Module, PlatformId
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    Module,
+    OcpiVersion,
+    PlatformId,
+)
 from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
@@ -37,7 +43,6 @@ from ocpi_hub.ocpi.status_codes import is_success
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.ocpi.v2_2_1.versions import Endpoint, VersionDetails
 from ocpi_hub.registration.protocols import UrlCheck
-from ocpi_hub.registration.versions import VERSION
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -79,6 +84,7 @@ class Discovered:
         raw: the token had to travel without Base64.
     """
 
+    version: OcpiVersion
     endpoints: Mapping[tuple[str, InterfaceRole], str]
     raw: bool
 
@@ -151,18 +157,23 @@ class PartnerCalls:
         """Seconds that `send_credentials` may take."""
         return _ANSWERS * self._timeout_s
 
-    async def discover(self, versions_url: str, access: Access) -> Discovered:
+    async def discover(
+        self, versions_url: str, access: Access, wanted: Sequence[OcpiVersion]
+    ) -> Discovered:
         """Read versions and version details.
+
+        Args:
+            wanted: versions of OCPI; the first that the partner offers is taken.
 
         Raises:
             ClientApiUnusable: one of the calls failed, or its answer cannot be used (3001).
-            UnsupportedVersion: the partner does not offer this hub's version (3002).
+            UnsupportedVersion: the partner offers none of them (3002).
             EndpointsMissing: it has no credentials endpoint (3003).
         """
         step = f"GET versions ({_quoted(versions_url)})"
         self._check(step, versions_url)
         exchange, access = await self._get_versions(versions_url, access)
-        details_url = _details_url(self._data(step, exchange), step)
+        version, details_url = _details_url(self._data(step, exchange), step, wanted)
         step = f"GET version details ({_quoted(details_url)})"
         self._check(step, details_url)
         data = self._data(step, await self._send("GET", details_url, access, self._timeout_s))
@@ -170,14 +181,14 @@ class PartnerCalls:
             details = validate_object(data, VersionDetails).value
         except InvalidRequest as error:
             raise ClientApiUnusable(f"{step}: {error.message}") from None
-        if details.version != VERSION:
+        if details.version != version:
             raise ClientApiUnusable(f"{step}: these are the details of {_quoted(details.version)}")
         if len(details.endpoints) > MAX_ENDPOINTS:
             raise ClientApiUnusable(f"{step}: more than {MAX_ENDPOINTS} endpoints")
         endpoints = self._endpoints(step, details.endpoints)
         if _CREDENTIALS not in endpoints:
             raise EndpointsMissing(f"{step}: there is no credentials endpoint")
-        return Discovered(endpoints, access.raw)
+        return Discovered(version, endpoints, access.raw)
 
     async def send_credentials(
         self, method: str, url: str, access: Access, body: bytes
@@ -302,23 +313,26 @@ class PartnerCalls:
             raise ClientApiUnusable(f"{step}: {reason}")
 
 
-def _details_url(data: object, step: str) -> str:
-    """The URL of this version's details.
+def _details_url(data: object, step: str, wanted: Sequence[OcpiVersion]) -> tuple[OcpiVersion, str]:
+    """The first version wanted that is offered, and the URL of its details.
 
     Raises:
         ClientApiUnusable: `data` is no list of versions.
-        UnsupportedVersion: this version is not in it.
+        UnsupportedVersion: none of them is in it.
     """
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise ClientApiUnusable(f"{step}: data is not a list of versions")
-    for entry in data:
-        if entry.get("version") == VERSION:
-            url = entry.get("url")
-            if isinstance(url, str):
-                return url
-            raise ClientApiUnusable(f"{step}: version {VERSION} has no url")
+    for version in wanted:
+        for entry in data:
+            if entry.get("version") == version:
+                url = entry.get("url")
+                if isinstance(url, str):
+                    return version, url
+                raise ClientApiUnusable(f"{step}: version {version} has no url")
     offered = ", ".join(_quoted(str(entry.get("version")), 10) for entry in data[:10])
-    raise UnsupportedVersion(f"{step}: {VERSION} is not offered, only: {offered or 'nothing'}")
+    raise UnsupportedVersion(
+        f"{step}: {' or '.join(wanted)} is not offered, only: {offered or 'nothing'}"
+    )
 
 
 def _joined(what: str, detail: str) -> str:

@@ -8,7 +8,7 @@ Spec: 2.2.1 versions_module, credentials_credentials_object.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +24,9 @@ from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.settings import Settings
 
 VERSION: Final = OcpiVersion("2.2.1")
-"""The only version offered: one is advertised once it passes its conformance tests."""
+
+OFFERED_VERSIONS: Final = (VERSION,)
+"""Versions of this hub: one is advertised once it passes its conformance tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Offer:
     Attributes:
         public_url: base of every URL, without a trailing slash.
         interfaces: functional modules by interface.
+        offered: versions, each with the same modules.
     """
 
     hub: PartyId
     name: str
     public_url: str
     interfaces: Sequence[tuple[str, InterfaceRole]]
+    offered: Sequence[OcpiVersion] = OFFERED_VERSIONS
 
     @property
     def versions_url(self) -> str:
@@ -47,24 +51,33 @@ class Offer:
 
     def versions(self) -> bytes:
         """Spec: 2.2.1 version_information_endpoint_version_class."""
-        return dump([{"version": VERSION, "url": f"{self.public_url}/ocpi/{VERSION}"}])
+        return dump(
+            [
+                {"version": version, "url": f"{self.public_url}/ocpi/{version}"}
+                for version in self.offered
+            ]
+        )
 
-    def details(self) -> bytes:
-        """Spec: 2.2.1 version_information_endpoint_version_details_endpoint."""
-        base = f"{self.public_url}/ocpi/{VERSION}"
+    def details(self, version: OcpiVersion, custom_modules: Iterable[str] = ()) -> bytes:
+        """Spec: 2.2.1 version_information_endpoint_version_details_endpoint.
+
+        Args:
+            custom_modules: those agreed on with whoever asks; nobody else hears of them (VE-11).
+        """
+        base = f"{self.public_url}/ocpi/{version}"
         # The role means nothing for credentials; SENDER is what the specification advises.
         credentials = _endpoint(Module.CREDENTIALS, InterfaceRole.SENDER, f"{base}/credentials")
         functional = [
             _endpoint(module, role, f"{base}/{role.lower()}/{module}")
-            for module, role in self.interfaces
+            for module, role in (*self.interfaces, *_both_roles(custom_modules))
         ]
-        return dump({"version": VERSION, "endpoints": [credentials, *functional]})
+        return dump({"version": version, "endpoints": [credentials, *functional]})
 
     @property
     def digest(self) -> bytes:
         """Changes with the endpoints: a partner that was told another one has to read them again
-        (VE-10)."""
-        return hashlib.sha256(self.details()).digest()
+        (VE-10). Custom modules are not part of it: they are not the same for everybody."""
+        return hashlib.sha256(b"".join(map(self.details, self.offered))).digest()
 
     def credentials(self, token: CredentialsToken) -> bytes:
         """The credentials object with which a partner reaches this hub.
@@ -81,11 +94,23 @@ class Offer:
 
 
 def make_offer(
-    settings: Settings, public_url: str, interfaces: Sequence[tuple[str, InterfaceRole]]
+    settings: Settings,
+    public_url: str,
+    interfaces: Sequence[tuple[str, InterfaceRole]],
+    offered: Sequence[OcpiVersion] = OFFERED_VERSIONS,
 ) -> Offer:
     """The offer of the hub that `settings` describe, reached under `public_url`."""
     hub = PartyId(settings.hub_country_code, settings.hub_party_id)
-    return Offer(hub, settings.hub_name, public_url, interfaces)
+    return Offer(hub, settings.hub_name, public_url, interfaces, offered)
+
+
+def highest_first(versions: Iterable[OcpiVersion]) -> list[OcpiVersion]:
+    """Versions of this hub, in the order in which it wants to use them (VE-08)."""
+    return sorted(versions, key=lambda each: tuple(map(int, each.split("."))), reverse=True)
+
+
+def _both_roles(modules: Iterable[str]) -> list[tuple[str, InterfaceRole]]:
+    return [(module, role) for module in sorted(modules) for role in InterfaceRole]
 
 
 def _endpoint(identifier: str, role: InterfaceRole, url: str) -> dict[str, str]:

@@ -5,18 +5,13 @@ Spec: 2.2.1 mod_hub_client_info_hub_interface.
 
 from __future__ import annotations
 
-from typing import Final
-
 from ocpi_hub.delivery.client_info import ClientInfoStore, reached_at, visible_parties
 from ocpi_hub.directory.snapshot import CredentialsKind
 from ocpi_hub.domain.message import Reply
 from ocpi_hub.errors import Unauthenticated
 from ocpi_hub.ocpi.paging import parse_page
-from ocpi_hub.registration.versions import VERSION
 from ocpi_hub.server.inbound import Caller, Target
 from ocpi_hub.server.replies import page_at
-
-PATH: Final = f"/ocpi/{VERSION}/sender/hubclientinfo"
 
 
 class HubClientInfoHandler:
@@ -29,7 +24,7 @@ class HubClientInfoHandler:
     def __init__(self, store: ClientInfoStore, *, page_limit: int, public_url: str) -> None:
         self._store = store
         self._page_limit = page_limit
-        self._url = f"{public_url}{PATH}"
+        self._public_url = public_url
 
     async def list(self, target: Target, caller: Caller) -> Reply:
         """A page of what the caller's platform is told, which is complete (HC-08).
@@ -51,4 +46,5 @@ class HubClientInfoHandler:
                 platform.platform_id, directory.version, reached_at(platform), visible
             )
         page = await self._store.page(platform.platform_id, request)
-        return page_at(self._url, page, request, target.query)
+        url = "/".join((self._public_url, *target.segments))
+        return page_at(url, page, request, target.query)

@@ -26,6 +26,7 @@ from ocpi_hub.server.handlers.cdrs import CdrsHandler
 from ocpi_hub.server.handlers.charging_profiles import ChargingProfilesHandler
 from ocpi_hub.server.handlers.commands import CommandsHandler
 from ocpi_hub.server.handlers.common import Limits
+from ocpi_hub.server.handlers.custom import CustomModulesHandler
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.handlers.locations import LocationsHandler
 from ocpi_hub.server.handlers.sessions import SessionsHandler
@@ -66,6 +67,7 @@ def ocpi_server(
             ),
         ),
         _handlers(around, stores, delivery, instruments),
+        CustomModulesHandler(delivery.relay, delivery.links, json_depth=settings.max_json_depth),
         delivery.liveness.seen,
         delivery.recorder,
         instruments.refused,

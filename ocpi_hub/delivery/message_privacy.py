@@ -97,8 +97,9 @@ def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str
 
 
 def recordable_body(module: str) -> bool:
-    """Whether bodies of this module may be recorded at all."""
-    return module not in _WITHOUT_BODIES
+    """Whether bodies of this module may be recorded at all. Nobody knows what is personal in those
+    of a custom module."""
+    return module in MODULES and module not in _WITHOUT_BODIES
 
 
 def recorded_body(module: str, body: bytes | None, mask: Mask) -> bytes | None:
@@ -153,7 +154,7 @@ def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[
     role = segments[2].upper() if len(segments) >= 4 else ""
     if role in InterfaceRole.__members__ and segments[3] == about.module:
         rest = _hidden(about.module, InterfaceRole(role), segments[4:])
-        return [*_unknown_of(segments[:4]), *rest], segments
+        return [*_unknown_of(segments[:3]), False, *rest], segments
     if about.endpoint is not None and about.module in _WITHOUT_DRIVERS | {
         VERSIONS,
         Module.CREDENTIALS.value,
@@ -174,7 +175,7 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> l
             # Behind a response_url there is whatever its maker needs to know the request again.
             return [True] * len(rest)
         case _:
-            return [module == OTHER] * len(rest)
+            return [module not in MODULES and module != VERSIONS] * len(rest)
 
 
 def _unknown_of(segments: tuple[str, ...]) -> Iterator[bool]:

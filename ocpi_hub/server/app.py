@@ -73,6 +73,7 @@ class OcpiServer:
 
     Args:
         handlers: functional modules by identifier.
+        custom: serves the modules that an operator agreed on with single platforms.
         seen: told about every authenticated message.
         recorder: notes every request of a platform.
         turned_away: told the HTTP status of every other request.
@@ -86,6 +87,7 @@ class OcpiServer:
         authenticator: Authenticator,
         configuration: ConfigurationHandler,
         handlers: Mapping[str, Handler],
+        custom: Handler,
         seen: Callable[[Platform], None],
         recorder: Recorder,
         turned_away: Callable[[int], None],
@@ -96,6 +98,7 @@ class OcpiServer:
         self._authenticator = authenticator
         self._configuration = configuration
         self._handlers = handlers
+        self._custom = custom
         self._seen = seen
         self._recorder = recorder
         self._turned_away = turned_away
@@ -136,7 +139,7 @@ class OcpiServer:
         self._keeper.note_use(caller.issued)
         await self._limit_rate(request.method, exchange, caller.platform)
         body = b""
-        if request.method in _WITH_BODY:
+        if request.method in _WITH_BODY or self._is_custom(exchange):
             body = exchange.body = await read_body(
                 request,
                 timeout_s=self._settings.request_read_timeout_s,
@@ -166,9 +169,8 @@ class OcpiServer:
             raise AssertionError("the target is read before")
         message = read_message(request, target, caller, exchange.ids, body)
         exchange.sender, exchange.to = message.sender, message.to
-        handler = self._handlers.get(message.module)
-        if message.version != self._configuration.version or handler is None:
-            raise NotFound("This hub offers no such module in this version: see /ocpi/versions")
+        self._configuration.require_served(message.version, caller.platform)
+        handler = self._handlers.get(message.module, self._custom)
         return await handler(Inbound(message, caller.directory, started))
 
     def _response(self, reply: Reply, exchange: _Exchange) -> PlainResponse:
@@ -225,10 +227,17 @@ class OcpiServer:
     def _interface(self, exchange: _Exchange) -> str:
         """What was called. Paths of tokens hold uids, and wrong paths whatever was thought up."""
         segments = exchange.target.segments if exchange.target else ()
-        if exchange.functional and segments[3] in self._handlers:
+        if exchange.functional and (segments[3] in self._handlers or self._is_custom(exchange)):
             return f"{segments[2]}/{segments[3]}"
         known = (segment for segment in reversed(segments[1:]) if segment in _CONFIGURATION)
         return next(known, "other")
+
+    def _is_custom(self, exchange: _Exchange) -> bool:
+        """Whether it is a module that was agreed on with the caller's platform."""
+        target, platform = exchange.target, exchange.platform
+        if target is None or platform is None or not exchange.functional:
+            return False
+        return target.segments[3] in platform.custom_modules
 
 
 def _is_functional(target: Target) -> bool:

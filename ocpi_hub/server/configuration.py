@@ -6,10 +6,9 @@ Spec: 2.2.1 versions_module, credentials_credentials_endpoint, mod_hub_client_in
 from __future__ import annotations
 
 from ocpi_hub.domain.message import Reply
-from ocpi_hub.domain.party import OcpiVersion
+from ocpi_hub.domain.party import Platform
 from ocpi_hub.errors import MethodNotAllowed, NotFound
 from ocpi_hub.registration.handshake import Handshake
-from ocpi_hub.registration.versions import VERSION
 from ocpi_hub.server.handlers.hub_client_info import HubClientInfoHandler
 from ocpi_hub.server.inbound import Caller, Target
 from ocpi_hub.server.replies import ok
@@ -22,10 +21,20 @@ class ConfigurationHandler:
         self._handshake = handshake
         self._client_info = client_info
 
-    @property
-    def version(self) -> OcpiVersion:
-        """The version whose functional modules are served."""
-        return VERSION
+    def require_served(self, version: str, platform: Platform) -> None:
+        """Modules are served in the version of the platform's connection alone: that of the
+        credentials endpoint it called last (VE-08, CR-08).
+
+        Raises:
+            NotFound: it is another one.
+        """
+        if version not in self._handshake.offer.offered:
+            raise NotFound("This hub offers no such module in this version: see /ocpi/versions")
+        if platform.version not in (None, version):
+            raise NotFound(
+                f"This platform is connected with version {platform.version}: call the endpoints"
+                f" of that version, or PUT credentials to that of {version}"
+            )
 
     async def handle(self, method: str, target: Target, caller: Caller, body: bytes) -> Reply:
         """Serve one request.
@@ -40,26 +49,27 @@ class ConfigurationHandler:
                 _only(method, "GET")
                 return ok(self._handshake.versions())
             case ("ocpi", version):
-                data = self._handshake.details(version)
+                data = self._handshake.details(version, caller.platform.custom_modules)
                 _only(method, "GET")
                 return ok(data)
-            case ("ocpi", version, "credentials") if version == VERSION:
-                return await self._credentials(method, caller, body)
-            case ("ocpi", version, "sender", "hubclientinfo") if version == VERSION:
+            case ("ocpi", version, "credentials") if version in self._handshake.offer.offered:
+                return await self._credentials(method, caller, body, version)
+            case ("ocpi", version, "sender", "hubclientinfo"):
+                self.require_served(version, caller.platform)
                 _only(method, "GET")
                 return await self._client_info.list(target, caller)
             case _:
                 raise NotFound("There is no such path on this hub: see /ocpi/versions")
 
-    async def _credentials(self, method: str, caller: Caller, body: bytes) -> Reply:
+    async def _credentials(self, method: str, caller: Caller, body: bytes, version: str) -> Reply:
         handshake, platform, issued = self._handshake, caller.platform, caller.issued
         match method:
             case "GET":
                 return ok(handshake.get_credentials(caller.presented))
             case "POST":
-                return ok(await handshake.post_credentials(platform, issued, body))
+                return ok(await handshake.post_credentials(platform, issued, body, version))
             case "PUT":
-                return ok(await handshake.put_credentials(platform, issued, body))
+                return ok(await handshake.put_credentials(platform, issued, body, version))
             case "DELETE":
                 await handshake.delete_credentials(platform, issued)
                 return ok()

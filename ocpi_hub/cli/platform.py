@@ -15,6 +15,7 @@ from ocpi_hub.cli.common import (
 )
 from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, run_rotate
 from ocpi_hub.domain.party import PlatformId, Quirk
+from ocpi_hub.routing.custom import custom_module
 from ocpi_hub.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ SET_EXAMPLE = """\
   ocpi-hub platform set p-3f9a1c02 --quirk no_patch --quirk raw_token=false
   ocpi-hub platform set p-3f9a1c02 --page-limit 50 --catch-up pull
   ocpi-hub platform set p-3f9a1c02 --allow-party NL*CPO
+  ocpi-hub platform set p-3f9a1c02 --custom-module nltnm-tokens
+
+A custom module is one outside the specification, named as partners announce it. The hub lists it in
+its version details for this platform, best before the partner registers, and forwards it between
+parties of platforms that it is set for. A connected partner is asked to read the details again.
 """
 ROTATE_EXAMPLE = """\
   ocpi-hub platform rotate p-3f9a1c02
@@ -125,6 +131,14 @@ def _add_set(commands: Subparsers) -> None:
         choices=("push", "pull", "none"),
         help="after an absence the hub pushes what was missed, waits to be asked, or does nothing",
     )
+    parser.add_argument(
+        "--custom-module",
+        action="append",
+        default=[],
+        type=_custom_module,
+        metavar="NAME[=true|false]",
+        help="a module outside the specification that is agreed on with it; may be repeated",
+    )
     _add_permit(parser, "--allow-party")
 
 
@@ -172,6 +186,7 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
         page_limit=args.page_limit,
         catch_up=args.catch_up,
         permit=tuple(args.party),
+        custom_modules=dict(args.custom_module),
     )
     async with operator_access(settings) as access:
         return (await platforms.configure(access, PlatformId(args.id), change)).shown()
@@ -188,6 +203,16 @@ def _name(text: str) -> str:
     if not 1 <= len(name) <= 100 or not name.isprintable():
         raise argparse.ArgumentTypeError("a name has 1 to 100 printable characters")
     return name
+
+
+def _custom_module(text: str) -> tuple[str, bool]:
+    name, _, value = text.partition("=")
+    if value not in ("", "true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME or NAME=false")
+    try:
+        return custom_module(name), value != "false"
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _quirk(text: str) -> tuple[Quirk, bool]:

@@ -31,6 +31,7 @@ class PlatformChange:
         page_limit: 0 for the hub's own.
         catch_up: push, pull or none.
         permit: parties that it may claim although the hub knows them already.
+        custom_modules: agreed on with it, or no more.
     """
 
     name: str | None = None
@@ -38,6 +39,7 @@ class PlatformChange:
     page_limit: int | None = None
     catch_up: str | None = None
     permit: Collection[PartyId] = ()
+    custom_modules: Mapping[str, bool] = field(default_factory=dict)
 
 
 async def show(access: OperatorAccess, platform_id: PlatformId) -> PlatformDetails:
@@ -118,6 +120,8 @@ async def configure(
         page_limit=change.page_limit,
         catch_up=change.catch_up,
         permit=change.permit,
+        add_custom_modules=[module for module, on in change.custom_modules.items() if on],
+        remove_custom_modules=[module for module, on in change.custom_modules.items() if not on],
     )
     return await _changed(access, platform_id)
 

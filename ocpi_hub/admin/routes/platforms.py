@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ocpi_hub.admin.actions import platforms
 from ocpi_hub.admin.cursors import cursor_text
@@ -30,9 +30,12 @@ from ocpi_hub.admin.views.platforms import (
     platform_item,
 )
 from ocpi_hub.domain.party import PlatformId, PlatformState, Quirk
+from ocpi_hub.routing.custom import custom_module
 
 KIND = "platforms"
 NAME_LENGTH = 100
+
+CustomModule = Annotated[str, AfterValidator(custom_module)]
 
 
 class PlatformGiven(Given):
@@ -60,6 +63,9 @@ class PlatformSettings(Body):
     allow_parties: tuple[Party, ...] = Field(
         (), description="parties it may claim although the hub knows them already"
     )
+    custom_modules: dict[CustomModule, bool] = Field(
+        default_factory=dict, description="modules outside the specification's: agreed on, or not"
+    )
 
     @field_validator("name")
     @classmethod
@@ -68,9 +74,8 @@ class PlatformSettings(Body):
 
     @model_validator(mode="after")
     def _something_is_set(self) -> PlatformSettings:
-        if not (self.name or self.quirks or self.allow_parties) and (
-            self.page_limit is None and self.catch_up is None
-        ):
+        given = self.name or self.quirks or self.allow_parties or self.custom_modules
+        if not given and self.page_limit is None and self.catch_up is None:
             raise ValueError(f"set one of: {', '.join(type(self).model_fields)}")
         return self
 
@@ -82,6 +87,7 @@ class PlatformSettings(Body):
             page_limit=self.page_limit,
             catch_up=self.catch_up,
             permit=self.allow_parties,
+            custom_modules=self.custom_modules,
         )
 
 

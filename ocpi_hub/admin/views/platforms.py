@@ -70,6 +70,7 @@ class PlatformDetails(PlatformItem):
     last_contact_at: Moment | None
     invitation_expires_at: Moment | None
     allowed_parties: tuple[PartyText, ...]
+    custom_modules: tuple[str, ...]
     resumes_as: PlatformState | None
 
 
@@ -125,6 +126,7 @@ def platform_details(
         last_contact_at=moment(history.last_contact_at),
         invitation_expires_at=moment(history.invitation_expires_at),
         allowed_parties=tuple(map(str, history.permitted)),
+        custom_modules=tuple(sorted(platform.custom_modules)),
         resumes_as=history.resume_state,
     )
 

@@ -1,4 +1,4 @@
-"""`party run`: one small OCPI platform, until SIGTERM or Ctrl-C."""
+"""`party run`: a small OCPI platform, until SIGTERM or Ctrl-C. `party invite`: who may join it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,51 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import uvloop
 
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, PartyRole, Role
-from ocpi_hub.errors import HubError
+from ocpi_hub.errors import HubError, OperatorError
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.platform import PartyPlatform
+from ocpi_hub.party.simulation import Simulation
+from ocpi_hub.settings import Settings
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+INVITE_TIMEOUT_S = 10.0
+_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - refused below unless others get another address
 
 
 def add_party_parser(subparsers: Subparsers) -> None:
     """Add `party` with its commands; each sets `run_service`."""
     party = subparsers.add_parser("party", help="a small OCPI platform: CPO, eMSP or both")
     commands = party.add_subparsers(dest="party_command", required=True)
+    _add_run(commands)
+    invite = commands.add_parser(
+        "invite",
+        help="let another platform register with a platform that runs here",
+        description="Makes a credentials token with which one other platform may register, without"
+        " any hub in between. It is shown this once and voids an older one.",
+        epilog="example:\n  ocpi-hub party invite --control-port 9101",
+    )
+    where = invite.add_mutually_exclusive_group(required=True)
+    where.add_argument("--control-port", type=int, metavar="P", help="of `party run`")
+    where.add_argument("--control-url", metavar="U", help="as `party run` printed it")
+    invite.set_defaults(run=run_invite, render=render_invitation)
+
+
+def _add_run(commands: Subparsers) -> None:
     run = commands.add_parser(
         "run",
         help="run a platform until SIGTERM",
         description="Runs one OCPI 2.2.1 platform and prints one line of JSON once it is ready.",
-        epilog="example:\n  ocpi-hub party run --role CPO --party 'NL*CCO' --port 9001",
+        epilog="examples:\n  ocpi-hub party run --role CPO --party 'NL*CPO' --port 9001 --simulate"
+        "\n  ocpi-hub party run --role EMSP --party 'DE*MSP' --versions-url U --token T",
     )
     run.add_argument("--role", action="append", required=True, choices=["CPO", "EMSP"])
     run.add_argument(
@@ -41,7 +64,12 @@ def add_party_parser(subparsers: Subparsers) -> None:
         help="one for each --role, in the same order",
     )
     run.add_argument("--name", help="name in the credentials object")
-    run.add_argument("--hub-versions-url", metavar="U", help="register there before being ready")
+    run.add_argument(
+        "--versions-url",
+        "--hub-versions-url",
+        metavar="U",
+        help="register with this hub or platform before being ready",
+    )
     run.add_argument("--token", metavar="T", help="credentials token that came with the invitation")
     run.add_argument("--token-a", metavar="T", help="accept one registration with this token")
     run.add_argument("--raw-token", action="store_true", help="credentials tokens without Base64")
@@ -55,11 +83,25 @@ def add_party_parser(subparsers: Subparsers) -> None:
     )
     run.add_argument("--host", default="127.0.0.1", help="address of the OCPI side")
     run.add_argument("--port", type=int, default=0, help="0: a free one")
-    run.add_argument("--public-url", default="", metavar="U", help="base of the URLs handed out")
+    run.add_argument(
+        "--public-url",
+        default="",
+        metavar="U",
+        help="base of the URLs handed out; needed where --host is no address others can call",
+    )
     run.add_argument(
         "--control-port", type=int, default=0, help="0: a free one; always on 127.0.0.1"
     )
     run.add_argument("--page-limit", type=int, default=100, help="objects on a page, at most")
+    run.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="keep the credentials there: registered again after a restart on the same port",
+    )
+    run.add_argument(
+        "--simulate", action="store_true", help="charge points of the CPO act on commands"
+    )
     run.set_defaults(run_service=run_party)
 
 
@@ -83,8 +125,11 @@ def run_party(args: argparse.Namespace) -> int:
     if len(args.role) != len(args.party):
         print("party run: --role and --party go together, pair by pair", file=sys.stderr)
         return 2
-    if bool(args.hub_versions_url) != bool(args.token):
-        print("party run: --hub-versions-url and --token go together", file=sys.stderr)
+    if bool(args.versions_url) != bool(args.token):
+        print("party run: --versions-url and --token go together", file=sys.stderr)
+        return 2
+    if args.host in _ANYWHERE and not args.public_url:
+        print("party run: --public-url and a --host for all addresses go together", file=sys.stderr)
         return 2
     parties = tuple(
         PartyRole(party, Role(role), args.name or f"{role} {party}")
@@ -100,28 +145,28 @@ def run_party(args: argparse.Namespace) -> int:
         raw_token=args.raw_token,
         left_out=frozenset(args.no_module),
         page_limit=args.page_limit,
+        state_file=args.state,
+        simulation=Simulation() if args.simulate else None,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(config, args.hub_versions_url, args.token))
+        return runner.run(_run(config, args.versions_url, args.token))
 
 
-async def _run(config: PartyConfig, hub_versions_url: str | None, token: str | None) -> int:
+async def _run(config: PartyConfig, versions_url: str | None, token: str | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    platform = PartyPlatform(config)
     try:
-        await platform.start()
-        if hub_versions_url and token:
-            await platform.register(hub_versions_url, token)
-        print(json.dumps(_ready_line(platform)), flush=True)
-        await stop.wait()
+        async with PartyPlatform(config) as platform:
+            # Who starts again from a state file may still have its invitation on the command line.
+            if versions_url and token and platform.credentials.peer is None:
+                await platform.register(versions_url, token)
+            print(json.dumps(_ready_line(platform)), flush=True)
+            await stop.wait()
     except (HubError, OSError) as error:
         print(f"party run: {error}", file=sys.stderr)
         return 1
-    finally:
-        await platform.stop()
     return 0
 
 
@@ -137,6 +182,36 @@ def _ready_line(platform: PartyPlatform) -> dict[str, object]:
     if platform.credentials.peer is not None:
         line["registered"] = True
     return line
+
+
+async def run_invite(args: argparse.Namespace, _settings: Settings) -> dict[str, str]:
+    """{"versions_url", "token"}.
+
+    Raises:
+        OperatorError: no platform runs there, or it does not invite.
+    """
+    base = args.control_url or f"http://127.0.0.1:{args.control_port}"
+    async with httpx.AsyncClient(trust_env=False, timeout=INVITE_TIMEOUT_S) as http:
+        try:
+            answer = await http.post(f"{base.rstrip('/')}/invite")
+            answered = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise OperatorError(f"no platform answers at {base} ({reason})") from None
+    if not answer.is_success:
+        raise OperatorError(f"the platform does not invite: {answered.get('error')}")
+    return {"versions_url": str(answered["versions_url"]), "token": str(answered["token"])}
+
+
+def render_invitation(result: object) -> str:
+    """An invitation for people."""
+    if not isinstance(result, dict):
+        raise TypeError("an invitation is an object")
+    return (
+        f"versions url: {result['versions_url']}\n"
+        f"token:        {result['token']}\n"
+        "The token is shown this once. Hand it over together with the URL, over a secure channel."
+    )
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,12 +17,12 @@ from ocpi_hub.ocpi.v2_2_1.cdrs import AuthMethod
 from ocpi_hub.ocpi.v2_2_1.charging_profiles import ChargingProfile
 from ocpi_hub.ocpi.v2_2_1.commands import CommandResultType
 from ocpi_hub.party.charge_life import ChargeLife
-from ocpi_hub.party.charge_points import Simulation
 from ocpi_hub.party.charging import Authorization, Charge
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.later import MAX_JSON_DEPTH
 from ocpi_hub.party.outbox import Outbox, PartyText, SendRequest
+from ocpi_hub.party.simulation import Simulation
 
 
 class _Form(BaseModel):

@@ -20,13 +20,14 @@ from ocpi_hub.errors import HubError
 from ocpi_hub.ocpi.envelope import dump, timestamp
 from ocpi_hub.ocpi.v2_2_1.commands import CommandResultType
 from ocpi_hub.party import charge_texts
-from ocpi_hub.party.charge_points import ChargePoints, Simulation
+from ocpi_hub.party.charge_points import ChargePoints
 from ocpi_hub.party.charging import Charge, Reservation
 from ocpi_hub.party.client import SendResult
 from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.locations import Place
 from ocpi_hub.party.outbox import Outbox, SendRequest
 from ocpi_hub.party.profiles import profile_kw
+from ocpi_hub.party.simulation import Simulation
 
 log = logging.getLogger(__name__)
 

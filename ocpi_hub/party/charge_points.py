@@ -11,8 +11,6 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import UnknownLocation
@@ -31,6 +29,7 @@ from ocpi_hub.ocpi.v2_2_1.sessions import SessionStatus
 from ocpi_hub.party.charging import Authorization, Charge, Reservation
 from ocpi_hub.party.later import Plan
 from ocpi_hub.party.locations import LocationTable
+from ocpi_hub.party.simulation import Simulation
 from ocpi_hub.party.spots import Spot, SpotFinder
 from ocpi_hub.party.tariffs import TariffTable
 
@@ -45,24 +44,6 @@ _OBSTACLES = {
     "REMOVED": CommandResultType.EVSE_INOPERATIVE,
 }
 """What becomes of a start at an EVSE with this status."""
-
-
-class Simulation(BaseModel):
-    """How simulated charge points behave.
-
-    `kw` flows at most, and `speed` seconds of it in a second; a charge tells every `interval_s`
-    seconds how it stands, and ends by itself at `max_kwh`. `evse_status` pushes the status of the
-    EVSE with it, `cdrs` a CDR at the end.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    interval_s: float = Field(2.0, ge=0.01, le=3600)
-    kw: float = Field(11.0, gt=0)
-    speed: float = Field(1.0, gt=0)
-    max_kwh: float | None = Field(None, gt=0)
-    evse_status: bool = True
-    cdrs: bool = True
 
 
 class ChargePoints:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyRole, Role
+from ocpi_hub.party.simulation import Simulation
 
 VERSION = "2.2.1"
 
@@ -47,6 +49,8 @@ class PartyConfig:
         left_out: interfaces that are not offered although the roles would.
         token_grace_s: seconds for which a rotated credentials token stays accepted.
         record_items: exchanges kept; the oldest go first.
+        state_file: keeps the credentials from one run to the next; None: they end with the process.
+        simulation: how charge points behave; None: commands are only answered.
     """
 
     parties: tuple[PartyRole, ...]
@@ -64,6 +68,8 @@ class PartyConfig:
     timeout_s: float = 30.0
     token_grace_s: float = 5.0
     record_items: int = 200_000
+    state_file: Path | None = None
+    simulation: Simulation | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.

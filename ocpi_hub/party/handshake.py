@@ -145,13 +145,13 @@ class Handshake:
             if result.error is None or self._credentials.peer is None:
                 self._credentials.withdraw(their_token)
             raise OperatorError(f"{method} credentials: {_outcome(result)}")
-        self._credentials.peer = Peer(
+        peer = Peer(
             versions_url=answer["url"],
             our_token=CredentialsToken(answer["token"]),
             endpoints=endpoints,
             roles=tuple(answer["roles"]),
         )
-        self._credentials.keep_only(their_token, self._config.token_grace_s)
+        self._credentials.join_peer(peer, their_token, self._config.token_grace_s)
 
     async def _discover(
         self, versions_url: str, token: CredentialsToken
@@ -223,10 +223,8 @@ class Handshake:
         endpoints = await self._discover(value["url"], our_token)
         if self._credentials.peer is not before:
             raise MethodNotAllowed("Another handshake came first")
-        self._credentials.peer = Peer(value["url"], our_token, endpoints, tuple(value["roles"]))
-        self._credentials.token_a = None
-        their_token = self._credentials.issue()
-        self._credentials.keep_only(their_token, self._config.token_grace_s)
+        peer = Peer(value["url"], our_token, endpoints, tuple(value["roles"]))
+        their_token = self._credentials.admit_peer(peer, self._config.token_grace_s)
         return success_value(self.credentials_object(their_token))
 
 

@@ -26,6 +26,7 @@ from ocpi_hub.party.outbox import Outbox, PullResult, SendRequest
 from ocpi_hub.party.record import Record
 from ocpi_hub.party.results import ResultSender
 from ocpi_hub.party.server import OcpiServer
+from ocpi_hub.party.state_file import StateFile
 from ocpi_hub.party.tables import CdrTable, TokenTable
 
 
@@ -41,13 +42,18 @@ class PartyPlatform:
     """
 
     def __init__(self, config: PartyConfig, clock: Clock | None = None) -> None:
+        """Raises: OperatorError: the state file is not usable."""
         clock = clock or SystemClock()
         self.config = config
         self.record = Record(config.record_items)
-        self.credentials = CredentialsStore(clock, token_a=config.token_a, raw=config.raw_token)
+        keeper = StateFile(config.state_file, config.parties) if config.state_file else None
+        self.credentials = CredentialsStore(
+            clock, token_a=config.token_a, raw=config.raw_token, keeper=keeper
+        )
         self._listener = Listener(config.host, config.port, config.public_url)
         self.faults = FaultTable(self._listener)
         self.held = Holdings(config.parties, clock)
+        self.held.charge_points.simulation = config.simulation
         self.modules = Modules(config, self._listener, self.held)
         self._client = PeerClient(
             self.record,
@@ -124,7 +130,11 @@ class PartyPlatform:
         await self._client.close()
 
     async def __aenter__(self) -> PartyPlatform:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ocpi_hub.domain.party import CredentialsToken
 from ocpi_hub.ocpi.headers import authorization
-from ocpi_hub.party.credentials import Access, CredentialsStore
+from ocpi_hub.party.credentials import Access, CredentialsStore, Peer
 
 
 class Clock:
@@ -23,6 +24,9 @@ class Clock:
 
     async def sleep(self, delay_s: float) -> None:
         self.seconds += delay_s
+
+
+PEER = Peer("https://peer.example/ocpi/versions", CredentialsToken("ours"), {})
 
 
 def make_store(*, raw: bool = False, clock: Clock | None = None) -> CredentialsStore:
@@ -52,7 +56,7 @@ def test_rotated_token_expires_after_its_grace() -> None:
     clock = Clock()
     store = make_store(clock=clock)
     old, new = store.issue(), store.issue()
-    store.keep_only(new, grace_s=5)
+    store.join_peer(PEER, new, grace_s=5)
     assert store.admit(authorization(old)) is Access.PEER
     clock.seconds = 5
     assert store.admit(authorization(old)) is Access.NONE

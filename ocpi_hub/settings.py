@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     message_bodies: bool = False
     message_body_bytes: int = Field(16_384, ge=1, le=262_144)
 
+    tariff_wait_s: float = Field(60.0, ge=0, le=86_400)
+
     token_grace_s: float = Field(300.0, ge=0)
     invitation_days: int = Field(30, ge=1)
     handshake_timeout_s: float = Field(10.0, gt=0)

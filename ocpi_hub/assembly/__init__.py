@@ -31,11 +31,13 @@ def assemble(around: Surroundings) -> Parts:
         stores.directory, around.settings, around.clock, public_url=around.known_url
     )
     instruments = Instruments()
-    delivery = Delivery(around, stores, lambda: keeper.current, instruments.leg)
+    delivery = Delivery(
+        around, stores, lambda: keeper.current, instruments.leg, instruments.deviates
+    )
     feed = feed_worker(around, stores, delivery, keeper)
     server = ocpi_server(around, stores, delivery, keeper, instruments)
     api = admin_api(around, stores, delivery, keeper)
-    writers = _writers(stores)
+    writers = _writers(stores, delivery)
     heart = pulse(around, stores, keeper, instruments, writers)
 
     async def not_ready() -> str | None:
@@ -77,7 +79,7 @@ def assemble(around: Surroundings) -> Parts:
     )
 
 
-def _writers(stores: Stores) -> tuple[Writer, ...]:
+def _writers(stores: Stores, delivery: Delivery) -> tuple[Writer, ...]:
     """In the order in which they are started."""
     return (
         stores.shared.changes,
@@ -90,6 +92,7 @@ def _writers(stores: Stores) -> tuple[Writer, ...]:
         stores.feed.questions,
         stores.feed.gaps,
         stores.messages.records,
+        delivery.quality,
     )
 
 

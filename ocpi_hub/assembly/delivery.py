@@ -10,6 +10,7 @@ from ocpi_hub.assembly.offer import FEED_MODULES
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.clearing.holds import HoldLimits
+from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
@@ -25,6 +26,7 @@ from ocpi_hub.delivery.listed_sessions import ListedSessions
 from ocpi_hub.delivery.listed_shared import ListedShared
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
+from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.session_delivery import SessionDelivery
 from ocpi_hub.delivery.tombstones import Tombstones
@@ -40,6 +42,7 @@ class Delivery:
 
     Args:
         measure: told about every request in either direction.
+        deviates: told about every mild fault; see `Quality`.
     """
 
     def __init__(
@@ -48,12 +51,20 @@ class Delivery:
         stores: Stores,
         directory: Callable[[], Directory],
         measure: Callable[[SeenLeg], None],
+        deviates: Callable[[str, str, int], None],
     ) -> None:
         def noted(seen: SeenLeg) -> None:
             measure(seen)
             stores.messages.records.offer(seen)
 
         settings, clock = around.settings, around.clock
+        self.quality = Quality(
+            stores.quality,
+            clock,
+            mask=around.mask_uid,
+            counted=deviates,
+            tariff_wait_s=settings.tariff_wait_s,
+        )
         self.holds = _hold_limits(settings)
         self.custody = around.wrappers.custody(stores.custody)
         self.errands = Errands(grace_s=settings.grace_s)
@@ -115,6 +126,12 @@ class Delivery:
         )
         self.relay = Relay(self.client, self.links, timeout_s=settings.relay_timeout_s)
         self.client_info = ClientInfoPusher(
+            ClientInfoFollower(
+                stores.client_info,
+                clock,
+                hold=timedelta(seconds=settings.client_info_offline_after_s),
+                unrelated_planned=settings.client_info_unrelated == "planned",
+            ),
             stores.client_info,
             self.client,
             directory,
@@ -130,6 +147,7 @@ class Delivery:
             module: ListedShared(
                 stores.shared,
                 kind,
+                self.quality,
                 max_depth=settings.max_json_depth,
                 max_bytes=settings.max_object_bytes,
             )
@@ -140,12 +158,14 @@ class Delivery:
             max_depth=settings.max_json_depth,
             holds=self.holds,
             found=self.directed.wake,
+            quality=self.quality,
         )
         listed[Module.SESSIONS.value] = ListedSessions(
             stores.sessions,
             max_depth=settings.max_json_depth,
             max_bytes=settings.max_object_bytes,
             found=self.directed.wake,
+            quality=self.quality,
         )
         return listed
 

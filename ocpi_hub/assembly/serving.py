@@ -64,6 +64,7 @@ def ocpi_server(
                 stores.client_info,
                 page_limit=settings.page_limit,
                 public_url=around.public_url,
+                unrelated_planned=settings.client_info_unrelated == "planned",
             ),
         ),
         _handlers(around, stores, delivery, instruments),
@@ -99,6 +100,7 @@ def _handlers(
         delivery.links,
         limits,
         public_url,
+        delivery.quality,
     )
     answers = AsynchronousAnswers(
         stores.answer_urls,
@@ -119,6 +121,7 @@ def _handlers(
             delivery.links,
             limits,
             public_url,
+            delivery.quality,
         ),
         Module.CDRS.value: CdrsHandler(
             delivery.directed,
@@ -128,10 +131,13 @@ def _handlers(
             delivery.holds,
             limits,
             public_url,
+            delivery.quality,
         ),
-        Module.COMMANDS.value: CommandsHandler(answers, stores.addressees, limits),
+        Module.COMMANDS.value: CommandsHandler(
+            answers, stores.addressees, limits, delivery.quality
+        ),
         Module.CHARGING_PROFILES.value: ChargingProfilesHandler(
-            answers, stores.addressees, delivery.relay, limits
+            answers, stores.addressees, delivery.relay, limits, delivery.quality
         ),
     }
 

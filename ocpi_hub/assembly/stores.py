@@ -19,6 +19,7 @@ from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
 from ocpi_hub.store.message_days import MessageDays
 from ocpi_hub.store.messages import PostgresMessageWriter
+from ocpi_hub.store.quality import PostgresQualityStore
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.renewal import PostgresRenewalStore
 from ocpi_hub.store.sessions import PostgresSessionStore
@@ -76,7 +77,9 @@ class Stores:
             database, gap_lease=timedelta(seconds=settings.lease_s), **batches
         )
         self.client_info = PostgresClientInfoStore(
-            database, lease=timedelta(seconds=settings.lease_s)
+            database,
+            lease=timedelta(seconds=settings.lease_s),
+            hold=timedelta(seconds=settings.client_info_offline_after_s),
         )
         self.decisions = PostgresDecisionStore(database, **batches)
         self.liveness = PostgresLivenessStore(
@@ -93,6 +96,7 @@ class Stores:
             longest=timedelta(days=settings.answer_url_longest_days),
             **batches,
         )
+        self.quality = PostgresQualityStore(database)
         self.default_relation = PostgresDefaultRelationStore(database)
         self.message_days = MessageDays(database, keep_days=settings.message_retention_days)
         self.messages = PostgresMessageWriter(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ocpi_hub.delivery.keepable import require_keepable
+from ocpi_hub.delivery.quality import Noticed, noticed
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.ocpi.base import OcpiModel
@@ -25,10 +26,14 @@ class Identity:
 
     Attributes:
         key: of the object as it is broadcast.
+        object_id: as it is written.
+        seen: what is to be counted about it.
     """
 
     key: ObjectKey
+    object_id: str
     last_updated: datetime
+    seen: Noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,12 @@ def _kind(
     """A kind whose `names` are owner, id, type and last_updated."""
 
     def read(text: str, max_depth: int) -> Identity:
-        value = parse_object(text.encode(), model, max_depth=max_depth).value
-        owner, object_id, object_type, last_updated = names(value)
+        parsed = parse_object(text.encode(), model, max_depth=max_depth)
+        owner, object_id, object_type, last_updated = names(parsed.value)
         require_keepable("id", object_id)
         require_keepable("type", object_type)
-        return Identity(ObjectKey(module.value, owner, object_id, object_type), last_updated)
+        key = ObjectKey(module.value, owner, object_id, object_type)
+        return Identity(key, object_id, last_updated, noticed(parsed))
 
     return SharedKind(module.value, read)
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import PartyId, Platform
-from ocpi_hub.errors import InvalidRequest, ReceiverNotConnected, UnknownReceiver
+from ocpi_hub.domain.quality import Subject
+from ocpi_hub.errors import InvalidRequest, OcpiError, ReceiverNotConnected, UnknownReceiver
+from ocpi_hub.ocpi.faults import Finding, Rule
 from ocpi_hub.ocpi.json_text import elements, members
 
 
@@ -30,6 +33,18 @@ class Source:
 
     platform: Platform
     directory: Directory
+
+
+def subject_of(source: Source, module: str, owner: PartyId | None, object_id: str) -> Subject:
+    """What a list brings, as it is counted; arguments as of `Subject`."""
+    return Subject(source.platform.platform_id, module, owner, object_id)
+
+
+def note_left_out(quality: Quality, source: Source, module: str, error: OcpiError) -> None:
+    """Count an object that is broken itself; its partner does not hear of it."""
+    if isinstance(error, InvalidRequest):
+        subject = subject_of(source, module, None, "")
+        quality.deviates(subject, Finding(Rule.SKIPPED, "", error.message))
 
 
 class ListedObjects(Protocol):

@@ -14,7 +14,15 @@ from collections.abc import Callable
 
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
-from ocpi_hub.delivery.listed import Listed, Source, receiving_platform, require_own
+from ocpi_hub.delivery.listed import (
+    Listed,
+    Source,
+    note_left_out,
+    receiving_platform,
+    require_own,
+    subject_of,
+)
+from ocpi_hub.delivery.quality import Noticed, Quality, noticed
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
@@ -41,8 +49,10 @@ class ListedCdrs:
         max_depth: int,
         holds: HoldLimits,
         found: Callable[[], None],
+        quality: Quality,
     ) -> None:
         self._custody = custody
+        self._quality = quality
         self._max_depth = max_depth
         self._holds = holds
         self._found = found
@@ -50,8 +60,9 @@ class ListedCdrs:
     async def take(self, text: str, source: Source) -> Listed:
         platform = source.platform
         try:
-            intake = self._intake(text, platform, source.directory)
+            intake, cdr_id, seen = self._intake(text, platform, source.directory)
         except OcpiError as error:
+            note_left_out(self._quality, source, Module.CDRS, error)
             log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
             return Listed.BROKEN
         try:
@@ -64,12 +75,20 @@ class ListedCdrs:
         if taken.repeat not in (None, Repeat.REPLACE):
             return Listed.KNOWN
         self._found()
+        self._quality.accepted(subject_of(source, Module.CDRS, intake.key.owner, cdr_id), seen)
         return Listed.TAKEN
 
-    def _intake(self, text: str, platform: Platform, directory: Directory) -> Intake:
-        """Raises OcpiError for what cannot be taken."""
+    def _intake(
+        self, text: str, platform: Platform, directory: Directory
+    ) -> tuple[Intake, str, Noticed]:
+        """The CDR, its id, and what is to be counted about it.
+
+        Raises:
+            OcpiError: it cannot be taken.
+        """
         body = text.encode()
-        cdr = parse_object(body, CDR, max_depth=self._max_depth).value
+        parsed = parse_object(body, CDR, max_depth=self._max_depth)
+        cdr = parsed.value
         owner = PartyId(cdr.country_code, cdr.party_id)
         require_own(owner, platform)
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
@@ -77,7 +96,7 @@ class ListedCdrs:
         reason = hold_reason(cdr, self._holds)
         pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         start = Start.WAIT if pushable else Start.PULL
-        return Intake(
+        intake = Intake(
             key=ObjectKey(Module.CDRS.value, owner, cdr.id),
             receiver=payer,
             body=text,
@@ -89,3 +108,4 @@ class ListedCdrs:
             reason=reason,
             resend=False,
         )
+        return intake, cdr.id, noticed(parsed)

@@ -13,7 +13,15 @@ from collections.abc import Callable
 
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.keepable import require_keepable
-from ocpi_hub.delivery.listed import Listed, Source, receiving_platform, require_own
+from ocpi_hub.delivery.listed import (
+    Listed,
+    Source,
+    note_left_out,
+    receiving_platform,
+    require_own,
+    subject_of,
+)
+from ocpi_hub.delivery.quality import Noticed, Quality, noticed
 from ocpi_hub.delivery.session_custody import Arrival, SessionChange, SessionRead, SessionStore
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
@@ -35,9 +43,16 @@ class ListedSessions:
     """
 
     def __init__(
-        self, store: SessionStore, *, max_depth: int, max_bytes: int, found: Callable[[], None]
+        self,
+        store: SessionStore,
+        *,
+        max_depth: int,
+        max_bytes: int,
+        found: Callable[[], None],
+        quality: Quality,
     ) -> None:
         self._store = store
+        self._quality = quality
         self._max_depth = max_depth
         self._max_bytes = max_bytes
         self._found = found
@@ -45,11 +60,12 @@ class ListedSessions:
     async def take(self, text: str, source: Source) -> Listed:
         platform = source.platform.platform_id
         try:
-            change = self._change(text, source.platform, source.directory)
+            change, session_id, seen = self._change(text, source.platform, source.directory)
             taken = await self._store.take(change)
         except (StoreUnavailable, Overloaded):
             raise
         except OcpiError as error:
+            note_left_out(self._quality, source, Module.SESSIONS, error)
             log.warning("listed_object_skipped", platform=platform, reason=str(error))
             return Listed.BROKEN
         except StoreError as error:
@@ -58,18 +74,27 @@ class ListedSessions:
         if taken.arrival not in (Arrival.CREATED, Arrival.CHANGED):
             return Listed.KNOWN
         self._found()
+        subject = subject_of(source, Module.SESSIONS, change.key.owner, session_id)
+        self._quality.accepted(subject, seen)
         return Listed.TAKEN
 
-    def _change(self, text: str, platform: Platform, directory: Directory) -> SessionChange:
-        """Raises OcpiError for what cannot be taken."""
-        session = parse_object(text.encode(), Session, max_depth=self._max_depth).value
+    def _change(
+        self, text: str, platform: Platform, directory: Directory
+    ) -> tuple[SessionChange, str, Noticed]:
+        """The session, its id, and what is to be counted about it.
+
+        Raises:
+            OcpiError: it cannot be taken.
+        """
+        parsed = parse_object(text.encode(), Session, max_depth=self._max_depth)
+        session = parsed.value
         require_own(session.owner, platform)
         require_keepable("id", session.id)
         payer = PartyId(session.cdr_token.country_code, session.cdr_token.party_id)
         receiving = receiving_platform(payer, session.owner, directory)
         pushable = (Module.SESSIONS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         read = SessionRead(payer, session.last_updated)
-        return SessionChange(
+        change = SessionChange(
             key=ObjectKey(Module.SESSIONS.value, session.owner, session.id),
             receiver=payer,
             path=(),
@@ -83,3 +108,4 @@ class ListedSessions:
             max_bytes=self._max_bytes,
             listed=True,
         )
+        return change, session.id, noticed(parsed)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import uuid
 from typing import Protocol
 
-from ocpi_hub.delivery.kinds import SharedKind
-from ocpi_hub.delivery.listed import Listed, Source, require_own
+from ocpi_hub.delivery.kinds import Identity, SharedKind
+from ocpi_hub.delivery.listed import Listed, Source, note_left_out, require_own, subject_of
+from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.domain.objects import Origin
 from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
@@ -41,18 +42,27 @@ class ListedShared:
     """
 
     def __init__(
-        self, store: Changing, kind: SharedKind, *, max_depth: int, max_bytes: int
+        self,
+        store: Changing,
+        kind: SharedKind,
+        quality: Quality,
+        *,
+        max_depth: int,
+        max_bytes: int,
     ) -> None:
         self._store = store
         self._kind = kind
+        self._quality = quality
         self._max_depth = max_depth
         self._max_bytes = max_bytes
 
     async def take(self, text: str, source: Source) -> Listed:
         try:
-            change = self._change(text, source)
+            identity = self._identity(text, source)
         except OcpiError as error:
+            note_left_out(self._quality, source, self._kind.module, error)
             return self._skipped(source, str(error))
+        change = self._change(text, identity)
         try:
             changed = await self._store.change(change)
         except StoreUnavailable:
@@ -60,12 +70,19 @@ class ListedShared:
         except StoreError as error:
             return self._skipped(source, str(error))
         outcome = _OUTCOMES.get(changed, Listed.BROKEN)
+        if outcome is Listed.TAKEN:
+            key = identity.key
+            subject = subject_of(source, key.module, key.owner, identity.object_id)
+            self._quality.accepted(subject, identity.seen)
         return self._skipped(source, changed.name) if outcome is Listed.BROKEN else outcome
 
-    def _change(self, text: str, source: Source) -> Change:
+    def _identity(self, text: str, source: Source) -> Identity:
         """Raises OcpiError for what cannot be taken."""
         identity = self._kind.read(text, self._max_depth)
         require_own(identity.key.owner, source.platform)
+        return identity
+
+    def _change(self, text: str, identity: Identity) -> Change:
         return Change(
             key=identity.key,
             body=text,

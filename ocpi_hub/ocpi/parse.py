@@ -34,13 +34,14 @@ _ESCAPE: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 """Escapes worth a second look: surrogates, and NUL, which PostgreSQL does not read."""
 
 M = TypeVar("M", bound=OcpiModel)
+M_co = TypeVar("M_co", bound=OcpiModel, covariant=True)
 
 
 @value
-class Parsed(Generic[M]):
+class Parsed(Generic[M_co]):
     """A valid object, and the mild faults to report."""
 
-    value: M
+    value: M_co
     findings: tuple[Finding, ...]
 
 

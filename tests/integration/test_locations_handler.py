@@ -48,6 +48,7 @@ from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
+from tests.support.quality import make_quality
 from tests.support.scripted import ScriptedClient, answer, status_code
 from tests.support.stores import shared_store, value, writing
 from tests.unit.ocpi.factories import encode, make_connector, make_evse, make_location
@@ -136,6 +137,7 @@ async def scene(database: Database) -> AsyncIterator[Scene]:
                 links,
                 LIMITS,
                 "https://hub.example",
+                make_quality(),
             )
         )
         yield Scene(handler, client, store, directory, platforms)

@@ -34,6 +34,7 @@ from ocpi_hub.store.answer_url import PostgresAnswerUrlStore
 from ocpi_hub.store.database import Database
 from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, make_directory, make_message, make_platform
+from tests.support.quality import make_quality
 from tests.support.scripted import ScriptedClient
 from tests.support.stores import value, writing
 
@@ -188,10 +189,10 @@ async def asynchronous_scene(database: Database) -> AsyncIterator[Scene]:
         public_url=PUBLIC_URL,
         keep_s=KEEP_S,
     )
-    addressees = PostgresAddressees(database)
+    addressees, quality = PostgresAddressees(database), make_quality()
     handlers = {
-        "commands": CommandsHandler(answers, addressees, LIMITS),
-        "chargingprofiles": ChargingProfilesHandler(answers, addressees, relay, LIMITS),
+        "commands": CommandsHandler(answers, addressees, LIMITS, quality),
+        "chargingprofiles": ChargingProfilesHandler(answers, addressees, relay, LIMITS, quality),
     }
     async with writing(store.writes):
         yield Scene(client, store, directory, platforms, handlers, database, clock)

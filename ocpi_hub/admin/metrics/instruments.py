@@ -83,6 +83,12 @@ class Instruments:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        self.deviations = Counter(
+            f"{PREFIX}_deviations",
+            "Objects of platforms that break a rule of the specification mildly",
+            ("module", "rule"),
+            registry=registry,
+        )
         self._add_pulse(registry)
 
     def _add_pulse(self, registry: CollectorRegistry) -> None:
@@ -168,6 +174,10 @@ class Instruments:
     def refused(self, http_status: int) -> None:
         """A request was refused before the platform was known."""
         self.turned_away.labels(str(http_status)).inc()
+
+    def deviates(self, module: str, rule: str, times: int) -> None:
+        """Objects broke a rule of `ocpi.faults`."""
+        self.deviations.labels(module if module in _MODULES else _OTHER, rule).inc(times)
 
     def decided(self, decision: DecisionRecord) -> None:
         """An authorization was decided."""

@@ -18,6 +18,7 @@ from ocpi_hub.delivery.directed import (
 )
 from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.quality import Quality, noticed
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.verdict import Delivered
 from ocpi_hub.directory.snapshot import Directory
@@ -34,7 +35,7 @@ from ocpi_hub.server.handlers.common import (
     Limits,
     addressed_by_link,
     page_asked,
-    report_findings,
+    subject_of,
 )
 from ocpi_hub.server.handlers.directed import is_copy_for_scsp, refused_before
 from ocpi_hub.server.inbound import Inbound
@@ -59,6 +60,7 @@ class CdrsHandler:
         holds: HoldLimits,
         limits: Limits,
         public_url: str,
+        quality: Quality,
     ) -> None:
         self._delivery = delivery
         self._store = store
@@ -67,6 +69,7 @@ class CdrsHandler:
         self._holds = holds
         self._limits = limits
         self._public_url = public_url
+        self._quality = quality
 
     async def __call__(self, inbound: Inbound) -> Reply:
         message, directory = inbound.message, inbound.directory
@@ -116,7 +119,7 @@ class CdrsHandler:
         target = route(message, RULE, directory, content_party=payer)
         if not isinstance(target, ToParty):
             raise UnknownReceiver
-        report_findings(parsed, message)
+        self._quality.accepted(subject_of(message, owner, cdr.id), noticed(parsed))
         if is_copy_for_scsp(target, payer, directory):
             return await self._relay.pass_on(message, target)
         paying = _payer(message.sender, payer, target, directory)

@@ -10,19 +10,21 @@ from collections.abc import Callable
 
 from ocpi_hub.delivery.asynchronous import Asked, AsynchronousAnswers
 from ocpi_hub.delivery.leg import Leg
+from ocpi_hub.delivery.quality import Quality, noticed
 from ocpi_hub.delivery.relay import Relay, leg_of
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
 from ocpi_hub.errors import InvalidRequest, NotFound, UnknownReceiver
-from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.base import OcpiModel
+from ocpi_hub.ocpi.parse import Parsed, parse_object
 from ocpi_hub.ocpi.registry import profile_result
 from ocpi_hub.ocpi.response_url import AskedInQuery, read_query, replaced_in_body
 from ocpi_hub.ocpi.v2_2_1.charging_profiles import ActiveChargingProfile, SetChargingProfile
 from ocpi_hub.routing.addressees import Addressees, askable, only_one
 from ocpi_hub.routing.route import ToParty, check_caller, route
 from ocpi_hub.routing.rules import RULES
-from ocpi_hub.server.handlers.common import Limits, report_findings
+from ocpi_hub.server.handlers.common import Limits, subject_of
 from ocpi_hub.server.inbound import Inbound
 
 RULE = RULES[Module.CHARGING_PROFILES]
@@ -40,11 +42,13 @@ class ChargingProfilesHandler:
         addressees: Addressees,
         relay: Relay,
         limits: Limits,
+        quality: Quality,
     ) -> None:
         self._answers = answers
         self._addressees = addressees
         self._relay = relay
         self._limits = limits
+        self._quality = quality
 
     async def __call__(self, inbound: Inbound) -> Reply:
         message, directory = inbound.message, inbound.directory
@@ -73,7 +77,7 @@ class ChargingProfilesHandler:
     async def _set(self, message: Message, directory: Directory) -> Reply:
         parsed = parse_object(message.body, SetChargingProfile, max_depth=self._limits.json_depth)
         target = await self._target(message, directory)
-        report_findings(parsed, message)
+        self._note(message, parsed, message.path[0])
 
         def leg(url: str) -> Leg:
             return leg_of(message, target, body=replaced_in_body(message.body, url))
@@ -126,7 +130,7 @@ class ChargingProfilesHandler:
             message.body, ActiveChargingProfile, max_depth=self._limits.json_depth
         )
         target = await self._target(message, directory)
-        report_findings(parsed, message)
+        self._note(message, parsed, message.path[0])
         return await self._relay.pass_on(message, target)
 
     async def _result(self, message: Message, directory: Directory) -> Reply:
@@ -135,8 +139,12 @@ class ChargingProfilesHandler:
         if model is None:
             raise NotFound("No result is expected at this URL")
         parsed = parse_object(message.body, model, max_depth=self._limits.json_depth)
-        report_findings(parsed, message)
+        # The id in the URL is a secret between the hub and whoever it asked.
+        self._note(message, parsed, answer.subject)
         return await self._answers.pass_back(message, answer, directory)
+
+    def _note(self, message: Message, parsed: Parsed[OcpiModel], session_id: str) -> None:
+        self._quality.accepted(subject_of(message, None, session_id), noticed(parsed))
 
 
 def _query(message: Message) -> AskedInQuery:

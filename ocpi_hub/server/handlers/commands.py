@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocpi_hub.delivery.asynchronous import Asked, AsynchronousAnswers
 from ocpi_hub.delivery.leg import Leg
+from ocpi_hub.delivery.quality import Quality, noticed
 from ocpi_hub.delivery.relay import leg_of
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
@@ -24,7 +25,7 @@ from ocpi_hub.ocpi.v2_2_1.commands import (
 from ocpi_hub.routing.addressees import Addressees, askable, only_one
 from ocpi_hub.routing.route import ToParty, check_caller, route
 from ocpi_hub.routing.rules import RULES
-from ocpi_hub.server.handlers.common import Limits, report_findings
+from ocpi_hub.server.handlers.common import Limits, subject_of
 from ocpi_hub.server.inbound import Inbound
 
 RULE = RULES[Module.COMMANDS]
@@ -34,11 +35,16 @@ class CommandsHandler:
     """Serves both interfaces of the commands module."""
 
     def __init__(
-        self, answers: AsynchronousAnswers, addressees: Addressees, limits: Limits
+        self,
+        answers: AsynchronousAnswers,
+        addressees: Addressees,
+        limits: Limits,
+        quality: Quality,
     ) -> None:
         self._answers = answers
         self._addressees = addressees
         self._limits = limits
+        self._quality = quality
 
     async def __call__(self, inbound: Inbound) -> Reply:
         message, directory = inbound.message, inbound.directory
@@ -61,7 +67,7 @@ class CommandsHandler:
         target = route(message, RULE, directory, content_party=party)
         if not isinstance(target, ToParty):
             raise UnknownReceiver
-        report_findings(parsed, message)
+        self._quality.accepted(subject_of(message, None, name), noticed(parsed))
 
         def leg(url: str) -> Leg:
             return leg_of(message, target, body=replaced_in_body(message.body, url))
@@ -106,7 +112,7 @@ class CommandsHandler:
         if answer.action != name:
             raise NotFound("No result is expected at this URL")
         parsed = parse_object(message.body, CommandResult, max_depth=self._limits.json_depth)
-        report_findings(parsed, message)
+        self._quality.accepted(subject_of(message, None, name), noticed(parsed))
         return await self._answers.pass_back(message, answer, directory)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from ocpi_hub.delivery.links import PARTY_PARAMETER, URL_PARAMETER, PageLinks
 from ocpi_hub.delivery.shared import Change, Changed
@@ -13,18 +12,17 @@ from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import EVERYBODY, Origin
 from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.domain.quality import Subject
 from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl, UnknownForPatch, UnknownLocation
-from ocpi_hub.ocpi.base import OcpiModel, parse_datetime
+from ocpi_hub.ocpi.base import parse_datetime
 from ocpi_hub.ocpi.paging import PageRequest, parse_page
-from ocpi_hub.ocpi.parse import Parsed, parse_json
+from ocpi_hub.ocpi.parse import parse_json
 from ocpi_hub.routing.route import Route, ToParty
 from ocpi_hub.routing.rules import RULES, ModuleRules
 from ocpi_hub.server.replies import ok
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
-
-Model = TypeVar("Model", bound=OcpiModel)
 
 REACHABLE = frozenset({PartyStatus.CONNECTED, PartyStatus.OFFLINE})
 
@@ -192,8 +190,6 @@ def changed_reply(changed: Changed, change: Change) -> Reply:
             return ok(message="The hub holds a newer version; this one was dropped")
 
 
-def report_findings(parsed: Parsed[Model], message: Message) -> None:
-    """Mild faults of an accepted object, by rule and field (TY-02)."""
-    rules: Sequence[str] = sorted({f"{f.rule}:{f.path}" for f in parsed.findings})
-    if rules:
-        log.info("object_deviates", module=message.module, sender=str(message.sender), rules=rules)
+def subject_of(message: Message, owner: PartyId | None, object_id: str) -> Subject:
+    """What a message brings, as it is counted; arguments as of `Subject`."""
+    return Subject(message.platform.platform_id, message.module, owner, object_id)

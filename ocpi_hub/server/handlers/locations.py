@@ -16,14 +16,13 @@ from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NotFound, UnknownLocation, UnknownReceiver
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.location_text import connector_text, evse_text
-from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.parse import Parsed, parse_object
 from ocpi_hub.ocpi.v2_2_1.locations import EVSE, Connector, Location
 from ocpi_hub.routing.route import ToParty, route
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.handlers.common import (
     owners_shown_to,
     refuse_page_link,
-    report_findings,
     require_same,
 )
 from ocpi_hub.server.handlers.shared import OWNER, Read, SharedHandler
@@ -94,25 +93,27 @@ class LocationsHandler(SharedHandler):
         names, part = message.path[: OWNER + 1], message.path[OWNER + 1 :]
         if len(part) == 2:
             connector = self._parsed(message, body, Connector)
-            require_same("id", part[1], connector.id)
-            return Read(connector.last_updated)
+            require_same("id", part[1], connector.value.id)
+            return Read(connector.value.last_updated, connector)
         if part:
             evse = self._parsed(message, body, EVSE)
-            require_same("uid", part[0], evse.uid)
-            return Read(evse.last_updated)
-        location = self._parsed(message, body, Location)
+            require_same("uid", part[0], evse.value.uid)
+            return Read(evse.value.last_updated, evse)
+        parsed = self._parsed(message, body, Location)
+        location = parsed.value
         require_same("country_code", names[0], location.country_code)
         require_same("party_id", names[1], location.party_id)
         require_same("id", names[2], location.id)
-        return Read(location.last_updated)
+        return Read(location.last_updated, parsed)
 
-    def _parsed(self, message: Message, body: bytes, model: type[Model]) -> Model:
+    def _parsed(self, message: Message, body: bytes, model: type[Model]) -> Parsed[Model]:
         part = message.path[OWNER + 1 :]
         depth = self._limits.json_depth - NESTING * len(part)
-        parsed = parse_object(body, model, max_depth=depth)
-        if message.method == "PUT":
-            report_findings(parsed, message)
-        return parsed.value
+        return parse_object(body, model, max_depth=depth)
+
+    def _model(self, message: Message) -> type[OcpiModel]:
+        levels: tuple[type[OcpiModel], ...] = (Location, EVSE, Connector)
+        return levels[len(message.path) - OWNER - 1]
 
 
 def _level(location: SharedObject | None, part: tuple[str, ...]) -> str:

@@ -11,11 +11,13 @@ from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.directed import Judged, JudgedBefore, Kept
 from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.quality import STALE, Noticed, Quality, noticed
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.session_custody import SessionChange, SessionRead, SessionStore
 from ocpi_hub.delivery.session_delivery import (
     Dropped,
     NotHeld,
+    SessionAcceptance,
     SessionDelivery,
 )
 from ocpi_hub.directory.snapshot import Directory
@@ -25,6 +27,7 @@ from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
 from ocpi_hub.errors import InvalidRequest, NotFound, UnknownForPatch, UnknownReceiver
 from ocpi_hub.ocpi.paging import DATE_FROM
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
+from ocpi_hub.ocpi.patch import look_at_patch
 from ocpi_hub.ocpi.v2_2_1.sessions import ChargingPreferences, Session
 from ocpi_hub.routing.route import ToParty, check_caller, route, to_party
 from ocpi_hub.routing.rules import RULES
@@ -34,9 +37,9 @@ from ocpi_hub.server.handlers.common import (
     owner_in_path,
     page_asked,
     patch_fields,
-    report_findings,
     require_room,
     require_same,
+    subject_of,
 )
 from ocpi_hub.server.handlers.directed import is_copy_for_scsp, refused_before
 from ocpi_hub.server.inbound import Inbound
@@ -61,6 +64,7 @@ class SessionsHandler:
         links: PageLinks,
         limits: Limits,
         public_url: str,
+        quality: Quality,
     ) -> None:
         self._delivery = delivery
         self._store = store
@@ -68,6 +72,7 @@ class SessionsHandler:
         self._links = links
         self._limits = limits
         self._public_url = public_url
+        self._quality = quality
 
     async def __call__(self, inbound: Inbound) -> Reply:
         message, directory = inbound.message, inbound.directory
@@ -104,7 +109,8 @@ class SessionsHandler:
 
     async def _prefer(self, message: Message, session_id: str, directory: Directory) -> Reply:
         """What a driver wants goes to the CPO of the session (SE-14)."""
-        parse_object(message.body, ChargingPreferences, max_depth=self._limits.json_depth)
+        depth = self._limits.json_depth
+        seen = noticed(parse_object(message.body, ChargingPreferences, max_depth=depth))
         owners: list[PartyId] = []
         if message.to is None:
             require_keepable("id", session_id)
@@ -118,6 +124,7 @@ class SessionsHandler:
         target = route(message, RULE, directory, content_party=content_party)
         if not isinstance(target, ToParty):
             raise UnknownReceiver
+        self._quality.accepted(subject_of(message, None, session_id), seen)
         return await self._relay.pass_on(message, target)
 
     # Receiver interface --------------------------------------------------------------------------
@@ -143,12 +150,14 @@ class SessionsHandler:
         require_keepable("id", message.path[2])
         if message.method == "PUT":
             parsed = parse_object(message.body, Session, max_depth=self._limits.json_depth)
-            report_findings(parsed, message)
+            seen = noticed(parsed)
             read = _read(message, parsed.value)
+            del parsed  # its memory, before anything is awaited
             payer: PartyId | None = read.receiver
             change = self._change(message, owner, read.receiver, read.last_updated, lambda _: read)
         else:
-            last_updated, _ = patch_fields(message, self._limits)
+            last_updated, fields = patch_fields(message, self._limits)
+            seen = noticed(look_at_patch(fields, Session))
             row = await self._store.find(_key(message, owner))
             payer = row.receiver if row else None
             change = self._change(
@@ -167,13 +176,26 @@ class SessionsHandler:
         if not _concerns(target, payer, directory):
             if not is_copy_for_scsp(target, payer, directory):
                 log.warning("session_for_another_party", payer=str(payer), to=str(target.receiver))
+            self._note(message, owner, seen)
             return await self._relay.pass_on(message, target)
-        return await self._take(message, change, to_party(owner, payer, directory), target.receiver)
-
-    async def _take(
-        self, message: Message, change: SessionChange, paying: ToParty, addressed: PartyId
-    ) -> Reply:
+        paying = to_party(owner, payer, directory)
         acceptance = await self._delivery.accept(change, paying.platform, online=paying.online)
+        if isinstance(acceptance, Dropped):
+            self._quality.deviates(subject_of(message, owner, message.path[2]), STALE)
+        elif not isinstance(acceptance, NotHeld):
+            self._note(message, owner, seen)
+        return self._reply(message, change, acceptance, target.receiver)
+
+    def _note(self, message: Message, owner: PartyId, seen: Noticed) -> None:
+        self._quality.accepted(subject_of(message, owner, message.path[2]), seen)
+
+    def _reply(
+        self,
+        message: Message,
+        change: SessionChange,
+        acceptance: SessionAcceptance,
+        addressed: PartyId,
+    ) -> Reply:
         match acceptance:
             case Judged(answer=answer):
                 return Reply(answer.http_status, answer.body, sender=addressed)

@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.quality import STALE, Noticed, Quality, noticed
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.shared import Change, Changed, Deletion, SharedStore
 from ocpi_hub.directory.snapshot import Directory
@@ -22,7 +23,9 @@ from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, PartyId
 from ocpi_hub.errors import NotFound
-from ocpi_hub.ocpi.parse import require_object_text
+from ocpi_hub.ocpi.base import OcpiModel
+from ocpi_hub.ocpi.parse import Parsed, require_object_text
+from ocpi_hub.ocpi.patch import look_at_patch
 from ocpi_hub.routing.route import Route, ToParty, check_caller, route, to_party
 from ocpi_hub.routing.rules import ModuleRules
 from ocpi_hub.server.handlers.common import (
@@ -36,6 +39,7 @@ from ocpi_hub.server.handlers.common import (
     patch_fields,
     require_applied,
     require_room,
+    subject_of,
 )
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.server.replies import ok, page_reply
@@ -56,6 +60,7 @@ class Services:
     links: PageLinks
     limits: Limits
     public_url: str
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,12 @@ class Read:
     """What a handler reads in a valid body.
 
     Attributes:
+        parsed: None where the body is not one whole object or part.
         object_type: see `ObjectKey`.
     """
 
     last_updated: datetime
+    parsed: Parsed[OcpiModel] | None
     object_type: str = ""
 
 
@@ -88,6 +95,7 @@ class SharedHandler(ABC):
         self._links = services.links
         self._limits = services.limits
         self._public_url = services.public_url
+        self._quality = services.quality
 
     async def __call__(self, inbound: Inbound) -> Reply:
         message = inbound.message
@@ -134,12 +142,17 @@ class SharedHandler(ABC):
             return await self._get(message, owner, target)
         if message.method == "DELETE":
             return await self._delete(message, owner, target)
-        change = self._change(message, owner, target)
+        change, seen = self._change(message, owner, target)
         changed = await self._store.change(change)
         if changed in _NOT_HELD and isinstance(target, ToParty):
             # LO-09, ER-10: it goes on to the addressed party, which may hold what the hub lacks.
             return await self._relay.pass_on(message, target)
         require_applied(changed)
+        subject = subject_of(message, owner, "/".join(message.path[OWNER:]))
+        if changed is Changed.STALE:
+            self._quality.deviates(subject, STALE)
+        else:
+            self._quality.accepted(subject, seen)
         if isinstance(target, ToParty) and changed is not Changed.STALE:
             return await self._addressed.pass_on(message, target, change.feed_key)
         return changed_reply(changed, change)
@@ -161,20 +174,21 @@ class SharedHandler(ABC):
             raise NotFound(f"The hub holds no such object of {self.rule.module}")
         return ok()
 
-    def _change(self, message: Message, owner: PartyId, target: Route) -> Change:
-        """The change that a push asks for."""
+    def _change(self, message: Message, owner: PartyId, target: Route) -> tuple[Change, Noticed]:
+        """The change that a push asks for, and what is to be counted about it."""
         require_room(len(message.body), self._limits)
         partial = message.method == "PATCH"
         if partial:
             last_updated, fields = patch_fields(message, self._limits)
-            read = Read(last_updated, self._type_of_patch(message, fields))
+            parsed = look_at_patch(fields, self._model(message))
+            read = Read(last_updated, parsed, self._type_of_patch(message, fields))
         else:
             read = self._read(message, message.body)
         for name, value in zip(self.ids, message.path[OWNER:], strict=False):
             require_keepable(name, value)
         require_keepable("type", read.object_type)
         audience, origin = audience_of(target)
-        return Change(
+        change = Change(
             key=ObjectKey(self.rule.module, owner, message.path[OWNER], read.object_type, audience),
             body=require_object_text(message.body),
             partial=partial,
@@ -185,6 +199,7 @@ class SharedHandler(ABC):
             part=message.path[OWNER + 1 :],
             check=lambda text: self._read(message, text.encode()),
         )
+        return change, noticed(read.parsed)
 
     @abstractmethod
     async def _held(self, message: Message, owner: PartyId) -> str:
@@ -193,6 +208,10 @@ class SharedHandler(ABC):
         Raises:
             NotFound: the hub holds none.
         """
+
+    @abstractmethod
+    def _model(self, message: Message) -> type[OcpiModel]:
+        """The object or part that a URL names."""
 
     @abstractmethod
     def _read(self, message: Message, body: bytes) -> Read:

@@ -6,10 +6,11 @@ from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NotFound
+from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 from ocpi_hub.routing.rules import RULES
-from ocpi_hub.server.handlers.common import report_findings, require_same
+from ocpi_hub.server.handlers.common import require_same
 from ocpi_hub.server.handlers.shared import OWNER, Read, SharedHandler
 
 
@@ -31,5 +32,7 @@ class TariffsHandler(SharedHandler):
         require_same("country_code", country_code, tariff.country_code)
         require_same("party_id", party_id, tariff.party_id)
         require_same("id", tariff_id, tariff.id)
-        report_findings(parsed, message)
-        return Read(tariff.last_updated)
+        return Read(tariff.last_updated, parsed)
+
+    def _model(self, message: Message) -> type[OcpiModel]:
+        return Tariff

@@ -10,10 +10,11 @@ from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import InvalidRequest, MethodNotAllowed, NotFound, UnknownToken
+from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
 from ocpi_hub.routing.rules import RULES
-from ocpi_hub.server.handlers.common import report_findings, require_same
+from ocpi_hub.server.handlers.common import require_same
 from ocpi_hub.server.handlers.shared import OWNER, Read, Services, SharedHandler
 from ocpi_hub.server.inbound import Inbound
 
@@ -66,9 +67,10 @@ class TokensHandler(SharedHandler):
         kind = message.parameter("type")
         if kind is not None and kind != token.type:
             raise InvalidRequest("type differs between the URL and the body")
-        if message.method == "PUT":
-            report_findings(parsed, message)
-        return Read(token.last_updated, token.type)
+        return Read(token.last_updated, parsed, token.type)
+
+    def _model(self, message: Message) -> type[OcpiModel]:
+        return Token
 
     def _type_of_patch(self, message: Message, fields: Mapping[str, object]) -> str:
         """The type is part of the identity: a PATCH names it, but never changes it."""

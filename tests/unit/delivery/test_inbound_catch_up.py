@@ -25,6 +25,7 @@ from ocpi_hub.domain.objects import EVERYBODY, DirectedState, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState, Role
 from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
 from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text, token
+from tests.support.quality import make_quality
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import cdr_key
 
@@ -143,11 +144,14 @@ async def run(
 def reading(
     jobs: OneJob, custody: MemoryCustody, client: ScriptedClient, shared: Keeping
 ) -> InboundCatchUp:
+    quality = make_quality()
     objects: dict[str, ListedObjects] = {
-        name: ListedShared(shared, kind, max_depth=64, max_bytes=1_000)
+        name: ListedShared(shared, kind, quality, max_depth=64, max_bytes=1_000)
         for name, kind in KINDS.items()
     }
-    objects["cdrs"] = ListedCdrs(custody, max_depth=64, holds=HoldLimits(), found=lambda: None)
+    objects["cdrs"] = ListedCdrs(
+        custody, max_depth=64, holds=HoldLimits(), found=lambda: None, quality=quality
+    )
     return InboundCatchUp(
         jobs, objects, client, lambda: DIRECTORY, SystemClock(), timeout_s=5.0, poll_s=0.01
     )

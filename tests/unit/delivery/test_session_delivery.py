@@ -39,6 +39,7 @@ from ocpi_hub.errors import StoreUnavailable
 from ocpi_hub.ocpi.paging import PageRequest
 from tests.support.factories import CPO, EMSP, make_directory, make_platform
 from tests.support.party import make_session
+from tests.support.quality import make_quality
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import LEASE
 
@@ -350,7 +351,11 @@ async def test_what_an_owners_list_holds(
     source = Source(owner, make_directory(owner, scene.platform))
     found: list[None] = []
     taker = ListedSessions(
-        scene.memory, max_depth=32, max_bytes=10_000, found=lambda: found.append(None)
+        scene.memory,
+        max_depth=32,
+        max_bytes=10_000,
+        found=lambda: found.append(None),
+        quality=make_quality(),
     )
     assert await taker.take(json.dumps(session), source) is result
     assert len(found) == (result is Listed.TAKEN)
@@ -363,6 +368,12 @@ async def test_a_list_cannot_be_taken_without_the_database(scene: Scene) -> None
     scene.memory.broken = True
     owner = make_platform((CPO, Role.CPO))
     source = Source(owner, make_directory(owner, scene.platform))
-    taker = ListedSessions(scene.memory, max_depth=32, max_bytes=10_000, found=lambda: None)
+    taker = ListedSessions(
+        scene.memory,
+        max_depth=32,
+        max_bytes=10_000,
+        found=lambda: None,
+        quality=make_quality(),
+    )
     with pytest.raises(StoreUnavailable):
         await taker.take(json.dumps(make_session()), source)

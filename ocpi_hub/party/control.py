@@ -24,6 +24,7 @@ from ocpi_hub.party.handshake import Handshake
 from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.later_control import LaterControl
 from ocpi_hub.party.listener import Listener
+from ocpi_hub.party.lists import ListControl
 from ocpi_hub.party.modules import Decision, Modules
 from ocpi_hub.party.outbox import Outbox, SendRequest
 from ocpi_hub.party.rawjson import array_items
@@ -72,6 +73,7 @@ class ControlServer:
     outbox: Outbox
     record: Record
     faults: FaultTable
+    lists: ListControl
     later: LaterControl
     charges: ChargeControl
 
@@ -98,12 +100,12 @@ class ControlServer:
                 web.post("/cdrs", self._load_cdrs),
                 web.post("/send", self._send),
                 web.post("/send_many", self._send_many),
-                web.post("/pull", self._pull),
                 web.post("/invite", self._invite),
                 web.post("/register", self._register),
                 web.post("/rotate", self._rotate),
                 web.post("/unregister", self._unregister),
                 web.get("/credentials", self._get_credentials),
+                *self.lists.routes(),
                 *self.later.routes(),
                 *self.charges.routes(),
             ]
@@ -206,19 +208,6 @@ class ControlServer:
         many = _Many.model_validate_json(await request.read())
         results = await self.outbox.send_many(many.requests, many.concurrency)
         return _answer({"results": [result.as_json() for result in results]})
-
-    async def _pull(self, request: web.Request) -> web.Response:
-        """Read a list to its end: Tokens, Locations, Tariffs and Sessions are kept as if pushed."""
-        wanted = SendRequest.model_validate_json(await request.read())
-        result = await self.outbox.pull(wanted)
-        self.held.keep(wanted.module, result.objects)
-        return _answer(
-            {
-                "pages": result.pages,
-                "objects": result.objects,
-                "failed": result.failed.as_json() if result.failed else None,
-            }
-        )
 
     async def _invite(self, _request: web.Request) -> web.Response:
         token = self.credentials.invite()

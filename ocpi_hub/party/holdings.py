@@ -8,7 +8,7 @@ from typing import Any
 
 from ocpi_hub.clock import Clock, SystemClock
 from ocpi_hub.domain.party import Module, PartyId, PartyRole, Role
-from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.errors import InvalidRequest, OcpiError
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.party.asking import QuestionTable
 from ocpi_hub.party.charge_points import ChargePoints
@@ -129,21 +129,31 @@ class Holdings:
         self._own(owner_of(cdr), Role.CPO)
         self.cdrs.load(cdr, text)
 
-    def keep(self, module: str, objects: Iterable[Any]) -> None:
-        """Keep what a peer's list held.
-
-        Raises:
-            InvalidRequest: an object is not usable.
-        """
+    def keep(self, module: str, objects: Iterable[Any]) -> list[str]:
+        """Keep what a peer's list held; why objects were not kept."""
+        refused = []
         for value in objects:
-            if module == Module.TOKENS:
-                self.cached.put(value)
-            elif module == Module.LOCATIONS:
+            try:
+                self._keep(module, value)
+            except OcpiError as error:
+                refused.append(error.message)
+        return refused
+
+    def _keep(self, module: str, value: Any) -> None:
+        """Raises: OcpiError: the object is not usable."""
+        match module:
+            case Module.TOKENS:
+                self.cached.put(_an_object(value))
+            case Module.LOCATIONS:
                 self.cached_locations.load(dump(value))
-            elif module == Module.TARIFFS:
+            case Module.TARIFFS:
                 self.cached_tariffs.put(dump(value))
-            elif module == Module.SESSIONS:
+            case Module.SESSIONS:
                 self.cached_sessions.put(dump(value))
+            case Module.CDRS:
+                self.cdrs.learn(_an_object(value), dump(value).decode())
+            case _:
+                raise InvalidRequest(f"{module} has no list that is kept")
 
     def _own(self, owner: PartyId, role: Role) -> PartyId:
         """Raises: InvalidRequest: no party of this platform in that role."""

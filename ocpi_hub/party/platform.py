@@ -20,6 +20,7 @@ from ocpi_hub.party.handshake import Handshake
 from ocpi_hub.party.holdings import Holdings
 from ocpi_hub.party.later_control import LaterControl
 from ocpi_hub.party.listener import Listener
+from ocpi_hub.party.lists import ListControl
 from ocpi_hub.party.locations import LocationTable
 from ocpi_hub.party.modules import Modules
 from ocpi_hub.party.outbox import Outbox, PullResult, SendRequest
@@ -103,6 +104,7 @@ class PartyPlatform:
             outbox=self._outbox,
             record=self.record,
             faults=self.faults,
+            lists=ListControl(self.held, self._outbox),
             later=LaterControl(
                 self.held.questions,
                 self.held.requests,

@@ -98,7 +98,7 @@ class ReceivedCdr:
 
     Attributes:
         text: the body as it came.
-        count: how often it was delivered with this content.
+        count: how often it was delivered with this content; 0: it was only found on a list.
         conflicts: how often other content came under its identity, which was refused.
     """
 
@@ -107,7 +107,7 @@ class ReceivedCdr:
     cdr_id: str
     text: str
     fingerprint: bytes
-    count: int = 1
+    count: int = 0
     conflicts: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -144,6 +144,16 @@ class CdrTable:
         Raises:
             InvalidRequest: no identity, or other content under a known identity.
         """
+        held = self.learn(value, text)
+        held.count += 1
+        return held
+
+    def learn(self, value: Mapping[str, Any], text: str) -> ReceivedCdr:
+        """Store a CDR that was found on a list, which is no delivery.
+
+        Raises:
+            InvalidRequest: no identity, or other content under a known identity.
+        """
         key, cdr_id = self._identity(value)
         digest = fingerprint(text)
         held = self._received.get(key)
@@ -151,9 +161,7 @@ class CdrTable:
             held = ReceivedCdr(len(self._by_serial), key[0], cdr_id, text, digest)
             self._received[key] = held
             self._by_serial.append(held)
-        elif held.fingerprint == digest:
-            held.count += 1
-        else:
+        elif held.fingerprint != digest:
             held.conflicts += 1
             raise InvalidRequest(f"CDR {cdr_id} is known with other content")
         return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,16 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.directory.snapshot import Directory, IssuedCredentials
-from ocpi_hub.domain.party import CredentialsToken, InterfaceRole, Platform, PlatformId
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    InterfaceRole,
+    OcpiVersion,
+    Platform,
+    PlatformId,
+)
 from ocpi_hub.registration.handshake import Handshake
 from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.versions import OFFERED_VERSIONS
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.registration import PostgresRegistrationStore
@@ -69,7 +76,9 @@ class RegisteringHub:
 
 
 @asynccontextmanager
-async def registering_hub(database: Database) -> AsyncIterator[RegisteringHub]:
+async def registering_hub(
+    database: Database, versions: Sequence[OcpiVersion] = OFFERED_VERSIONS
+) -> AsyncIterator[RegisteringHub]:
     settings = make_settings(
         allow_http=True,
         allow_networks=["127.0.0.0/8"],
@@ -82,6 +91,22 @@ async def registering_hub(database: Database) -> AsyncIterator[RegisteringHub]:
         yield RegisteringHub(
             database,
             make_directory_store(database),
-            Handshake(store, client, policy, settings, public_url=PUBLIC_URL, offered=OFFERED),
-            Onboarding(store, client, policy, settings, public_url=PUBLIC_URL, offered=OFFERED),
+            Handshake(
+                store,
+                client,
+                policy,
+                settings,
+                public_url=PUBLIC_URL,
+                offered=OFFERED,
+                versions=versions,
+            ),
+            Onboarding(
+                store,
+                client,
+                policy,
+                settings,
+                public_url=PUBLIC_URL,
+                offered=OFFERED,
+                versions=versions,
+            ),
         )

@@ -1,4 +1,4 @@
-"""cdr list, show, redrive, release, refuse, confirm."""
+"""cdr list, show, redrive, release, refuse, confirm; `cli/price.py` adds price."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.cli.common import add_command, operator_access
 from ocpi_hub.cli.directed import PARTY, add_filters, items
+from ocpi_hub.cli.price import add_price_parser
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 
@@ -64,6 +65,7 @@ def add_cdr_parser(subparsers: Subparsers) -> None:
         parser = add_command(commands, name, text, example, run)
         _one(parser)
         parser.add_argument("--reason", required=True, help="why; kept with the CDR")
+    add_price_parser(commands)
 
 
 def _one(parser: argparse.ArgumentParser) -> None:

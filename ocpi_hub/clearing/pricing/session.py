@@ -1,0 +1,267 @@
+"""A CDR made ready for pricing: its periods in order, their volumes, the tariffs they name.
+
+Only the charging periods count: what the CDR says beside them is compared, never used. What is odd
+about them is a finding; what leaves the price open makes the CDR not checkable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from ocpi_hub.clearing.pricing.grid import micros
+from ocpi_hub.clearing.pricing.matching import Range
+from ocpi_hub.clearing.pricing.model import (
+    SECONDS_PER_HOUR,
+    ZERO,
+    Dimension,
+    Findings,
+    NotCheckable,
+)
+from ocpi_hub.clearing.pricing.tariff import Tariff, prepare
+from ocpi_hub.domain.value import value
+from ocpi_hub.ocpi.base import NOT_AVAILABLE
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR, CdrDimension, CdrDimensionType, ChargingPeriod
+from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff as OcpiTariff
+
+FOURTH_DECIMAL_S: Final = Decimal("0.18")
+"""Half a unit of the fourth decimal of an hour."""
+
+_FIRST_YEAR, _LAST_YEAR = 1971, 2200
+_TIMES: Final = {
+    "TIME": Dimension.TIME,
+    "PARKING_TIME": Dimension.PARKING_TIME,
+    "RESERVATION_TIME": Dimension.RESERVATION_TIME,
+}
+_KNOWN: Final = frozenset(map(str, CdrDimensionType))
+_UNKNOWN_RANGE: Final = Range(None, None)
+
+
+# Made for each period, and read only: a class whose making costs little.
+class Period:
+    """A charging period.
+
+    Attributes:
+        place: in order of time, from 0.
+        tariff: place among the session's tariffs; None when the period names none.
+        kwh_before: energy of all earlier periods.
+        kwh: energy of this one, possibly negative.
+        seconds: measured, by time dimension; without those that are 0.
+    """
+
+    __slots__ = (
+        "current",
+        "end_us",
+        "kwh",
+        "kwh_before",
+        "place",
+        "power",
+        "seconds",
+        "start_us",
+        "tariff",
+    )
+
+    def __init__(self, place: int, start_us: int, end_us: int, tariff: int | None) -> None:
+        self.place = place
+        self.start_us = start_us
+        self.end_us = end_us
+        self.tariff = tariff
+        self.kwh_before = ZERO
+        self.kwh = ZERO
+        self.seconds: dict[Dimension, Decimal] = {}
+        self.current = _UNKNOWN_RANGE
+        self.power = _UNKNOWN_RANGE
+
+    @property
+    def length_s(self) -> Decimal:
+        """By the clock; 0 when it ends before it starts."""
+        return Decimal(max(0, self.end_us - self.start_us)).scaleb(-6)
+
+    @property
+    def reserves_only(self) -> bool:
+        return not self.kwh and self.seconds.keys() == {Dimension.RESERVATION_TIME}
+
+
+@value
+class Session:
+    """What is priced.
+
+    Attributes:
+        tariffs: those that the periods name, or the only one; a period's `tariff` counts here.
+        only: the tariff of periods that name none, if there is one choice.
+        reserved: whether it has reservation time.
+        expired: whether that looks like a reservation that was not used.
+        times_known: whether its times can be relied on.
+    """
+
+    start_us: int
+    end_us: int
+    periods: Sequence[Period]
+    tariffs: Sequence[Tariff]
+    only: int | None
+    reserved: bool
+    expired: bool
+    times_known: bool
+
+
+def read_session(cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> Session:
+    """Make a CDR ready.
+
+    Args:
+        stored: tariffs for ids that the CDR itself does not have.
+
+    Raises:
+        NotCheckable: a tariff is missing, unreadable or in another currency, or times are absurd.
+    """
+    start_us, end_us = micros(cdr.start_date_time), micros(cdr.end_date_time)
+    if end_us < start_us:
+        findings.add("ends_before_start", "the session ends before it starts", "end_date_time")
+    tariffs = _Tariffs(cdr, stored, findings)
+    ordered = _ordered(cdr.charging_periods, findings)
+    periods = _periods(ordered, end_us, tariffs, findings)
+    for tariff in tariffs.used:
+        _look_at(tariff.source, cdr, findings)
+    reserved = any(Dimension.RESERVATION_TIME in each.seconds for each in periods)
+    expired = reserved and _unused(cdr, periods)
+    times_known = _times_known(cdr)
+    if not times_known:
+        text = "a time of the session is unknown or absurd"
+        if any(each.local or each.lasts for tariff in tariffs.used for each in tariff.restrictions):
+            raise NotCheckable("time_unknown", f"{text}, and the tariff asks for it")
+        findings.add("time_unknown", text)
+    return Session(
+        start_us, end_us, periods, tariffs.used, tariffs.only, reserved, expired, times_known
+    )
+
+
+def _times_known(cdr: CDR) -> bool:
+    """Partners may agree on 1970 for a time that nobody knows."""
+    moments = [cdr.start_date_time, cdr.end_date_time]
+    moments += [each.start_date_time for each in cdr.charging_periods]
+    return _FIRST_YEAR <= min(moments).year and max(moments).year <= _LAST_YEAR
+
+
+def _ordered(periods: Sequence[ChargingPeriod], findings: Findings) -> Sequence[ChargingPeriod]:
+    if all(a.start_date_time <= b.start_date_time for a, b in pairwise(periods)):
+        return periods
+    findings.add("periods_unsorted", "charging periods are not in order of time")
+    return sorted(periods, key=lambda each: each.start_date_time)
+
+
+class _Tariffs:
+    """The tariffs of a session, by the ids that its periods name."""
+
+    def __init__(self, cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> None:
+        self._currency = cdr.currency
+        self._findings = findings
+        self._own = self._by_id(cdr.tariffs, "tariffs")
+        self._stored = self._by_id(stored, "the stored tariffs")
+        self._places: dict[str, int] = {}
+        self.used: list[Tariff] = []
+        choice = self._own or self._stored
+        if not choice:
+            raise NotCheckable("no_tariff", "the CDR has no tariff, and none was given")
+        self.only: int | None = None
+        if len(choice) == 1:
+            self.only = self.place(next(iter(choice)))
+
+    def _by_id(self, tariffs: Sequence[OcpiTariff], where: str) -> dict[str, OcpiTariff]:
+        found: dict[str, OcpiTariff] = {}
+        for each in tariffs:
+            if each.id.casefold() in found:
+                self._findings.add("tariff_twice", "of tariffs with one id the first counts", where)
+            found.setdefault(each.id.casefold(), each)
+        return found
+
+    def place(self, tariff_id: str) -> int:
+        """Raises:
+        NotCheckable: there is no such tariff, or it cannot be used.
+        """
+        place = self._places.get(tariff_id)
+        if place is not None:
+            return place
+        key = tariff_id.casefold()
+        source = self._own.get(key)
+        if source is None:
+            source = self._stored.get(key)
+            if source is None:
+                raise NotCheckable("tariff_missing", f"tariff {tariff_id} is not in the CDR")
+            if self._own:
+                text = "a tariff that the CDR names but does not hold is taken from those given"
+                self._findings.add("tariff_not_in_cdr", text, tariff_id)
+        if source.currency.upper() != self._currency.upper():
+            raise NotCheckable(
+                "currency_differs",
+                f"tariff {source.id} is in {source.currency}, the CDR in {self._currency}",
+            )
+        place = self._places.get(key)
+        if place is None:
+            place = len(self.used)
+            self.used.append(prepare(place, source, self._findings))
+            self._places[key] = place
+        self._places[tariff_id] = place
+        return place
+
+
+def _periods(
+    ordered: Sequence[ChargingPeriod], end_us: int, tariffs: _Tariffs, findings: Findings
+) -> list[Period]:
+    starts = [micros(each.start_date_time) for each in ordered]
+    ends = [*starts[1:], end_us]
+    found: list[Period] = []
+    kwh = ZERO
+    for place, each in enumerate(ordered):
+        tariff = None if each.tariff_id is None else tariffs.place(each.tariff_id)
+        period = Period(place, starts[place], ends[place], tariff)
+        _read_dimensions(period, each.dimensions, findings)
+        period.kwh_before = kwh
+        kwh += period.kwh
+        found.append(period)
+    return found
+
+
+def _read_dimensions(
+    period: Period, dimensions: Sequence[CdrDimension], findings: Findings
+) -> None:
+    """Sums the volumes of a period; of limits given twice the wider counts."""
+    flows: dict[str, Decimal] = {}
+    for each in dimensions:
+        volume = each.volume
+        if each.type == "ENERGY":
+            period.kwh += volume
+        elif (time := _TIMES.get(each.type)) is not None:
+            if volume:
+                hours = period.seconds.get(time, ZERO)
+                period.seconds[time] = hours + volume * SECONDS_PER_HOUR
+        elif each.type.startswith(("MIN_", "MAX_")):
+            known = flows.get(each.type, volume)
+            pick = min if each.type.startswith("MIN_") else max
+            flows[each.type] = pick(known, volume)
+        elif each.type not in _KNOWN:
+            where = f"period {period.place + 1}"
+            findings.add("unknown_dimension", "a dimension is not one of a CDR's", where)
+    if flows:
+        period.current = Range(flows.get("MIN_CURRENT"), flows.get("MAX_CURRENT"))
+        period.power = Range(flows.get("MIN_POWER"), flows.get("MAX_POWER"))
+
+
+def _look_at(tariff: OcpiTariff, cdr: CDR, findings: Findings) -> None:
+    """A tariff is judged by the start of the session; outside its time it still prices it."""
+    start = cdr.start_date_time
+    begins, ends = tariff.start_date_time, tariff.end_date_time
+    if (begins is not None and start < begins) or (ends is not None and start >= ends):
+        text = "a tariff was not valid when the session started"
+        findings.add("tariff_not_valid", text, tariff.id)
+    if tariff.last_updated > start:
+        text = "a tariff was changed after the session had started"
+        findings.add("tariff_changed", text, tariff.id)
+
+
+def _unused(cdr: CDR, periods: Sequence[Period]) -> bool:
+    """A CDR cannot say that its reservation expired. Nothing was charged then, and there is no
+    Session, or, where the CPO names one all the same, no EVSE."""
+    used = any(each.kwh or each.seconds.keys() - {Dimension.RESERVATION_TIME} for each in periods)
+    unnamed = cdr.session_id is None or cdr.cdr_location.evse_uid == NOT_AVAILABLE
+    return unnamed and not used

@@ -1,0 +1,153 @@
+"""The way through the periods of a session: each volume to the component that is active then."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ocpi_hub.clearing.pricing.charges import ONE, Charges
+from ocpi_hub.clearing.pricing.grid import UNKNOWN_LEVELS, Grid
+from ocpi_hub.clearing.pricing.model import Dimension, Findings
+from ocpi_hub.clearing.pricing.readings import Flat, Reading
+from ocpi_hub.clearing.pricing.segments import Crossing, divide
+from ocpi_hub.clearing.pricing.session import FOURTH_DECIMAL_S, Period, Session
+from ocpi_hub.clearing.pricing.tariff import Component
+
+_FLATS = (Dimension.FLAT, Dimension.RESERVATION_FLAT)
+
+
+class Walk:
+    """One way through a session under one reading."""
+
+    def __init__(
+        self,
+        session: Session,
+        grids: list[Grid],
+        reading: Reading,
+        charges: Charges,
+        findings: Findings,
+    ) -> None:
+        self._session = session
+        self._grids = grids
+        self._reading = reading
+        self._charges = charges
+        self._findings = findings
+        self._flats = _Flats(reading.flat, grids, reserved=session.reserved)
+
+    def run(self) -> None:
+        """Price all periods.
+
+        Raises:
+            NotCheckable: there is more to look at than anybody needs.
+        """
+        for period in self._session.periods:
+            self._price(period)
+
+    def _price(self, period: Period) -> None:
+        tariff = period.tariff
+        if tariff is None and self._reading.only_tariff:
+            tariff = self._session.only
+        if tariff is None:
+            self._leave_free(period)
+            return
+        grid = self._grids[tariff]
+        crossing = _crossing(grid, period)
+        active = grid.active(*crossing.start)
+        for dimension, volume in _volumes(period, self._reading):
+            if not crossing.crosses:
+                component = active.get(dimension)
+                self._charges.add(
+                    dimension, volume, component, period.place, tariff, crossing.start
+                )
+                continue
+            for cell, share in divide(crossing, dimension, volume, self._reading, self._findings):
+                component = grid.active(*cell).get(dimension)
+                self._charges.add(dimension, share, component, period.place, tariff, cell)
+        if not self._flats.done:
+            self._add_flats(crossing)
+
+    def _add_flats(self, crossing: Crossing) -> None:
+        """FLAT is paid when it becomes active: within the period, if it becomes so there."""
+        period = crossing.period
+        wanted = []
+        if Dimension.RESERVATION_TIME in period.seconds:
+            wanted.append(Dimension.RESERVATION_FLAT)
+        if not period.reserves_only:
+            wanted.append(Dimension.FLAT)
+        for cell in crossing.path():
+            active = crossing.grid.active(*cell)
+            for dimension in wanted:
+                component = active.get(dimension)
+                if component is not None and self._flats.take(component):
+                    tariff = component.tariff
+                    self._charges.add(dimension, ONE, component, period.place, tariff, cell)
+
+    def _leave_free(self, period: Period) -> None:
+        for dimension, volume in _volumes(period, self._reading):
+            self._charges.add(dimension, volume, None, period.place, None, None)
+
+
+class _Flats:
+    """Which FLAT fees have been paid.
+
+    Attributes:
+        done: nothing can be added any more.
+    """
+
+    def __init__(self, rule: Flat, grids: list[Grid], *, reserved: bool) -> None:
+        self._rule = rule
+        dimensions = _FLATS if reserved else _FLATS[:1]
+        self._paid: set[object] = set()
+        self._possible = {
+            self._key(each.component)
+            for grid in grids
+            for dimension in dimensions
+            for each in grid.candidates.get(dimension, ())
+        }
+        self.done = not self._possible
+
+    def take(self, component: Component) -> bool:
+        """Whether this fee is to be paid now."""
+        key = self._key(component)
+        if key in self._paid:
+            return False
+        self._paid.add(key)
+        self.done = self._paid == self._possible
+        return True
+
+    def _key(self, component: Component) -> object:
+        match self._rule:
+            case Flat.ONE_IN_ALL:
+                return None
+            case Flat.EACH:
+                return component
+            case Flat.ONCE:
+                return component.tariff, component.dimension
+
+
+def _crossing(grid: Grid, period: Period) -> Crossing:
+    """Where a period stands in the grid."""
+    before, kwh = period.kwh_before, period.kwh
+    moment, energy = grid.moment_cell(period.start_us), grid.energy_cell(before)
+    last_moment, last_energy = moment, energy
+    if grid.moments:
+        last_moment = max(moment, grid.last_moment_cell(period.end_us))
+    if grid.energies and kwh > 0:
+        last_energy = max(energy, grid.last_energy_cell(before + kwh))
+    levels = grid.levels(period.current, period.power) if grid.has_limits else UNKNOWN_LEVELS
+    return Crossing(grid, period, (moment, energy, levels), last_moment, last_energy)
+
+
+def _volumes(period: Period, reading: Reading) -> list[tuple[Dimension, Decimal]]:
+    """The volumes of a period: kWh, and seconds.
+
+    Hours carry four decimals, so ten minutes are written 0.1667 and would be two steps of ten
+    minutes. A time that is the length of its period but for that is that length.
+    """
+    found: list[tuple[Dimension, Decimal]] = []
+    if period.kwh:
+        found.append((Dimension.ENERGY, period.kwh))
+    for dimension, seconds in period.seconds.items():
+        length = period.length_s
+        exact = reading.clock and abs(seconds - length) <= FOURTH_DECIMAL_S
+        found.append((dimension, length if exact else seconds))
+    return found

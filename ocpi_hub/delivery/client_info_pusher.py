@@ -1,9 +1,9 @@
 """Tells platforms how the parties they work with stand.
 
-Rows follow the directory: whatever changes there changes them, in whichever process sees it first,
-and a look every minute is the guarantee. What is not told is pushed to platforms that can be
-reached, one object after the other, by one process for each platform at a time. A platform that
-comes back, registers again or announces another URL is told everything again.
+Rows follow the directory: whatever changes there changes them, in whichever process sees it first.
+What is not told is pushed to platforms that can be reached, one object after the other, by one
+process for each platform at a time. A platform that comes back after an absence that counts,
+registers again or announces another URL is told everything again.
 
 Spec: 2.2.1 mod_hub_client_info_push_model.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.client_info import (
@@ -22,14 +22,14 @@ from ocpi_hub.delivery.client_info import (
     ClientInfoStore,
     Synced,
     reached_at,
-    visible_parties,
 )
+from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.leg import configuration_request
 from ocpi_hub.delivery.verdict import Delivered, Refused, judge
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient, OutboundRequest
 from ocpi_hub.domain.party import InterfaceRole, Module, Platform, PlatformId
-from ocpi_hub.errors import StoreUnavailable
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -37,11 +37,11 @@ log = get_logger(__name__)
 LOOK_S = 0.2
 """Seconds between looks at this process's directory, which cost next to nothing."""
 
-GUARANTEE_S = 60.0
-"""Seconds after which everything is compared although nothing seems to have changed."""
+OWED_S = 60.0
+"""Seconds between looks for what another process has left untold."""
 
 ANOTHER_PROCESS_S = 1.0
-"""Seconds until a look at a platform that another process is telling."""
+"""Seconds until a look at a platform that another process is telling, or after an error."""
 
 AT_ONCE = 200
 """Rows read at a time."""
@@ -57,6 +57,7 @@ class ClientInfoPusher:
 
     def __init__(
         self,
+        follower: ClientInfoFollower,
         store: ClientInfoStore,
         client: OutboundClient,
         directory: Callable[[], Directory],
@@ -67,6 +68,7 @@ class ClientInfoPusher:
         longest_s: float,
         look_s: float = LOOK_S,
     ) -> None:
+        self._follower = follower
         self._store = store
         self._client = client
         self._directory = directory
@@ -75,55 +77,65 @@ class ClientInfoPusher:
         self._first_s = first_s
         self._longest_s = longest_s
         self._look_s = look_s
-        self._synced: Directory | None = None
-        self._guarantee_at = 0.0
+        self._owed_at = 0.0
+        self._reached: dict[PlatformId, str | None] = {}
         self._due: dict[PlatformId, float] = {}
         self._failures: dict[PlatformId, int] = {}
         self._running: set[PlatformId] = set()
+        self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare and tell until `stop` is set."""
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
+                pause_s = self._look_s
                 try:
-                    await self._compare(stop)
+                    self._note(await self._follower.follow(self._directory(), stop))
+                    await self._look_for_owed()
                 except StoreUnavailable as error:
                     log.warning("client_info_waits_for_database", error=str(error))
+                except StoreError as error:
+                    log.error("client_info_not_compared", error=str(error))
+                    pause_s = ANOTHER_PROCESS_S
                 for platform in self._take_due():
                     group.create_task(self._tell(platform, stop))
-                try:
-                    await asyncio.wait_for(stop.wait(), self._look_s)
-                except TimeoutError:
-                    continue
+                await self._pause(pause_s, stop)
 
-    async def _compare(self, stop: asyncio.Event) -> None:
-        """Bring all rows up to date if the directory has changed, or it is time.
+    def wake(self, platform_id: PlatformId) -> None:
+        """Something is to be told to a platform again."""
+        self._due.setdefault(platform_id, self._clock.monotonic())
+        self._wake.set()
 
-        Raises:
-            StoreUnavailable: it is begun again at the next look.
-        """
-        directory, now = self._directory(), self._clock.monotonic()
-        if self._synced and now < self._guarantee_at and _same(directory, self._synced):
+    async def _pause(self, pause_s: float, stop: asyncio.Event) -> None:
+        waits = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())}
+        await asyncio.wait(waits, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        self._wake.clear()
+
+    async def _look_for_owed(self) -> None:
+        """Take up what a process that ended has left."""
+        now = self._clock.monotonic()
+        if now < self._owed_at:
             return
-        for platform in directory.platforms.values():
-            if stop.is_set():
-                return
-            url = reached_at(platform)
-            visible = visible_parties(platform, directory)
-            synced = await self._store.sync(platform.platform_id, directory.version, url, visible)
-            self._note(platform, synced, reachable=url is not None)
-        self._synced = directory
-        self._guarantee_at = now + GUARANTEE_S
+        for who in await self._store.owed():
+            self._due.setdefault(who, now)
+        self._owed_at = now + OWED_S
 
-    def _note(self, platform: Platform, synced: Synced, *, reachable: bool) -> None:
-        who = platform.platform_id
-        before = self._synced.platforms.get(who) if self._synced else None
-        if not reachable or not synced.untold:
-            self._due.pop(who, None)
-        elif synced.changed or before is None or reached_at(before) != reached_at(platform):
-            self._due[who] = self._clock.monotonic()
-        else:
-            self._due.setdefault(who, self._clock.monotonic())
+    def _note(self, compared: Mapping[PlatformId, Synced]) -> None:
+        now, platforms = self._clock.monotonic(), self._directory().platforms
+        for who, synced in compared.items():
+            before = self._reached.pop(who, None)
+            platform = platforms.get(who)
+            if platform is None:
+                continue
+            url = self._reached[who] = reached_at(platform)
+            if url is None or not synced.untold:
+                self._due.pop(who, None)
+            elif synced.changed or url != before:
+                self._due[who] = now
+            else:
+                self._due.setdefault(who, now)
 
     def _take_due(self) -> list[Platform]:
         now, platforms = self._clock.monotonic(), self._directory().platforms
@@ -207,10 +219,3 @@ class ClientInfoPusher:
             body=row.text(),
             deadline_s=self._attempt_s,
         )
-
-
-def _same(one: Directory, other: Directory) -> bool:
-    """Whether two snapshots make no difference here; credentials change far more often."""
-    return one.version == other.version or (
-        one.platforms == other.platforms and one.relations == other.relations
-    )

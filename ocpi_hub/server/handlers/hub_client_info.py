@@ -5,7 +5,8 @@ Spec: 2.2.1 mod_hub_client_info_hub_interface.
 
 from __future__ import annotations
 
-from ocpi_hub.delivery.client_info import ClientInfoStore, reached_at, visible_parties
+from ocpi_hub.delivery.client_info import ClientInfoStore
+from ocpi_hub.delivery.client_info_sight import Sight
 from ocpi_hub.directory.snapshot import CredentialsKind
 from ocpi_hub.domain.message import Reply
 from ocpi_hub.errors import Unauthenticated
@@ -19,10 +20,19 @@ class HubClientInfoHandler:
 
     Args:
         page_limit: objects on a page at most.
+        unrelated_planned: see `Sight`.
     """
 
-    def __init__(self, store: ClientInfoStore, *, page_limit: int, public_url: str) -> None:
+    def __init__(
+        self,
+        store: ClientInfoStore,
+        *,
+        page_limit: int,
+        public_url: str,
+        unrelated_planned: bool = False,
+    ) -> None:
         self._store = store
+        self._planned = unrelated_planned
         self._page_limit = page_limit
         self._public_url = public_url
 
@@ -39,12 +49,11 @@ class HubClientInfoHandler:
         platform, directory = caller.platform, caller.directory
         maximum = min(self._page_limit, platform.page_limit or self._page_limit)
         request = parse_page(target.query, maximum=maximum)
-        if request.cursor is None:
-            # The loop that keeps the rows up to date may be a moment behind this directory.
-            visible = visible_parties(platform, directory)
-            await self._store.sync(
-                platform.platform_id, directory.version, reached_at(platform), visible
-            )
-        page = await self._store.page(platform.platform_id, request)
+        who, version = platform.platform_id, directory.version
+        # The loop that keeps the rows up to date may be a moment behind this directory.
+        if request.cursor is None and not await self._store.follows(who, version):
+            sight = Sight(directory, unrelated_planned=self._planned)
+            await self._store.sync(version, [sight.whole(platform)])
+        page = await self._store.page(who, request)
         url = "/".join((self._public_url, *target.segments))
         return page_at(url, page, request, target.query)

@@ -7,20 +7,25 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client_info import (
+    Audience,
     Claim,
     ClientInfoRow,
+    Comparison,
+    Outcome,
     Synced,
-    Visible,
+    announced_at,
     reached_at,
-    visible_parties,
 )
+from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
+from ocpi_hub.delivery.client_info_sight import Sight, affected
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import Unreachable
@@ -47,10 +52,12 @@ URL = "https://partner.example/clients"
 RECEIVER = {("hubclientinfo", InterfaceRole.RECEIVER): URL}
 
 
-def seen_by(platform: Platform, *others: Platform, **arguments: object) -> dict[str, str]:
-    directory = make_directory(platform, *others, **arguments)  # type: ignore[arg-type]  # passed on
-    visible = visible_parties(platform, directory)
-    return {f"{party} {role}": status.value for (party, role), status in visible.items()}
+def seen_by(
+    platform: Platform, *others: Platform, planned: bool = False, **arguments: Any
+) -> dict[str, str]:
+    directory = make_directory(platform, *others, **arguments)
+    visible = Sight(directory, unrelated_planned=planned).whole(platform).visible
+    return {f"{party} {role}": standing.status.value for (party, role), standing in visible.items()}
 
 
 @pytest.mark.req("HC-02")
@@ -86,7 +93,7 @@ def test_a_party_is_seen_in_the_roles_in_which_it_works_with_the_platform() -> N
 @pytest.mark.req("HC-07")
 def test_without_a_relation_a_party_is_not_seen() -> None:
     cpo, emsp = make_platform((CPO, Role.CPO)), make_platform((EMSP, Role.EMSP))
-    none = {"default_relation": RelationMode.NONE}
+    none: dict[str, Any] = {"default_relation": RelationMode.NONE}
     related = [Relation(CPO, EMSP, RelationMode.WHITELIST)]
     assert seen_by(cpo, emsp, **none) == seen_by(emsp, cpo, **none) == {}
     assert seen_by(cpo, emsp, relations=related, **none) == {"DE*MSP EMSP": "CONNECTED"}
@@ -106,12 +113,87 @@ def test_neither_own_parties_nor_withdrawn_ones_nor_the_hub_are_seen() -> None:
     assert seen_by(alone, other) == {}
 
 
+@pytest.mark.req("HC-07")
+def test_an_emsp_and_the_scsp_it_works_with_see_each_other() -> None:
+    scsp = make_platform((PartyId("NL", "SCS"), Role.SCSP))
+    emsp = make_platform((EMSP, Role.EMSP))
+    assert seen_by(emsp, scsp).keys() == {"NL*SCS SCSP"}
+    assert seen_by(scsp, emsp).keys() == {"DE*MSP EMSP"}
+
+
+@pytest.mark.req("HC-12")
+def test_who_has_no_relation_yet_can_be_shown_as_planned_to_those_without_one() -> None:
+    one, two = make_platform((CPO, Role.CPO)), make_platform((OTHER_CPO, Role.CPO))
+    emsp = make_platform((EMSP, Role.EMSP))
+    rules: dict[str, Any] = {
+        "default_relation": RelationMode.NONE,
+        "relations": [Relation(CPO, EMSP, RelationMode.REALTIME)],
+    }
+    # One party, two statuses: each audience has its own.
+    assert seen_by(one, two, emsp, planned=True, **rules) == {"DE*MSP EMSP": "CONNECTED"}
+    assert seen_by(two, one, emsp, planned=True, **rules) == {"DE*MSP EMSP": "PLANNED"}
+    assert seen_by(two, one, emsp, **rules) == {}
+    offline = replace(emsp, online=False)
+    assert seen_by(two, one, offline, planned=True, **rules) == {"DE*MSP EMSP": "PLANNED"}
+    suspended = replace(emsp, state=PlatformState.SUSPENDED)
+    assert seen_by(two, one, suspended, planned=True, **rules) == {}
+    # An operator has said no: that is no plan.
+    refused = [Relation(OTHER_CPO, EMSP, RelationMode.NONE)]
+    none: dict[str, Any] = {"default_relation": RelationMode.NONE, "relations": refused}
+    assert seen_by(two, one, emsp, planned=True, **none) == {}
+
+
+def test_a_step_of_the_directory_concerns_only_those_for_whom_something_changes() -> None:
+    cpo = make_platform((CPO, Role.CPO), endpoints=RECEIVER)
+    other = make_platform((OTHER_CPO, Role.CPO))
+    emsp = make_platform((EMSP, Role.EMSP))
+    relations = [Relation(CPO, EMSP, RelationMode.REALTIME)]
+
+    def sight(*platforms: Platform, related: list[Relation] = relations) -> Sight:
+        directory = make_directory(
+            *platforms, relations=related, default_relation=RelationMode.NONE
+        )
+        return Sight(directory, unrelated_planned=False)
+
+    def steps(one: Sight, other: Sight) -> dict[PlatformId, object]:
+        return dict(affected(one, other))
+
+    before = sight(cpo, other, emsp)
+    assert steps(before, sight(cpo, other, emsp)) == {}
+    # Credentials and endpoints of other modules change far more often than anything here.
+    elsewhere = {**RECEIVER, ("tokens", InterfaceRole.RECEIVER): "https://partner.example/t"}
+    assert steps(before, sight(replace(cpo, endpoints=elsewhere), other, emsp)) == {}
+    offline = replace(emsp, online=False)
+    assert steps(before, sight(cpo, other, offline)) == {
+        cpo.platform_id: {EMSP},
+        emsp.platform_id: {EMSP},
+    }
+    more = [*relations, Relation(OTHER_CPO, EMSP, RelationMode.WHITELIST)]
+    assert steps(before, sight(cpo, other, emsp, related=more)) == {
+        other.platform_id: {EMSP},
+        emsp.platform_id: {OTHER_CPO},
+    }
+    new = make_platform((BOTH, Role.EMSP))
+    assert steps(before, sight(cpo, other, emsp, new)) == {new.platform_id: None}
+    assert steps(before, sight(cpo, other)) == {cpo.platform_id: {EMSP}}
+    withdrawn = replace(emsp, roles=(PartyRole(EMSP, Role.EMSP, "gone", active=False),))
+    assert steps(before, sight(cpo, other, withdrawn)) == {
+        cpo.platform_id: {EMSP},
+        emsp.platform_id: None,
+    }
+    open_hub = make_directory(cpo, other, emsp)
+    assert steps(before, Sight(open_hub, unrelated_planned=False)) == dict.fromkeys(
+        open_hub.platforms
+    )
+
+
 @pytest.mark.req("HC-16")
 def test_who_cannot_be_told() -> None:
     platform = make_platform((CPO, Role.CPO), endpoints=RECEIVER)
     assert reached_at(platform) == URL
     assert reached_at(replace(platform, endpoints={})) is None
     assert reached_at(replace(platform, online=False)) is None
+    assert announced_at(replace(platform, online=False)) == URL
     assert reached_at(replace(platform, our_token=None)) is None
     assert reached_at(replace(platform, state=PlatformState.SUSPENDED)) is None
 
@@ -123,23 +205,44 @@ class FakeStore:
         self._audience = audience
         self.rows: dict[tuple[PartyId, Role], tuple[ClientInfoRow, bool]] = {}
         self.claims = 0
+        self.comparisons = 0
         self.taken = False
         self._changed = asyncio.Condition()
 
-    async def sync(
-        self, platform_id: PlatformId, directory_version: int, url: str | None, visible: Visible
-    ) -> Synced:
-        if platform_id != self._audience:
-            return Synced(changed=False, untold=False)
+    async def sync(self, directory_version: int, audiences: Sequence[Audience]) -> Comparison:
+        self.comparisons += 1
+        await self._notify()
+        return Comparison({one.platform_id: self._sync(one) for one in audiences}, None)
+
+    def _sync(self, audience: Audience) -> Synced:
+        if audience.platform_id != self._audience:
+            return Synced(Outcome.FOLLOWS, changed=False, untold=False)
         changed = False
-        for (party, role), status in visible.items():
+        for (party, role), standing in audience.visible.items():
             held = self.rows.get((party, role))
-            if held is None or held[0].status is not status:
+            if held is None or held[0].status is not standing.status:
                 serial = held[0].serial if held else len(self.rows) + 1
-                row = ClientInfoRow(party, role, status, datetime.now(UTC), serial)
+                row = ClientInfoRow(party, role, standing.status, datetime.now(UTC), serial)
                 self.rows[party, role] = (row, False)
                 changed = True
-        return Synced(changed, any(not told for _, told in self.rows.values()))
+        return Synced(Outcome.FOLLOWS, changed, any(not told for _, told in self.rows.values()))
+
+    async def follows(self, platform_id: PlatformId, directory_version: int) -> bool:
+        raise AssertionError("the loop does not ask")
+
+    async def owed(self) -> Sequence[PlatformId]:
+        return [self._audience] if any(not told for _, told in self.rows.values()) else []
+
+    async def untold_about(self, platform_id: PlatformId) -> bool:
+        return any(not told for _, told in self.rows.values())
+
+    async def told_after(self, platform_id: PlatformId, after_serial: int) -> ClientInfoRow | None:
+        rows = [row for row, told in self.rows.values() if told and row.serial > after_serial]
+        return min(rows, key=lambda row: row.serial, default=None)
+
+    async def tell_again(self, platform_id: PlatformId, row: ClientInfoRow) -> bool:
+        self.rows[row.party, row.role] = (row, False)
+        return True
 
     async def claim(self, platform_id: PlatformId, url: str, lease_id: uuid.UUID) -> Claim | None:
         self.claims += 1
@@ -200,11 +303,13 @@ class Telling:
         self.directory = replace(changed, version=self.directory.version + 1)
 
     async def __aenter__(self) -> Telling:
+        clock = SystemClock()
         pusher = ClientInfoPusher(
+            ClientInfoFollower(self.store, clock, hold=timedelta(0), unrelated_planned=False),
             self.store,
             self.client,
             self._now,
-            SystemClock(),
+            clock,
             attempt_s=1,
             first_s=0.01,
             longest_s=0.02,

@@ -57,6 +57,7 @@ QUICK = {
     "directory_poll_s": "0.2",
     "directory_max_age_s": "5",
     "handshake_timeout_s": "3",
+    "client_info_offline_after_s": "0",
     "log_format": "json",
     "log_level": "debug",
 }

@@ -14,6 +14,7 @@ from ocpi_hub.store.admin_keys import PostgresAdminKeys
 from ocpi_hub.store.authorization import PostgresDecisionStore
 from ocpi_hub.store.lane_admin import LaneAdmin
 from ocpi_hub.store.messages import PostgresMessages
+from ocpi_hub.store.quality import PostgresQualityStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class AdminParts:
     decisions: PostgresDecisionStore
     lanes: LaneAdmin
     messages: PostgresMessages
+    quality: PostgresQualityStore
     clock: Clock
 
     def directory(self) -> Directory:

@@ -38,6 +38,7 @@ def admin_api(
         decisions=stores.decisions,
         lanes=LaneAdmin(database),
         messages=PostgresMessages(database),
+        quality=stores.quality,
         clock=clock,
     )
     ring = KeyRing(keys, clock, unknown_per_s=settings.unknown_credentials_per_s)

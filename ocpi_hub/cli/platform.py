@@ -1,4 +1,4 @@
-"""platform invite, connect, list, show, suspend, resume, set, rotate, remove."""
+"""platform invite, connect, list, show, quality, suspend, resume, set, rotate, remove."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import platforms
 from ocpi_hub.admin.views.platforms import platform_item
+from ocpi_hub.admin.views.quality import quality_item
 from ocpi_hub.cli.common import (
     add_command,
     not_negative,
@@ -17,6 +18,7 @@ from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, 
 from ocpi_hub.domain.party import PlatformId, Quirk
 from ocpi_hub.routing.custom import custom_module
 from ocpi_hub.settings import Settings
+from ocpi_hub.store.quality import PostgresQualityStore
 
 if TYPE_CHECKING:
     from ocpi_hub.cli.common import Subparsers
@@ -44,6 +46,14 @@ SHOW_EXAMPLE = """\
 
 Among other things the business details of its parties: partners cannot read them through the hub,
 but need them for locations that name no operator.
+"""
+QUALITY_EXAMPLE = """\
+  ocpi-hub platform quality
+  ocpi-hub platform quality p-3f9a1c02 --json
+
+Counts what breaks the specification mildly: it is accepted and passed on as it is, and the partner
+should mend it. docs/data-quality.md explains the rules. Examples name a field and what is wrong,
+never its content.
 """
 SUSPEND_EXAMPLE = """\
   ocpi-hub platform suspend p-3f9a1c02
@@ -104,6 +114,11 @@ def add_platform_parser(subparsers: Subparsers) -> None:
     )
     for name, text, example, run in simple:
         add_command(commands, name, text, example, run).add_argument("id", metavar="ID")
+    quality = add_command(
+        commands, "quality", "what partners should mend in what they send", QUALITY_EXAMPLE,
+        run_quality,
+    )  # fmt: skip
+    quality.add_argument("id", metavar="ID", nargs="?", help="only this platform")
     remove = add_command(commands, "remove", "delete a platform", REMOVE_EXAMPLE, run_remove)
     remove.add_argument("id", metavar="ID")
     remove.add_argument("--force", action="store_true", help="even with objects in custody")
@@ -165,6 +180,14 @@ async def run_show(args: argparse.Namespace, settings: Settings) -> dict[str, ob
     """One platform; tokens are never shown."""
     async with operator_access(settings) as access:
         return (await platforms.show(access, PlatformId(args.id))).shown()
+
+
+async def run_quality(args: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
+    """Items as the surfaces of the hub define them."""
+    platform_id = PlatformId(args.id) if args.id else None
+    async with operator_access(settings) as access:
+        rows = await PostgresQualityStore(access.database).list(platform_id)
+    return [quality_item(row).shown() for row in rows]
 
 
 async def run_suspend(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -113,6 +113,11 @@ class Quality:
         """Rows that wait to be written."""
         return len(self._tallies)
 
+    @property
+    def waiting_tariffs(self) -> int:
+        """Tariffs that are still to be looked for."""
+        return len(self._tariffs)
+
     def accepted(self, subject: Subject, seen: Noticed) -> None:
         """An object was accepted: each rule that it breaks counts once."""
         now = self._clock.now()

@@ -202,7 +202,7 @@ _WITHOUT_SHAPE: Final = frozenset({"missing", "too_short", "value_error"})
 
 def _fault(kind: str, loc: Sequence[int | str], message: str, value: Any) -> str:
     rule = _RULES.get(kind, message.removeprefix("Value error, "))
-    shape = "" if kind in _WITHOUT_SHAPE else f", got {_shape(value)}"
+    shape = "" if kind in _WITHOUT_SHAPE else f", got {shape_of(value)}"
     path = _path(loc)
     if not path and kind != "value_error":
         path = "The body"
@@ -214,7 +214,8 @@ def _path(loc: Sequence[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def _shape(value: object) -> str:
+def shape_of(value: object) -> str:
+    """What a JSON value is, without its content."""
     match value:
         case None:
             return "null"

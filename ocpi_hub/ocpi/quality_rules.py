@@ -37,8 +37,7 @@ MILD: Final[Mapping[Rule, str]] = MappingProxyType(
         ),
         Rule.STALE: "A push is older than what the hub holds: answered 1000 and dropped.",
         Rule.AHEAD: (
-            "`last_updated` is more than five minutes in the future: until then no right change is"
-            " newer."
+            "`last_updated` is more than five minutes in the future: nobody can tell what is newer."
         ),
         Rule.SKIPPED: (
             "An object of the partner's own list that the hub reads has a hard fault: it is left"

@@ -29,6 +29,7 @@ from ocpi_hub.admin.views.platforms import (
     PlatformRemoved,
     platform_item,
 )
+from ocpi_hub.admin.views.quality import QualityItem, quality_item
 from ocpi_hub.domain.party import PlatformId, PlatformState, Quirk
 from ocpi_hub.routing.custom import custom_module
 
@@ -127,6 +128,10 @@ def platform_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         platform_id = PlatformId(call.given.platform)
         return await platforms.remove(access, platform_id, force=call.given.force)
 
+    async def quality(call: Call[PlatformGiven, NoBody]) -> Page[QualityItem]:
+        rows = await parts.quality.list(PlatformId(call.given.platform))
+        return Page(items=tuple(map(quality_item, rows)), next=None)
+
     read, operate, admin = Scope.READ, Scope.OPERATE, Scope.ADMIN
     given, item = PlatformGiven, PlatformItem
     return (
@@ -134,6 +139,9 @@ def platform_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
               PlatformListing, NoBody, Page[PlatformItem], listing),
         Route("GET", one, read, "One platform in detail; never its tokens",
               given, NoBody, PlatformDetails, show),
+        Route("GET", f"{one}/quality", read,
+              "Mild faults in what it sends, by module and rule; all of them",
+              given, NoBody, Page[QualityItem], quality),
         Route("PATCH", one, admin, "Change how the hub treats a platform",
               given, PlatformSettings, item, configure),
         Route("POST", f"{one}/suspend", operate, "Stop all traffic of a platform",

@@ -16,7 +16,7 @@ from ocpi_hub.domain.quality import Subject
 from ocpi_hub.errors import InvalidRequest, NotFound, NotOwnUrl, UnknownForPatch, UnknownLocation
 from ocpi_hub.ocpi.base import parse_datetime
 from ocpi_hub.ocpi.paging import PageRequest, parse_page
-from ocpi_hub.ocpi.parse import parse_json
+from ocpi_hub.ocpi.parse import parse_json, shape_of
 from ocpi_hub.routing.route import Route, ToParty
 from ocpi_hub.routing.rules import RULES, ModuleRules
 from ocpi_hub.server.replies import ok
@@ -128,14 +128,15 @@ def patch_fields(message: Message, limits: Limits) -> tuple[datetime, Mapping[st
     """
     value = parse_json(message.body, max_depth=limits.json_depth)
     if not isinstance(value, dict):
-        raise InvalidRequest("The body must be a JSON object")
-    last_updated = value.get("last_updated")
-    if not isinstance(last_updated, str):
+        raise InvalidRequest(f"The body must be a JSON object, got {shape_of(value)}")
+    if "last_updated" not in value:
         raise InvalidRequest("last_updated: is required in a PATCH")
+    last_updated = value["last_updated"]
     try:
-        return parse_datetime(last_updated), value
+        return parse_datetime(last_updated if isinstance(last_updated, str) else ""), value
     except ValueError as error:
-        raise InvalidRequest(f"last_updated: {error}") from None
+        shape = shape_of(last_updated)
+        raise InvalidRequest(f"last_updated: {error}, got {shape}") from None
 
 
 def audience_of(route: Route) -> tuple[str, Origin]:

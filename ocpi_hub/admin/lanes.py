@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ocpi_hub.admin.views.base import moment
 from ocpi_hub.admin.views.lanes import LaneItem
-from ocpi_hub.delivery.feed.sender import sees
+from ocpi_hub.delivery.feed.receivers import gets
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.store.lane_admin import LaneRow, PastCursors
 
@@ -42,7 +42,7 @@ def _item(
     owed = [
         changes
         for changes in past
-        if changes.behind > place and sees(directory, receiver, changes.owner)
+        if changes.behind > place and gets(directory, row.lane, changes.owner)
     ]
     return LaneItem(
         receiver=str(receiver),

@@ -21,6 +21,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Final, Protocol
 
+from ocpi_hub.delivery.dating import is_older
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
@@ -160,12 +161,18 @@ class SharedStore(Protocol):
         ...
 
 
-def apply(current: SharedObject | None, published: SharedObject | None, change: Change) -> Applied:
+def apply(
+    current: SharedObject | None,
+    published: SharedObject | None,
+    change: Change,
+    now: datetime | None = None,
+) -> Applied:
     """Apply a change of a whole object.
 
     Args:
         current: the row under the change's own key.
         published: the broadcast row of the same object, for a patch addressed to one party.
+        now: see `is_stale`.
 
     Raises:
         InvalidRequest: from the change's own check.
@@ -173,7 +180,7 @@ def apply(current: SharedObject | None, published: SharedObject | None, change: 
     base = current or (published if change.partial else None)
     if base is None and change.partial:
         return Applied(Changed.MISSING)
-    if base is not None and change.last_updated < base.last_updated:
+    if base is not None and is_stale(change, base.last_updated, base, now):
         return Applied(Changed.STALE)
     body = change.body if base is None else changed_text(base.body, change)
     if change.max_bytes is not None and len(body.encode()) > change.max_bytes:
@@ -183,11 +190,23 @@ def apply(current: SharedObject | None, published: SharedObject | None, change: 
     return Applied(Changed.CREATED if current is None else Changed.UPDATED, body)
 
 
-def stays_deleted(tombstone: SharedObject, change: Change) -> bool:
+def is_stale(change: Change, standing: datetime, row: SharedObject, now: datetime | None) -> bool:
+    """Whether a change is older than what stands.
+
+    Args:
+        standing: `last_updated` of the object or of its part that changes.
+        row: of the whole object.
+        now: None: what is dated in the future is believed.
+    """
+    listed = change.origin is Origin.PULL
+    return is_older(change.last_updated, standing, row.received_at, now, listed=listed)
+
+
+def stays_deleted(tombstone: SharedObject, change: Change, now: datetime | None = None) -> bool:
     """Whether a change is older than the deletion."""
-    if change.origin is Origin.PULL:
-        return change.last_updated <= tombstone.last_updated
-    return change.last_updated < tombstone.last_updated
+    if change.origin is Origin.PULL and change.last_updated == tombstone.last_updated:
+        return True
+    return is_stale(change, tombstone.last_updated, tombstone, now)
 
 
 def changed_text(before: str, change: Change) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ocpi_hub.delivery.shared import (
     Change,
@@ -30,11 +31,14 @@ from ocpi_hub.delivery.shared import (
     apply,
     changed_text,
     is_same,
+    is_stale,
     published_key,
     stays_deleted,
 )
-from ocpi_hub.domain.objects import ObjectKey, Origin, SharedObject
+from ocpi_hub.delivery.unpublished import is_published
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module
+from ocpi_hub.ocpi.json_text import members
 from ocpi_hub.ocpi.location_text import (
     OpenLocation,
     connector_of,
@@ -62,6 +66,7 @@ class SharedBatch:
 
     Args:
         rows: those under `keys_of` the changes that are there.
+        now: when the changes came; None: whatever is dated in the future is believed.
 
     Attributes:
         moved: keys of rows that take a new position, EVSE rows included.
@@ -70,10 +75,12 @@ class SharedBatch:
         owed: keys of addressed rows that their receiver is owed.
         deleted: keys of broadcast rows that are deleted: what was addressed under the same id
             before this batch goes with them.
+        unpublished: keys of broadcast Locations that are published no more.
     """
 
-    def __init__(self, rows: Iterable[SharedObject]) -> None:
+    def __init__(self, rows: Iterable[SharedObject], now: datetime | None = None) -> None:
         found = list(rows)
+        self._now = now
         self._rows = {row.key: row for row in found if not row.deleted}
         self._tombstones = {row.key: row for row in found if row.deleted}
         self._open: dict[ObjectKey, OpenLocation] = {}
@@ -83,6 +90,7 @@ class SharedBatch:
         self.replaced: set[ObjectKey] = set()
         self.owed: set[ObjectKey] = set()
         self.deleted: set[ObjectKey] = set()
+        self.unpublished: set[ObjectKey] = set()
 
     @staticmethod
     def keys_of(changes: Iterable[Change | Deletion]) -> set[ObjectKey]:
@@ -121,16 +129,21 @@ class SharedBatch:
     def _apply_whole(self, change: Change) -> Changed:
         key = change.key
         current, tombstone = self.row(key), self._tombstones.get(key)
-        if tombstone is not None and not change.partial and stays_deleted(tombstone, change):
+        gone = tombstone is not None and not change.partial
+        if gone and tombstone is not None and stays_deleted(tombstone, change, self._now):
             return Changed.STALE
-        applied = apply(current, self.row(published_key(key)), change)
+        applied = apply(current, self.row(published_key(key)), change, self._now)
         if applied.changed is Changed.STALE and _is_listed_location(change):
             return self._apply_newer_evses(change)
         if applied.body is not None:
+            self._note_publishing(key, current, applied.body)
             self._put(key, applied.body, change)
             self.rewritten.discard(key)
             if key.module == Module.LOCATIONS:
                 self._withdraw_evses(key)
+                if _says_all_evses(change):
+                    whole = replace(self._rows[key], whole_updated=change.last_updated)
+                    self._rows[key] = whole
         return applied.changed
 
     def _apply_newer_evses(self, change: Change) -> Changed:
@@ -152,6 +165,14 @@ class SharedBatch:
         news = (Changed.CREATED, Changed.UPDATED)
         return Changed.UPDATED if any(result in news for result in results) else Changed.STALE
 
+    def _note_publishing(self, key: ObjectKey, before: SharedObject | None, after: str) -> None:
+        if key.module != Module.LOCATIONS or key.audience != EVERYBODY or before is None:
+            return
+        if is_published(after):
+            self.unpublished.discard(key)
+        elif is_published(before.body):
+            self.unpublished.add(key)
+
     def _put(self, key: ObjectKey, body: str, change: Change, path: tuple[str, ...] = ()) -> None:
         """A row with a new position, which whoever it is addressed to is owed."""
         base = self._rows.get(key) or _blank(key, change)
@@ -162,6 +183,7 @@ class SharedBatch:
             origin=change.origin,
             correlation_id=change.correlation_id,
             path=path,
+            received_at=self._now,
         )
         self._tombstones.pop(key, None)
         self.moved.add(key)
@@ -207,9 +229,11 @@ class SharedBatch:
         if base is None:
             return Changed.UNKNOWN_LOCATION
         location = self._open.get(key) or OpenLocation(base.body)
-        part = _part(location, change)
+        part = _part(location, change, base, self._now)
         if not isinstance(part, _Part):
             return part
+        if part.before is None and _was_left_out(base, change):
+            return Changed.STALE
         dated = last_updated_of(part.after)
         if own is not None and part.before is not None:
             moment = parse_datetime(last_updated_of(part.before))
@@ -242,8 +266,24 @@ def _is_listed_location(change: Change) -> bool:
     return change.key.module == Module.LOCATIONS and change.origin is Origin.PULL
 
 
-def _part(location: OpenLocation, change: Change) -> _Part | Changed:
+def _says_all_evses(change: Change) -> bool:
+    """Whether an EVSE that a change of a Location does not name is gone."""
+    return not change.partial or any(name == "evses" for name, _ in members(change.body))
+
+
+def _was_left_out(location: SharedObject, change: Change) -> bool:
+    """Whether a list brings back an EVSE that its Location, when it came whole, had no more."""
+    whole = location.whole_updated or location.last_updated
+    return change.origin is Origin.PULL and change.last_updated <= whole
+
+
+def _part(
+    location: OpenLocation, change: Change, row: SharedObject, now: datetime | None
+) -> _Part | Changed:
     """What a change makes of its part; else why it is not applied.
+
+    Args:
+        row: of the Location.
 
     Raises:
         InvalidRequest: from the change's own check.
@@ -256,7 +296,7 @@ def _part(location: OpenLocation, change: Change) -> _Part | Changed:
         before = connector_of(evse, change.part[1])
     if before is None and change.partial:
         return Changed.MISSING
-    if before is not None and change.last_updated < parse_datetime(last_updated_of(before)):
+    if before is not None and is_stale(change, parse_datetime(last_updated_of(before)), row, now):
         return Changed.STALE
     after = change.body if before is None else changed_text(before, change)
     if evse is None or len(change.part) == 1:

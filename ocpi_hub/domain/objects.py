@@ -52,6 +52,9 @@ class SharedObject:
         position: its place in the module's change feed.
         serial: its place in lists; never changes.
         deleted: a tombstone: the text and its date are those of what was deleted.
+        whole_updated: of a Location, `last_updated` of what last said which EVSEs it has; None:
+            not known.
+        received_at: when it came or was changed last; None: not known.
     """
 
     key: ObjectKey
@@ -63,6 +66,8 @@ class SharedObject:
     correlation_id: str
     path: tuple[str, ...] = ()
     deleted: bool = False
+    whole_updated: datetime | None = None
+    received_at: datetime | None = None
 
 
 class DirectedState(StrEnum):

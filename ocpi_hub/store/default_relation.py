@@ -32,6 +32,6 @@ class PostgresDefaultRelationStore:
             await connection.execute(SQL.remember, NAME, mode)
             count, pairs = 0, iter(newly_visible(before))
             while chunk := list(islice(pairs, AT_ONCE)):
-                await request_backfills(connection, chunk)
+                await request_backfills(connection, chunk, deleted=True)
                 count += len(chunk)
         return count

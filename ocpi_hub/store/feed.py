@@ -28,6 +28,8 @@ from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("feed")
 
+BEYOND = 2**63 - 1
+"""A position that is never reached."""
 UNSEEN = timedelta(minutes=10)
 """For which a backfill that nobody may see is kept: long enough for every process to learn of what
 was stored with it."""
@@ -72,12 +74,19 @@ class PostgresFeedStore:
         return [_entry(row) for row in rows]
 
     async def of_owner(
-        self, module: str, owner: PartyId, after_serial: int, limit: int, *, receiver: PartyId
+        self,
+        module: str,
+        owner: PartyId,
+        after_serial: int,
+        limit: int,
+        *,
+        receiver: PartyId,
+        deleted_after: int | None = None,
     ) -> Sequence[Entry]:
+        place = (module, *party_columns(owner), after_serial, limit, str(receiver))
+        after = BEYOND if deleted_after is None else deleted_after
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                SQL.of_owner, module, *party_columns(owner), after_serial, limit, str(receiver)
-            )
+            rows = await connection.fetch(SQL.of_owner, *place, after)
         return [_entry(row) for row in rows]
 
     async def current(self, key: ObjectKey) -> Current | None:
@@ -100,12 +109,15 @@ class PostgresFeedStore:
         async with self._database.transaction() as connection:
             await connection.execute(SQL.make_lanes, *names)
             rows = await connection.fetch(SQL.lease, *names, process_id, lease, limit)
-            lanes = {_lane(row): row["cursor"] for row in rows}
+            lanes = {_lane(row): row for row in rows}
             gaps = await connection.fetch(SQL.gaps_of_lanes, *columns(map(_lane_columns, lanes), 3))
         keys: defaultdict[LaneId, set[ObjectKey]] = defaultdict(set)
         for row in gaps:
             keys[_receiving_lane(row)].add(_key(row))
-        return [LeasedLane(lane, cursor, frozenset(keys[lane])) for lane, cursor in lanes.items()]
+        return [
+            LeasedLane(lane, row["cursor"], frozenset(keys[lane]), row["first_tail"])
+            for lane, row in lanes.items()
+        ]
 
     async def renew(
         self,
@@ -154,7 +166,12 @@ class PostgresFeedStore:
         judged = (*party_columns(lane.receiver), *key_columns(key), correlation_id)
         async with self._database.connection() as connection:
             await connection.execute(SQL.close_addressed, *judged)
-            await connection.execute(SQL.owe_newer, *judged)
+            await connection.execute(SQL.owe_newer, *judged, None)
+
+    async def owe_newer(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        place = (*party_columns(lane.receiver), *key_columns(key))
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.owe_newer, *place, None, position)
 
     async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:
         async with self._database.connection() as connection:
@@ -183,6 +200,7 @@ class PostgresFeedStore:
                 row["after_serial"],
                 row["requested_at"],
                 row["old"],
+                row["deleted"],
             )
             for row in rows
         ]
@@ -199,12 +217,16 @@ class PostgresFeedStore:
 
 
 async def request_backfills(
-    connection: Connection, pairs: Iterable[tuple[LaneId, PartyId]]
+    connection: Connection, pairs: Iterable[tuple[LaneId, PartyId]], *, deleted: bool = False
 ) -> None:
     """Have owners' objects sent to receivers whose cursors are past them, in the transaction that
-    makes them visible."""
+    makes them visible.
+
+    Args:
+        deleted: what was deleted is told as well: they may have seen each other before.
+    """
     rows = sorted((*_lane_columns(lane), *party_columns(owner)) for lane, owner in pairs)
-    await connection.execute(SQL.request_backfill, *columns(rows, 5))
+    await connection.execute(SQL.request_backfill, *columns(rows, 5), deleted)
 
 
 def _key(row: asyncpg.Record) -> ObjectKey:

@@ -189,11 +189,12 @@ class PlatformAdmin:
 
     async def set_relation(self, cpo: PartyId, emsp: PartyId, change: RelationChange) -> None:
         """Create or change how two parties work together."""
+        pair = (*party_columns(cpo), *party_columns(emsp))
         async with self._database.transaction() as connection:
+            before = await connection.fetchval(SQL.relation_mode, *pair)
             await connection.execute(
                 SQL.set_relation,
-                *party_columns(cpo),
-                *party_columns(emsp),
+                *pair,
                 change.mode,
                 change.fallback,
                 change.authorize_budget_ms,
@@ -208,6 +209,8 @@ class PlatformAdmin:
                     (LaneId(emsp, module.value), cpo)
                     for module in (Module.LOCATIONS, Module.TARIFFS)
                 ],
+                # A relation that returns: nobody was told meanwhile what is gone.
+                deleted=before == RelationMode.NONE,
             )
 
     @asynccontextmanager

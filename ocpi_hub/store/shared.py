@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from ocpi_hub.delivery.dating import is_ahead
 from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page
 from ocpi_hub.delivery.shared_batch import SharedBatch
+from ocpi_hub.delivery.unpublished import SERVES_TOKEN_HOLDERS
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
@@ -20,9 +22,12 @@ from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.writer import BatchWriter
+from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
+
+log = get_logger(__name__)
 
 SQL = Queries("shared")
 
@@ -145,11 +150,20 @@ class PostgresSharedStore:
         async with self._database.transaction() as connection:
             for module in sorted({change.key.module for change in changes}):
                 await connection.execute(SQL.lock_module, module)
-            batch = SharedBatch(await self._rows(connection, SharedBatch.keys_of(changes)))
+            rows = await self._rows(connection, SharedBatch.keys_of(changes))
+            batch = SharedBatch(rows, now := datetime.now(UTC))
             results = [_apply(batch, change) for change in changes]
             await self._store(connection, batch)
             noted = await self._note_pushes(connection, changes)
         self._pushing |= noted
+        for change in changes:
+            if isinstance(change, Change) and is_ahead(change.last_updated, now):
+                log.warning(
+                    "dated_in_future",
+                    module=change.key.module,
+                    owner=str(change.key.owner),
+                    last_updated=change.last_updated.isoformat(),
+                )
         return results
 
     async def _note_pushes(
@@ -180,9 +194,15 @@ class PostgresSharedStore:
 
     async def _store(self, connection: Connection, batch: SharedBatch) -> None:
         """What came of a batch, in the order of keys: a Location comes before its EVSEs."""
+        overtaking: list[tuple[object, ...]] = []
         if batch.replaced:
             places = columns(sorted(map(_place, batch.replaced)), 4)
-            await connection.execute(SQL.withdraw_evse_gaps, *places)
+            withdrawn = await connection.fetch(SQL.withdraw_evse_gaps, *places)
+            overtaking = [
+                tuple(row)[:4]
+                for row in withdrawn
+                if row["taken_up"] and row["audience"] != EVERYBODY
+            ]
             await connection.execute(SQL.withdraw_evses, *places)
         if batch.deleted:
             await self._delete_addressed(connection, batch)
@@ -191,11 +211,18 @@ class PostgresSharedStore:
             await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
         if batch.moved:
             rows = map(_stored, batch.rows(sorted(batch.moved)))
-            await connection.execute(SQL.store_changes, *columns(rows, 12))
+            await connection.execute(SQL.store_changes, *columns(rows, 13))
+        if batch.unpublished:
+            places = columns((_place(key)[:3] for key in sorted(batch.unpublished)), 3)
+            roles = sorted(SERVES_TOKEN_HOLDERS)
+            await connection.execute(SQL.owe_unpublished, *places, roles)
         addressed = sorted(key for key in batch.owed if key.audience != EVERYBODY)
         if addressed:
             owed = columns(map(key_columns, addressed), 6)
             await connection.execute(SQL.owe_addressed, *owed, self._relay_time)
+        if overtaking:
+            # The feed may be sending one of those EVSEs: it sends the Location after it.
+            await connection.execute(SQL.take_up_locations, *columns(overtaking, 4))
 
 
 def _deleted(row: SharedObject) -> tuple[object, ...]:
@@ -222,7 +249,7 @@ def _text(row: SharedObject) -> tuple[object, ...]:
 def _stored(row: SharedObject) -> tuple[object, ...]:
     path = json.dumps(row.path) if row.path else None
     text = (row.body, row.last_updated, row.origin, row.correlation_id, path, row.deleted)
-    return (*key_columns(row.key), *text)
+    return (*key_columns(row.key), *text, row.whole_updated)
 
 
 def _shared_object(row: asyncpg.Record) -> SharedObject:
@@ -237,6 +264,8 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
         correlation_id=row["correlation_id"],
         path=path_of(row),
         deleted=row["deleted"],
+        whole_updated=row["whole_updated"],
+        received_at=row["changed_at"],
     )
 
 

@@ -132,11 +132,34 @@ async def test_an_addressed_object_is_owed_until_its_own_verdict(
     addressed = key("A", str(CPO))
     await store.close_addressed(LANE, addressed, "c-first")
     await store.hasten_gap(LANE, addressed)
-    assert len(await store.due_gaps(one, [LANE], 10)) == 1, "a newer push is still owed"
+    (due,) = await store.due_gaps(one, [LANE], 10)
     await store.close_addressed(LANE, addressed, "c-second")
+    (again,) = await store.due_gaps(one, [LANE], 10)
+    assert again.entry == due.entry, "what the feed has taken up it sends, whatever relays say"
+    await store.close_gap(LANE, addressed, due.entry.position)
+    await change(database, "A", audience=str(CPO), issuer="third")
+    await store.close_addressed(LANE, addressed, "c-third")
     await store.hasten_gap(LANE, addressed)
     assert await store.due_gaps(one, [LANE], 10) == []
     assert await store.after("tokens", 0, 10) == [], "the feed passes over it"
+
+
+async def test_what_the_feed_sends_beside_a_newer_relay_is_owed_once_more(
+    database: Database, store: PostgresFeedStore
+) -> None:
+    one = await process(database)
+    await store.lease(one, [LANE], lease=LEASE, limit=10)
+    addressed = key("A", str(CPO))
+    await change(database, "A", audience=str(CPO), issuer="first")
+    sent = await store.current(addressed)
+    assert sent is not None
+    await store.close_addressed(LANE, addressed, "c-first")
+    await store.owe_newer(LANE, addressed, sent.position)
+    assert await store.due_gaps(one, [LANE], 10) == []
+    await change(database, "A", audience=str(CPO), issuer="second")
+    await store.owe_newer(LANE, addressed, sent.position)
+    await store.close_addressed(LANE, addressed, "c-second")
+    assert len(await store.due_gaps(one, [LANE], 10)) == 1
 
 
 async def test_an_older_push_that_is_judged_last_has_the_newer_one_sent_again(

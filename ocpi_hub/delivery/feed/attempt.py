@@ -9,16 +9,17 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from ocpi_hub.delivery.feed.evses import EvseHabit, lacks_location
-from ocpi_hub.delivery.feed.lane import order_key
+from ocpi_hub.delivery.feed.lane import Lane, order_key
 from ocpi_hub.delivery.feed.protocols import Current, FeedStore
 from ocpi_hub.delivery.feed.push import push_leg
+from ocpi_hub.delivery.feed.receivers import gets_broadcasts
 from ocpi_hub.delivery.leg import outbound_request
 from ocpi_hub.delivery.shared import is_evse
 from ocpi_hub.delivery.unpublished import gets_published_only, is_published
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Verdict, judge
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient
-from ocpi_hub.domain.objects import LastAnswer
+from ocpi_hub.domain.objects import EVERYBODY, LastAnswer
 from ocpi_hub.domain.party import Module, PartyId, Platform
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import HubRoutingError, InvalidRequest
@@ -51,17 +52,22 @@ class Attempts:
         self._directory = directory
         self._attempt_s = attempt_s
 
-    async def is_withheld(self, current: Current, receiver: PartyId) -> bool:
-        """Whether it is not for this receiver: it has an own copy in its place, or it is of a
-        Location that is not to be published."""
+    async def is_withheld(self, current: Current, lane: Lane) -> bool:
+        """Whether it is not for this receiver: it is broadcast to others, the receiver has an own
+        copy in its place, or it is of a Location that is not to be published."""
+        directory, receiver = self._directory(), lane.lane_id.receiver
+        if current.key.audience == EVERYBODY and not gets_broadcasts(directory, lane.lane_id):
+            return True
         if str(receiver) in current.own:
             return True
-        if not gets_published_only(self._directory(), receiver, current.key):
+        if not gets_published_only(directory, receiver, current.key):
             return False
         whole = current
         if is_evse(current.key):
             whole = await self._store.current(order_key(current.key)) or current
-        return not is_published(whole.body)
+        # Who may hold it as it was published is owed its last state, by a gap.
+        last_word = whole is current and current.key in lane.gaps
+        return not is_published(whole.body) and not last_word
 
     async def send(
         self,

@@ -62,13 +62,11 @@ class Scan:
 
     Attributes:
         growing: too much waited, so that what comes now is left to the scan as well.
-        fresh: the receiver had nothing before, so that it need not be told what is gone.
     """
 
     done: int
     until: int
     growing: bool = False
-    fresh: bool = False
 
 
 def order_key(key: ObjectKey) -> ObjectKey:
@@ -84,6 +82,7 @@ class Lane:
         tail: everything up to this position has been offered or passed over, the scan apart.
         scan: what is still to be loaded; None when the lane is live.
         gaps: objects with a gap on record.
+        first_tail: the tail when the lane began: what was over by then, its receiver never had.
     """
 
     lane_id: LaneId
@@ -92,6 +91,7 @@ class Lane:
     gaps: set[ObjectKey] = field(default_factory=set)
     backfills: list[Backfill] = field(default_factory=list)
     max_waiting: int = MAX_WAITING
+    first_tail: int = 0
     _live: dict[ObjectKey, Owed] = field(default_factory=dict)
     _late: dict[ObjectKey, Owed] = field(default_factory=dict)
     _in_flight: dict[ObjectKey, Owed] = field(default_factory=dict)
@@ -100,10 +100,19 @@ class Lane:
     _sent: dict[ObjectKey, int] = field(default_factory=dict)
 
     @classmethod
-    def leased(cls, lane_id: LaneId, cursor: int, tail: int, gaps: Iterable[ObjectKey]) -> Lane:
+    def leased(
+        cls,
+        lane_id: LaneId,
+        cursor: int,
+        tail: int,
+        gaps: Iterable[ObjectKey],
+        *,
+        first_tail: int = 0,
+    ) -> Lane:
         """A lane as it is taken over: what lies between cursor and tail is to be scanned."""
-        scan = Scan(cursor, tail, fresh=cursor == 0) if cursor < tail else None
-        return cls(lane_id, tail=max(cursor, tail), scan=scan, gaps=set(gaps))
+        scan = Scan(cursor, tail) if cursor < tail else None
+        tail = max(cursor, tail)
+        return cls(lane_id, tail=tail, scan=scan, gaps=set(gaps), first_tail=first_tail)
 
     @property
     def waiting(self) -> int:
@@ -129,6 +138,11 @@ class Lane:
         counted = (owed.entry.position for owed in self._owed() if owed.counted)
         reached = self.tail if self.scan is None else self.scan.done
         return min(reached, min(counted, default=reached + 1) - 1)
+
+    def concerns(self, entry: Entry) -> bool:
+        """Whether the receiver may have what is said of; it need not be told of the end of what it
+        never had."""
+        return not entry.deleted or entry.position > self.first_tail
 
     def _owed(self) -> Iterator[Owed]:
         yield from self._live.values()

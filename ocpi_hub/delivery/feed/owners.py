@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.delivery.feed.sender import sees
+from ocpi_hub.delivery.feed.receivers import sees
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import InterfaceRole, PartyId, RelationMode
 from ocpi_hub.routing.rules import RULES

@@ -62,6 +62,7 @@ class Backfill:
 
     Attributes:
         old: every process must have learned by now why it was requested.
+        deleted: what was deleted is told too; the receiver may have seen this owner before.
     """
 
     lane: LaneId
@@ -69,6 +70,7 @@ class Backfill:
     after_serial: int
     requested_at: datetime
     old: bool = False
+    deleted: bool = False
 
 
 @value
@@ -77,11 +79,13 @@ class LeasedLane:
 
     Attributes:
         gaps: objects that have a gap.
+        first_tail: the module's highest position when the lane was leased for the first time.
     """
 
     lane: LaneId
     cursor: int
     gaps: frozenset[ObjectKey]
+    first_tail: int = 0
 
 
 @value
@@ -122,10 +126,21 @@ class FeedStore(Protocol):
         ...
 
     async def of_owner(
-        self, module: str, owner: PartyId, after_serial: int, limit: int, *, receiver: PartyId
+        self,
+        module: str,
+        owner: PartyId,
+        after_serial: int,
+        limit: int,
+        *,
+        receiver: PartyId,
+        deleted_after: int | None = None,
     ) -> Sequence[Entry]:
         """Objects of an owner that were broadcast or addressed to the receiver, in list order;
-        Locations without rows of their EVSEs."""
+        Locations without rows of their EVSEs.
+
+        Args:
+            deleted_after: tombstones after this position as well; None: none.
+        """
         ...
 
     async def current(self, key: ObjectKey) -> Current | None:
@@ -171,7 +186,13 @@ class FeedStore(Protocol):
 
     async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
         """The receiver judged an addressed push: its gap is closed; if a newer one came meanwhile,
-        that is owed once more, because the two may have arrived in any order."""
+        that is owed once more, because the two may have arrived in any order. So is what the feed
+        has taken up itself."""
+        ...
+
+    async def owe_newer(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        """The receiver judged an addressed object that the feed sent at this position: if a newer
+        one was stored meanwhile, that is owed, whatever came of its relay."""
         ...
 
     async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:

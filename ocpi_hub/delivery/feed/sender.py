@@ -18,11 +18,12 @@ from ocpi_hub.delivery.feed.attempt import Attempts
 from ocpi_hub.delivery.feed.evses import EvseHabit
 from ocpi_hub.delivery.feed.lane import Lane, Owed
 from ocpi_hub.delivery.feed.protocols import Current, FeedStore, Gap
+from ocpi_hub.delivery.feed.receivers import sees
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.exchange import OutboundClient
-from ocpi_hub.domain.objects import LastAnswer, ObjectKey
+from ocpi_hub.domain.objects import EVERYBODY, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId, Platform
 from ocpi_hub.errors import Overloaded, StoreError
 from ocpi_hub.telemetry import get_logger
@@ -178,7 +179,7 @@ class Sender:
         if (
             current is None
             or not sees(self._directory(), party, current.key.owner)
-            or await self._attempts.is_withheld(current, party)
+            or await self._attempts.is_withheld(current, lane)
         ):
             lane.settle(owed, None)
             await self._close(lane, owed.entry.key, owed.entry.position)
@@ -264,9 +265,6 @@ class Sender:
         if key in lane.gaps:
             lane.gaps.discard(key)
             await self._store.close_gap(lane.lane_id, key, position)
-
-
-def sees(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
-    """Whether an owner's broadcast objects are for a receiver (RT-25, RT-27, D-5)."""
-    mine, theirs = directory.platform_of(receiver), directory.platform_of(owner)
-    return mine is not theirs and theirs is not None and directory.related(receiver, owner)
+        elif key.audience != EVERYBODY:
+            # A relay may have brought a newer one meanwhile, and this one may have arrived last.
+            await self._store.owe_newer(lane.lane_id, key, position)

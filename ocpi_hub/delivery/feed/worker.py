@@ -18,12 +18,12 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.lane import Lane
 from ocpi_hub.delivery.feed.protocols import Entry, FeedStore, LaneId
-from ocpi_hub.delivery.feed.sender import FeedLimits, Sender, sees
+from ocpi_hub.delivery.feed.receivers import gets, gets_broadcasts, may_receive
+from ocpi_hub.delivery.feed.sender import FeedLimits, Sender
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.exchange import OutboundClient
-from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import StoreError
-from ocpi_hub.routing.rules import RULES
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -138,7 +138,7 @@ class FeedWorker:
             LaneId(party, module)
             for party in directory.parties()
             for module in self._modules
-            if _receives(directory, party, module)
+            if may_receive(directory, LaneId(party, module))
         ]
 
     def _surplus(self, wanted: Sequence[LaneId], share: int) -> set[LaneId]:
@@ -160,9 +160,16 @@ class FeedWorker:
             module = each.lane.module
             if module not in self._tails:
                 self._tails[module] = await self._store.tail(module)
-            lane = Lane.leased(each.lane, each.cursor, self._tails[module], each.gaps)
+            lane = Lane.leased(
+                each.lane,
+                each.cursor,
+                self._tails[module],
+                each.gaps,
+                first_tail=each.first_tail,
+            )
             platform = self._directory().platform_of(each.lane.receiver)
-            if platform is not None and platform.catch_up != "push":
+            broadcast = gets_broadcasts(self._directory(), each.lane)
+            if not broadcast or (platform is not None and platform.catch_up != "push"):
                 lane.skip_to_tail()
             self._lanes[each.lane] = lane
         if leased:
@@ -172,7 +179,7 @@ class FeedWorker:
     async def _find_backfills(self) -> None:
         for backfill in await self._store.backfills(self._process_id):
             lane = self._lanes.get(backfill.lane)
-            if not sees(self._directory(), backfill.lane.receiver, backfill.owner):
+            if not gets(self._directory(), backfill.lane, backfill.owner):
                 # Perhaps this process does not know yet what makes it visible.
                 if backfill.old:
                     await self._store.advance_backfill(backfill, None)
@@ -226,7 +233,7 @@ class FeedWorker:
             found = tuple(
                 lane
                 for lane in self._lanes.values()
-                if lane.lane_id.module == module and sees(directory, lane.lane_id.receiver, owner)
+                if lane.lane_id.module == module and gets(directory, lane.lane_id, owner)
             )
             self._interested[module, owner] = found
         return found
@@ -249,12 +256,11 @@ class FeedWorker:
         scan = lane.scan
         if scan is None:
             return
-        module, receiver = lane.lane_id.module, lane.lane_id.receiver
-        entries = await self._store.after(module, scan.done, PAGE, until=scan.until)
+        entries = await self._store.after(lane.lane_id.module, scan.done, PAGE, until=scan.until)
         if lane.scan is not scan:
             return  # meanwhile too much came to wait, or nothing is owed any more
-        seen = (e for e in entries if sees(directory, receiver, e.key.owner))
-        lane.load((e for e in seen if not (scan.fresh and e.deleted)), counted=True)
+        seen = (e for e in entries if gets(directory, lane.lane_id, e.key.owner))
+        lane.load(filter(lane.concerns, seen), counted=True)
         if len(entries) < PAGE:
             lane.scan = None
         else:
@@ -263,11 +269,16 @@ class FeedWorker:
     async def _load_backfill(self, lane: Lane, directory: Directory) -> None:
         backfill = lane.backfills[0]
         module, receiver = lane.lane_id.module, lane.lane_id.receiver
-        if not sees(directory, receiver, backfill.owner):
+        if not gets(directory, lane.lane_id, backfill.owner):
             lane.backfills.pop(0)  # it is found again
             return
         entries = await self._store.of_owner(
-            module, backfill.owner, backfill.after_serial, PAGE, receiver=receiver
+            module,
+            backfill.owner,
+            backfill.after_serial,
+            PAGE,
+            receiver=receiver,
+            deleted_after=lane.first_tail if backfill.deleted else None,
         )
         # While the database is asked, a lane may come to owe nothing any more.
         if not entries:
@@ -296,15 +307,3 @@ class FeedWorker:
             if lane is not None:
                 lane.gaps.add(due.entry.key)
                 lane.load([due.entry], counted=False)
-
-
-def _receives(directory: Directory, party: PartyId, module: str) -> bool:
-    """Whether a party gets broadcasts of a module pushed."""
-    platform = directory.platform_of(party)
-    status = directory.status(party)
-    return (
-        platform is not None
-        and status in (PartyStatus.CONNECTED, PartyStatus.OFFLINE)
-        and not directory.roles_of(party).isdisjoint(RULES[module].broadcast_to)
-        and (module, InterfaceRole.RECEIVER) in platform.endpoints
-    )

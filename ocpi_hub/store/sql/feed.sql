@@ -12,12 +12,13 @@ order by position
 limit $3;
 
 -- name: of_owner
--- The text of a Location says what the rows of its EVSEs say.
+-- The text of a Location says what the rows of its EVSEs say. What was deleted counts from after $7.
 select position, serial, module, country_code, party_id, object_id, object_type, audience, deleted
 from shared_object
 where module = $1 and (country_code, party_id) = ($2, $3) and serial > $4
     and audience in ('*', $6)
-    and not deleted and not (module = 'locations' and object_type <> '')
+    and (not deleted or position > $7)
+    and not (module = 'locations' and object_type <> '')
 order by serial
 limit $5;
 
@@ -56,10 +57,12 @@ with free as (
     limit $6
     for update of l skip locked)
 update lane l
-set process_id = $4, lease_until = now() + $5::interval
+set process_id = $4, lease_until = now() + $5::interval,
+    first_tail = coalesce(l.first_tail, case when l.cursor > 0 then 0 else (
+        select coalesce(max(o.position), 0) from shared_object o where o.module = l.module) end)
 from free
 where (l.country_code, l.party_id, l.module) = (free.country_code, free.party_id, free.module)
-returning l.country_code, l.party_id, l.module, l.cursor;
+returning l.country_code, l.party_id, l.module, l.cursor, l.first_tail;
 
 -- name: gaps_of_lanes
 select g.*
@@ -130,29 +133,41 @@ where (receiver_country_code, receiver_party_id, module, country_code, party_id,
     and position <= $9;
 
 -- name: close_addressed
+-- What the feed sends itself meanwhile may arrive after the relay: that gap stays.
 delete from lane_gap g
 using shared_object o
 where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
     g.object_id, g.object_type, g.audience) = ($1, $2, $3, $4, $5, $6, $7, $8)
     and (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
     = (g.module, g.country_code, g.party_id, g.object_id, g.object_type, g.audience)
-    and o.correlation_id = $9;
+    and o.correlation_id = $9
+    and not g.taken_up;
 
 -- name: owe_newer
--- The receiver judged an older push after a newer one was stored: nobody knows which it took last.
+-- The receiver judged an older push after a newer one was stored, or a newer one while the feed was
+-- sending: nobody knows which it took last. $9: of the push that was relayed, else null; $10: the
+-- position that the feed sent, else null.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
-    object_type, audience, position, next_attempt_at)
+    object_type, audience, position, next_attempt_at, taken_up)
 select $1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience,
-    o.position, now()
+    o.position, now(), true
 from shared_object o
 where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
     = ($3, $4, $5, $6, $7, $8)
-    and o.correlation_id <> $9
+    and (o.correlation_id <> $9
+        or o.position > $10
+        or exists (
+            select from lane_gap t
+            where (t.receiver_country_code, t.receiver_party_id, t.module, t.country_code,
+                t.party_id, t.object_id, t.object_type, t.audience)
+                = ($1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type,
+                o.audience)
+                and t.taken_up))
 on conflict (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience) do update
-set position = excluded.position, next_attempt_at = excluded.next_attempt_at;
+set position = excluded.position, next_attempt_at = excluded.next_attempt_at, taken_up = true;
 
 -- name: hasten_gap
 update lane_gap set next_attempt_at = now()
@@ -162,7 +177,7 @@ where (receiver_country_code, receiver_party_id, module, country_code, party_id,
 -- name: due_gaps
 -- Of these lanes only. A gap on the way is not due again before its lease is over.
 update lane_gap g
-set next_attempt_at = now() + $3::interval
+set next_attempt_at = now() + $3::interval, taken_up = true
 from (
     select g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
         g.object_id, g.object_type, g.audience
@@ -205,9 +220,10 @@ where (receiver_country_code, receiver_party_id, module, owner_country_code, own
     and requested_at = $6;
 
 -- name: request_backfill
-insert into lane_backfill (
-    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
-select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+insert into lane_backfill as b (
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id, deleted)
+select *, $6 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 on conflict (
     receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
-do update set after_serial = 0, requested_at = clock_timestamp();
+do update set after_serial = 0, requested_at = clock_timestamp(),
+    deleted = b.deleted or excluded.deleted;

@@ -99,6 +99,12 @@ where p.platform_id = $1
     and r.business_details is not null
 order by r.country_code, r.party_id, r.role;
 
+-- name: relation_mode
+select mode
+from relation
+where (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) = ($1, $2, $3, $4)
+for update;
+
 -- name: set_relation
 -- What is not given stays as it is.
 insert into relation as r (

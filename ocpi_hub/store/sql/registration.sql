@@ -9,7 +9,7 @@ on conflict do nothing
 returning platform_id;
 
 -- name: lock_platform
-select platform_id, state from platform where platform_id = $1 for no key update;
+select platform_id, state, name from platform where platform_id = $1 for no key update;
 
 -- name: lock_platform_by_url
 -- The one furthest on, if there are several.
@@ -56,6 +56,14 @@ delete from credentials_token where platform_id = $1 and expires_at <= now();
 insert into party_permission (platform_id, country_code, party_id)
 select $1, country_code, party_id
 from unnest($2::text[], $3::text[]) as permitted (country_code, party_id)
+on conflict do nothing;
+
+-- name: note_parties
+-- They belong to nobody yet; see claim_parties.
+insert into party (country_code, party_id)
+select country_code, party_id
+from unnest($1::text[], $2::text[]) as expected (country_code, party_id)
+order by country_code, party_id
 on conflict do nothing;
 
 -- name: claim_parties
@@ -133,9 +141,10 @@ where p.platform_id = $1
 
 -- name: backfill_returned
 -- Before the roles are stored: whoever has one anew, after it was withdrawn or with another platform,
--- may see and be seen again. What lanes passed meanwhile is sent as far as it is visible.
+-- may see and be seen again. What lanes passed meanwhile is sent as far as it is visible, what was
+-- deleted too.
 insert into lane_backfill (
-    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
+    receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id, deleted)
 with anew as (
     select distinct c.country_code, c.party_id
     from unnest($1::text[], $2::text[], $3::text[]) as c (country_code, party_id, role)
@@ -143,7 +152,7 @@ with anew as (
         select from party_role r
         where (r.country_code, r.party_id, r.role) = (c.country_code, c.party_id, c.role)
             and r.active))
-select l.country_code, l.party_id, l.module, p.country_code, p.party_id
+select l.country_code, l.party_id, l.module, p.country_code, p.party_id, true
 from lane l
 join party p on (p.country_code, p.party_id) <> (l.country_code, l.party_id)
 where ((l.country_code, l.party_id) in (select * from anew)
@@ -154,7 +163,7 @@ where ((l.country_code, l.party_id) in (select * from anew)
 order by 1, 2, 3, 4, 5
 on conflict (
     receiver_country_code, receiver_party_id, module, owner_country_code, owner_party_id)
-do update set after_serial = 0, requested_at = clock_timestamp();
+do update set after_serial = 0, requested_at = clock_timestamp(), deleted = true;
 
 -- name: store_roles
 insert into party_role (country_code, party_id, role, name, business_details, active)

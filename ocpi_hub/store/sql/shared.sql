@@ -14,20 +14,20 @@ join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 -- name: store_changes
 insert into shared_object as o (
     module, country_code, party_id, object_id, object_type, audience, position, body,
-    last_updated, origin, correlation_id, path, deleted)
+    last_updated, origin, correlation_id, path, deleted, whole_updated)
 select module, country_code, party_id, object_id, object_type, audience,
     nextval('shared_object_position'), body::json, last_updated, origin, correlation_id,
-    path::json, deleted
+    path::json, deleted, whole_updated
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bool[])
+    $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bool[], $13::timestamptz[])
     as c (
     module, country_code, party_id, object_id, object_type, audience, body, last_updated, origin,
-    correlation_id, path, deleted)
+    correlation_id, path, deleted, whole_updated)
 on conflict (module, country_code, party_id, object_id, object_type, audience) do update
 set position = excluded.position, body = excluded.body, last_updated = excluded.last_updated,
     origin = excluded.origin, correlation_id = excluded.correlation_id, path = excluded.path,
-    deleted = excluded.deleted, changed_at = now();
+    deleted = excluded.deleted, whole_updated = excluded.whole_updated, changed_at = now();
 
 -- name: delete_addressed
 -- What was addressed to single parties under the ids of these broadcast objects.
@@ -88,21 +88,68 @@ using withdrawn w
 where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g.party_id,
     g.object_id, g.object_type, g.audience)
     = (w.receiver_country_code, w.receiver_party_id, w.module, w.country_code, w.party_id,
-    w.object_id, w.object_type, w.audience);
+    w.object_id, w.object_type, w.audience)
+returning g.country_code, g.party_id, g.object_id, g.audience, g.taken_up;
+
+-- name: take_up_locations
+update lane_gap g
+set taken_up = true
+from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    as t (country_code, party_id, object_id, audience)
+where (g.module, g.country_code, g.party_id, g.object_id, g.object_type, g.audience)
+    = ('locations', t.country_code, t.party_id, t.object_id, '', t.audience)
+    and (g.receiver_country_code, g.receiver_party_id)
+    = (split_part(t.audience, '*', 1), split_part(t.audience, '*', 2));
 
 -- name: owe_addressed
 -- An object addressed to one party is owed to it until its verdict is known; the request that
--- brought it has some time to get that.
+-- brought it has some time to get that. What the feed may be sending of it just now, or of the same
+-- Location, could arrive after the relay: then the feed sends the newest state after that.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
-    object_type, audience, position, next_attempt_at)
+    object_type, audience, position, next_attempt_at, taken_up)
 select split_part(o.audience, '*', 1), split_part(o.audience, '*', 2), o.module, o.country_code,
-    o.party_id, o.object_id, o.object_type, o.audience, o.position, now() + $7::interval
+    o.party_id, o.object_id, o.object_type, o.audience, o.position, now() + $7::interval,
+    exists (
+        select from lane_gap p
+        where (p.receiver_country_code, p.receiver_party_id, p.module, p.country_code, p.party_id,
+            p.object_id, p.audience)
+            = (split_part(o.audience, '*', 1), split_part(o.audience, '*', 2), o.module,
+            o.country_code, o.party_id, o.object_id, o.audience)
+            and (o.module = 'locations' or p.object_type = o.object_type)
+            and p.taken_up)
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     as k (module, country_code, party_id, object_id, object_type, audience)
 join shared_object o
     using (module, country_code, party_id, object_id, object_type, audience)
 order by o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience
+on conflict (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience) do update
+set position = excluded.position, next_attempt_at = excluded.next_attempt_at,
+    taken_up = g.taken_up or excluded.taken_up;
+
+-- name: owe_unpublished
+-- These Locations are published no more: who sees published ones alone, by its roles $4, is owed this
+-- last state, as far as it may hold an older one.
+insert into lane_gap as g (
+    receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
+    object_type, audience, position, next_attempt_at)
+select l.country_code, l.party_id, o.module, o.country_code, o.party_id, o.object_id,
+    o.object_type, o.audience, o.position, now()
+from unnest($1::text[], $2::text[], $3::text[]) as k (country_code, party_id, object_id)
+join shared_object o
+    on (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = ('locations', k.country_code, k.party_id, k.object_id, '', '*')
+join lane l on l.module = o.module
+where (l.cursor > 0 or l.first_tail is not null)
+    and not exists (
+        select from party_role r
+        where (r.country_code, r.party_id) = (l.country_code, l.party_id)
+            and r.active
+            and r.role = any ($4::text[]))
+order by l.country_code collate "C", l.party_id collate "C", o.country_code collate "C",
+    o.party_id collate "C", o.object_id collate "C"
 on conflict (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience) do update

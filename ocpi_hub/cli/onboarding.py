@@ -10,14 +10,15 @@ from datetime import timedelta
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import platforms
 from ocpi_hub.assembly import OFFERED
-from ocpi_hub.cli.common import operator_access
+from ocpi_hub.cli.common import operator_access, party_argument
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
-from ocpi_hub.domain.party import CredentialsToken, PlatformId
+from ocpi_hub.domain.party import CredentialsToken, PartyId, PlatformId, Role
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.listening import local_url
 from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.telemetry import get_logger
@@ -29,15 +30,26 @@ async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, 
     """{"platform", "versions_url", "token"}."""
     if not args.name and not args.renew:
         raise OperatorError("give --name for a new platform, or --renew ID for a known one")
+    permit = [party for party, role in args.party if role is None]
+    expect = [ExpectedRole(party, role) for party, role in args.party if role is not None]
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
         if args.renew:
             known = PlatformId(args.renew)
             invitation = await platforms.renew_invitation(
-                access, onboarding, known, name=args.name, permit=args.party
+                access, onboarding, known, name=args.name, permit=permit, expect=expect
             )
         else:
-            invitation = await platforms.invite(onboarding, args.name, permit=args.party)
+            invitation = await platforms.invite(onboarding, args.name, permit=permit, expect=expect)
     return invitation.shown()
+
+
+def expected_party(text: str) -> tuple[PartyId, Role | None]:
+    """An argument like NL*CPO or NL*CPO:CPO, for argparse."""
+    party, colon, role = text.partition(":")
+    names = [name.value for name in Role if name is not Role.HUB]
+    if colon and role not in names:
+        raise argparse.ArgumentTypeError(f"{role!r} is no role: use one of {', '.join(names)}")
+    return party_argument(party), Role(role) if colon else None
 
 
 def render_invitation(result: object) -> str:

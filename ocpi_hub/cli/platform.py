@@ -14,7 +14,13 @@ from ocpi_hub.cli.common import (
     operator_access,
     party_argument,
 )
-from ocpi_hub.cli.onboarding import render_invitation, run_connect, run_invite, run_rotate
+from ocpi_hub.cli.onboarding import (
+    expected_party,
+    render_invitation,
+    run_connect,
+    run_invite,
+    run_rotate,
+)
 from ocpi_hub.domain.party import PlatformId, Quirk
 from ocpi_hub.routing.custom import custom_module
 from ocpi_hub.settings import Settings
@@ -27,12 +33,14 @@ INVITE_EXAMPLE = """\
   ocpi-hub platform invite --name "Charge Co"
   ocpi-hub platform invite --renew p-3f9a1c02
   ocpi-hub platform invite --name "Charge Co" --party NL*CPO
+  ocpi-hub platform invite --name "Mobility Co" --party DE*MSP:EMSP
 
 Prints the versions URL and CREDENTIALS_TOKEN_A; hand both to the partner over a secure channel.
 The token is shown once and opens one registration. --renew replaces an invitation that expired
 or was lost, lets a partner back that had withdrawn, and repairs a handshake whose answer was
 lost; what works at present goes on working. --party names parties whose objects the hub has, of a
-platform that was removed as a rule: nobody else gets them.
+platform that was removed as a rule: nobody else gets them. With a role, as in NL*CPO:CPO, it is a
+party that the platform will have: those it has a relation with are told that it is PLANNED.
 """
 CONNECT_EXAMPLE = """\
   ocpi-hub platform connect --versions-url https://partner.example/ocpi/versions --token T
@@ -97,7 +105,15 @@ def add_platform_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     invite.add_argument("--name", type=_name, help="what the platform is called here")
     invite.add_argument("--renew", metavar="ID", help="a platform that is known already")
-    _add_permit(invite, "--party")
+    invite.add_argument(
+        "--party",
+        action="append",
+        default=[],
+        type=expected_party,
+        metavar="CC*PID[:ROLE]",
+        help="a party it may claim although the hub knows it already; with a role, one that is"
+        " PLANNED until it does; may be repeated",
+    )
     connect = add_command(
         commands, "connect", "register with a partner that invited us", CONNECT_EXAMPLE, run_connect
     )

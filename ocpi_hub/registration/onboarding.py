@@ -26,6 +26,7 @@ from ocpi_hub.domain.party import (
     PlatformId,
     PlatformState,
     Quirk,
+    Role,
 )
 from ocpi_hub.errors import (
     ClientApiUnusable,
@@ -48,6 +49,7 @@ from ocpi_hub.registration.partner import (
 )
 from ocpi_hub.registration.protocols import (
     CredentialsGone,
+    ExpectedRole,
     KnownAlready,
     PartyReserved,
     PartyTaken,
@@ -123,33 +125,74 @@ class Onboarding:
         """Of the hub's endpoints, as partners are told them now."""
         return self._offer.digest
 
-    async def invite(self, name: str, *, permit: Collection[PartyId] = ()) -> Invitation:
-        """A new platform that may register once."""
+    async def invite(
+        self,
+        name: str,
+        *,
+        permit: Collection[PartyId] = (),
+        expect: Collection[ExpectedRole] = (),
+    ) -> Invitation:
+        """A new platform that may register once. Its expected parties are PLANNED until it does.
+
+        Raises:
+            OperatorError: an expected party is the hub itself, or belongs to another platform.
+        """
+        self._require_expectable(expect)
         token = new_token()
         while True:
             platform_id = _new_id()
-            expires_at = await self._store.invite(
-                platform_id, name, token.sha256, days=self._days, permit=permit
+            stored = await self._store.invite(
+                platform_id, name, token.sha256, days=self._days, permit=permit, expect=expect
             )
-            if expires_at is not None:
-                return Invitation(platform_id, self._offer.versions_url, token, expires_at)
+            if stored is not None:
+                return self._invitation(platform_id, token, stored)
 
     async def renew_invitation(
-        self, platform_id: PlatformId, *, permit: Collection[PartyId] = ()
+        self,
+        platform_id: PlatformId,
+        *,
+        permit: Collection[PartyId] = (),
+        expect: Collection[ExpectedRole] = (),
     ) -> Invitation:
         """A new invitation for a platform: the first one expired or was lost, the answer to a
         handshake was lost, or it had disconnected. What works at present goes on working.
 
         Raises:
             NoSuchObject: there is no such platform.
+            OperatorError: an expected party is the hub itself, or belongs to another platform, or
+                the platform has told its roles itself.
         """
+        self._require_expectable(expect)
         token = new_token()
-        expires_at = await self._store.renew_invitation(
-            platform_id, token.sha256, days=self._days, permit=permit
+        stored = await self._store.renew_invitation(
+            platform_id, token.sha256, days=self._days, permit=permit, expect=expect
         )
-        if expires_at is None:
+        if stored is None:
             raise NoSuchObject(f"there is no platform {platform_id}; see platform list")
-        return Invitation(platform_id, self._offer.versions_url, token, expires_at)
+        return self._invitation(platform_id, token, stored)
+
+    def _invitation(
+        self,
+        platform_id: PlatformId,
+        token: CredentialsToken,
+        stored: datetime | PartyTaken | WrongState,
+    ) -> Invitation:
+        match stored:
+            case PartyTaken(party):
+                raise OperatorError(f"{party} belongs to another platform; see platform list")
+            case WrongState(state):
+                raise OperatorError(
+                    f"{platform_id} is {state}: its roles are those that it claims itself"
+                )
+            case expires_at:
+                return Invitation(platform_id, self._offer.versions_url, token, expires_at)
+
+    def _require_expectable(self, expect: Collection[ExpectedRole]) -> None:
+        for held in expect:
+            if held.party == self._offer.hub:
+                raise OperatorError(f"{held.party} is this hub itself")
+            if held.role is Role.HUB:
+                raise OperatorError(f"{held.party}: a hub's parties are not known beforehand")
 
     async def connect(
         self,

@@ -42,6 +42,17 @@ class ClaimedRole:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedRole:
+    """A role that an operator expects of a platform before it has registered.
+
+    It is PLANNED until then, and nobody else can claim the party (HC-02).
+    """
+
+    party: PartyId
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Registration:
     """What a handshake has brought, ready to be stored as a whole.
 
@@ -127,7 +138,8 @@ class RegistrationStore(Protocol):
         *,
         days: int,
         permit: Collection[PartyId] = (),
-    ) -> datetime | None:
+        expect: Collection[ExpectedRole] = (),
+    ) -> datetime | PartyTaken | None:
         """A new platform with an invitation; None when the id is taken, else the expiry."""
         ...
 
@@ -138,8 +150,10 @@ class RegistrationStore(Protocol):
         *,
         days: int,
         permit: Collection[PartyId] = (),
-    ) -> datetime | None:
-        """A new invitation in place of older ones; None when there is no such platform."""
+        expect: Collection[ExpectedRole] = (),
+    ) -> datetime | PartyTaken | WrongState | None:
+        """A new invitation in place of older ones; None when there is no such platform. Only of one
+        that has never registered can roles be expected."""
         ...
 
     async def complete_answered(

@@ -10,6 +10,7 @@ from ocpi_hub.domain.party import Module, PartyId, PlatformId, PlatformState
 from ocpi_hub.registration.protocols import (
     Connecting,
     CredentialsGone,
+    ExpectedRole,
     KnownAlready,
     PartyReserved,
     PartyTaken,
@@ -62,21 +63,28 @@ class PostgresRegistrationStore:
         *,
         days: int,
         permit: Collection[PartyId] = (),
-    ) -> datetime | None:
-        async with self._database.transaction() as connection:
-            new = await connection.fetchval(
-                SQL.insert_platform, platform_id, name, PlatformState.INVITED, None
-            )
-            if new is None:
-                return None
-            await permit_parties(connection, platform_id, permit)
-            return await _insert_token(
-                connection,
-                platform_id,
-                token_sha256,
-                CredentialsKind.REGISTRATION,
-                timedelta(days=days),
-            )
+        expect: Collection[ExpectedRole] = (),
+    ) -> datetime | PartyTaken | None:
+        try:
+            async with self._database.transaction() as connection:
+                # Before the first change of the directory: see registration.sql on locks.
+                await _note_parties(connection, expect)
+                new = await connection.fetchval(
+                    SQL.insert_platform, platform_id, name, PlatformState.INVITED, None
+                )
+                if new is None:
+                    return None
+                await permit_parties(connection, platform_id, permit)
+                await _expect(connection, platform_id, name, expect)
+                return await _insert_token(
+                    connection,
+                    platform_id,
+                    token_sha256,
+                    CredentialsKind.REGISTRATION,
+                    timedelta(days=days),
+                )
+        except _Refused as refused:
+            return _taken(refused)
 
     async def renew_invitation(
         self,
@@ -85,19 +93,27 @@ class PostgresRegistrationStore:
         *,
         days: int,
         permit: Collection[PartyId] = (),
-    ) -> datetime | None:
-        async with self._database.transaction() as connection:
-            if await connection.fetchrow(SQL.lock_platform, platform_id) is None:
-                return None
-            await connection.execute(SQL.delete_invitations, platform_id)
-            await permit_parties(connection, platform_id, permit)
-            return await _insert_token(
-                connection,
-                platform_id,
-                token_sha256,
-                CredentialsKind.REGISTRATION,
-                timedelta(days=days),
-            )
+        expect: Collection[ExpectedRole] = (),
+    ) -> datetime | PartyTaken | WrongState | None:
+        try:
+            async with self._database.transaction() as connection:
+                row = await connection.fetchrow(SQL.lock_platform, platform_id)
+                if row is None:
+                    return None
+                if expect and row["state"] != PlatformState.INVITED:
+                    return WrongState(PlatformState(row["state"]))
+                await permit_parties(connection, platform_id, permit)
+                await _expect(connection, platform_id, row["name"], expect)
+                await connection.execute(SQL.delete_invitations, platform_id)
+                return await _insert_token(
+                    connection,
+                    platform_id,
+                    token_sha256,
+                    CredentialsKind.REGISTRATION,
+                    timedelta(days=days),
+                )
+        except _Refused as refused:
+            return _taken(refused)
 
     async def complete_answered(
         self, presented: IssuedCredentials, registration: Registration, issued_sha256: bytes
@@ -239,6 +255,7 @@ class PostgresRegistrationStore:
             for held in registration.roles
         )
         roles = columns(rows, 5)
+        await connection.execute(SQL.end_expectations, platform_id)
         await connection.execute(SQL.withdraw_roles, platform_id, *roles[:3])
         await connection.execute(SQL.backfill_returned, *roles[:3])
         await connection.execute(SQL.store_roles, *roles)
@@ -270,6 +287,37 @@ async def permit_parties(
     if parties:
         rows = columns(map(party_columns, sorted(set(parties))), 2)
         await connection.execute(SQL.permit_parties, platform_id, *rows)
+
+
+async def _note_parties(connection: Connection, expected: Collection[ExpectedRole]) -> None:
+    """Make sure that expected parties have a row, which nobody else is at work on."""
+    if expected:
+        parties = sorted({held.party for held in expected})
+        await connection.execute(SQL.note_parties, *columns(map(party_columns, parties), 2))
+
+
+async def _expect(
+    connection: Connection, platform_id: PlatformId, name: str, expected: Collection[ExpectedRole]
+) -> None:
+    """Give a platform that has not registered yet its parties, under the platform's name.
+
+    Raises:
+        _Refused: one belongs to another platform.
+    """
+    if not expected:
+        return
+    parties = sorted({held.party for held in expected})
+    await permit_parties(connection, platform_id, parties)
+    await _claim(connection, platform_id, parties)
+    wanted = sorted({(*party_columns(held.party), held.role.value) for held in expected})
+    roles = columns(((*row, name, None) for row in wanted), 5)
+    await connection.execute(SQL.store_roles, *roles)
+
+
+def _taken(refused: _Refused) -> PartyTaken:
+    if not isinstance(refused.result, PartyTaken):
+        raise AssertionError("expected parties are permitted")
+    return refused.result
 
 
 async def _claim(

@@ -19,6 +19,7 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import CredentialsToken, PartyId, Platform, PlatformId, Quirk
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.store.platform_admin import unknown_platform
 
 
@@ -51,10 +52,14 @@ async def show(access: OperatorAccess, platform_id: PlatformId) -> PlatformDetai
 
 
 async def invite(
-    onboarding: Onboarding, name: str, *, permit: Collection[PartyId] = ()
+    onboarding: Onboarding,
+    name: str,
+    *,
+    permit: Collection[PartyId] = (),
+    expect: Collection[ExpectedRole] = (),
 ) -> InvitationView:
-    """A new platform that may register once."""
-    return invitation_view(await onboarding.invite(name, permit=permit))
+    """A new platform that may register once; its expected parties are PLANNED until then."""
+    return invitation_view(await onboarding.invite(name, permit=permit, expect=expect))
 
 
 async def renew_invitation(
@@ -64,9 +69,10 @@ async def renew_invitation(
     *,
     name: str | None = None,
     permit: Collection[PartyId] = (),
+    expect: Collection[ExpectedRole] = (),
 ) -> InvitationView:
     """A new invitation for a platform that is known already, perhaps under another name."""
-    invitation = await onboarding.renew_invitation(platform_id, permit=permit)
+    invitation = await onboarding.renew_invitation(platform_id, permit=permit, expect=expect)
     if name:
         await access.admin.configure(platform_id, name=name)
     return invitation_view(invitation)

@@ -10,7 +10,8 @@ from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes.base import API, AnyRoute, Body, Call, Given, NoBody, Party, Route
 from ocpi_hub.admin.routes.platforms import PlatformGiven, checked_name
 from ocpi_hub.admin.views.platforms import InvitationView, PlatformItem
-from ocpi_hub.domain.party import CredentialsToken, PlatformId
+from ocpi_hub.domain.party import CredentialsToken, PlatformId, Role
+from ocpi_hub.registration.protocols import ExpectedRole
 
 _PERMIT = Field((), description="parties it may claim although the hub knows them already")
 
@@ -19,11 +20,25 @@ class NoParameters(Given):
     """Neither in the path nor in the query."""
 
 
+class ExpectedParty(Body):
+    """A party in a role that a platform will claim."""
+
+    party: Party
+    role: Role
+
+    def expected(self) -> ExpectedRole:
+        return ExpectedRole(self.party, self.role)
+
+
+_EXPECT = Field((), description="parties that are PLANNED until the platform claims them")
+
+
 class NewPlatform(Body):
     """A platform that is to register."""
 
     name: str = Field(description="what the platform is called here")
     allow_parties: tuple[Party, ...] = _PERMIT
+    expected_parties: tuple[ExpectedParty, ...] = _EXPECT
 
     @field_validator("name")
     @classmethod
@@ -56,7 +71,12 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
 
     async def invite(call: Call[NoParameters, NewPlatform]) -> InvitationView:
         body = call.body
-        return await platforms.invite(onboarding, body.name, permit=body.allow_parties)
+        return await platforms.invite(
+            onboarding,
+            body.name,
+            permit=body.allow_parties,
+            expect=[party.expected() for party in body.expected_parties],
+        )
 
     async def renew(call: Call[PlatformGiven, Renewal]) -> InvitationView:
         return await platforms.renew_invitation(

@@ -128,6 +128,17 @@ where p.platform_id <> $1
 order by p.country_code, p.party_id
 limit 1;
 
+-- name: end_expectations
+-- What an operator expected of a platform that now registers is what it claims, or nothing.
+update party_role r
+set active = false
+from party p
+join platform f using (platform_id)
+where f.platform_id = $1
+    and f.state in ('invited', 'connecting')
+    and (p.country_code, p.party_id) = (r.country_code, r.party_id)
+    and r.active;
+
 -- name: withdraw_roles
 -- Those that are not claimed any more.
 update party_role r

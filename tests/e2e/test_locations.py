@@ -118,3 +118,53 @@ async def test_an_addressed_status_is_relayed_and_an_emsp_without_the_location_g
     assert answer.http == 404
     await eventually(partial(has, roam, name, "EVSE1", "CHARGING"), "the whole Location")
     assert (await pushed(roam, name))[-1]["headers"]["OCPI-from-party-id"] == "CPO"
+
+
+# Data quality ------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("TY-02", "TY-11")
+async def test_mild_faults_pass_as_they_are_and_are_listed_to_the_operator(
+    roam: Roaming, cpo: Wire, name: str
+) -> None:
+    evse = make_evse(evse_id="NL-CPO-1", status="ASLEEP")
+    faulty = make_location(name, evses=[evse], name="n" * 300, last_updated=LATER)
+    assert (await cpo.send("PUT", f"{OWN}/{name}", faulty)).codes == (201, 1000)
+    await eventually(partial(has, roam, name, "EVSE1", "ASLEEP"), "the eMSP has it")
+    assert await cached(roam, name) == faulty
+    stale = await cpo.send("PUT", f"{OWN}/{name}", make_location(name))
+    assert (stale.codes, "newer" in stale.envelope["status_message"]) == ((200, 1000), True)
+    hard = await cpo.send("PUT", f"{OWN}/{name}", {**faulty, "publish": "yes"})
+    assert hard.codes == (200, 2001)
+    expected = "publish: must be a boolean, got a string of 3 characters"
+    assert hard.envelope["status_message"] == expected
+
+    rules = ["evse_id", "stale", "too_long", "unknown_value"]
+    query = "select count(*) = 4 from quality where platform_id = $1 and rule = any($2)"
+
+    async def counted() -> bool:
+        async with roam.database.connection() as connection:
+            return bool(await connection.fetchval(query, roam.cpo_platform, rules))
+
+    await eventually(counted, "all is written")
+    found = {
+        item["rule"]: item
+        for item in await roam.hub.run("platform", "quality", roam.cpo_platform)
+        if item["module"] == "locations"
+    }
+    assert set(rules) <= set(found)
+    item = found["too_long"]
+    assert {key: item[key] for key in ("platform", "name")} == {
+        "platform": roam.cpo_platform,
+        "name": "Charge Co",
+    }
+    assert item["count"] >= 1
+    assert item["first_at"] <= item["last_at"]
+    assert item["example"] == {
+        "id": name,
+        "field": "name",
+        "shape": "300 characters, string(255) allows 255",
+    }
+    assert found["unknown_value"]["example"]["field"] == "evses[0].status"
+    assert "ASLEEP" not in str(found)
+    assert await roam.hub.run("platform", "quality", roam.emsp_platform) == []

@@ -15,10 +15,12 @@ from ocpi_hub.admin.keys import Scope
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.feed.protocols import Gap, LaneId
 from ocpi_hub.domain.objects import LastAnswer, ObjectKey
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.party import PartyId, PlatformId
+from ocpi_hub.domain.quality import Example, Tally, TallyKey
 from ocpi_hub.ocpi.headers import authorization
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore
+from ocpi_hub.store.quality import PostgresQualityStore
 from tests.support.admin import AdminHub, admin_hub
 from tests.support.directory import insert_platform
 from tests.support.directory import insert_token as insert_credentials
@@ -104,6 +106,41 @@ async def test_one_platform_is_shown_without_its_tokens(reader: httpx.AsyncClien
     assert shown["versions_url"] == "https://partner.example/v"
     assert "their-secret" not in answer.text
     assert shown["catch_up"] == "push"
+
+
+async def test_mild_faults_of_a_platform_are_listed_with_an_example(
+    hub: AdminHub, reader: httpx.AsyncClient
+) -> None:
+    at = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    example = Example("", "", "name: must be a string(255), got a number")
+    store = PostgresQualityStore(hub.database)
+    await store.add(
+        {
+            TallyKey(PlatformId("p-1"), "tokens", "too_long"): Tally(
+                3, at, at + timedelta(hours=1), Example("~5f0c", "issuer", "65 characters")
+            ),
+            TallyKey(PlatformId("p-1"), "cdrs", "skipped"): Tally(1, at, at, example),
+            TallyKey(PlatformId("p-2"), "tokens", "stale"): Tally(1, at, at, example),
+        }
+    )
+    found = await items(reader, "platforms/p-1/quality")
+    assert [(item["module"], item["rule"]) for item in found] == [
+        ("cdrs", "skipped"),
+        ("tokens", "too_long"),
+    ]
+    assert found[0]["example"] == {"id": None, "field": None, "shape": example.shape}
+    assert found[1] == {
+        "platform": "p-1",
+        "name": "p-1",
+        "module": "tokens",
+        "rule": "too_long",
+        "count": 3,
+        "first_at": "2026-11-01T12:00:00.000Z",
+        "last_at": "2026-11-01T13:00:00.000Z",
+        "example": {"id": "~5f0c", "field": "issuer", "shape": "65 characters"},
+    }
+    assert await items(reader, "platforms/p-3/quality") == []
+    assert (await reader.get("/admin/api/platforms/p-9/quality")).status_code == 404
 
 
 async def test_relations_are_filtered_and_paged(reader: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -190,6 +191,7 @@ async def run_invite(args: argparse.Namespace, _settings: Settings) -> dict[str,
     Raises:
         OperatorError: no platform runs there, or it does not invite.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # this request is no news to anybody
     base = args.control_url or f"http://127.0.0.1:{args.control_port}"
     async with httpx.AsyncClient(trust_env=False, timeout=INVITE_TIMEOUT_S) as http:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
 from ocpi_hub.errors import InvalidRequest, NotFound, OperatorError
@@ -16,6 +16,7 @@ from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import AuthMethod
 from ocpi_hub.ocpi.v2_2_1.charging_profiles import ChargingProfile
 from ocpi_hub.ocpi.v2_2_1.commands import CommandResultType
+from ocpi_hub.ocpi.v2_2_1.tokens import AuthorizationInfo
 from ocpi_hub.party.charge_life import ChargeLife
 from ocpi_hub.party.charging import Authorization, Charge
 from ocpi_hub.party.config import PartyConfig
@@ -112,10 +113,9 @@ class ChargeControl:
         told: dict[str, Any] = {"authorization": asked.as_json(), "session_id": None}
         if not isinstance(info, dict) or info.get("allowed") != "ALLOWED":
             return _answer({**told, "result": "NOT_ALLOWED"})
+        allowed = parse_object(dump(info), AuthorizationInfo, max_depth=MAX_JSON_DEPTH).value
         authorization = Authorization(
-            TypeAdapter(dict[str, Any]).validate_python(info.get("token")),
-            AuthMethod.AUTH_REQUEST,
-            info.get("authorization_reference"),
+            info["token"], AuthMethod.AUTH_REQUEST, allowed.authorization_reference
         )
         place = (plug.location_id, plug.evse_uid, plug.connector_id)
         begun = self.held.charge_points.begin(authorization, owner, *place)

@@ -64,12 +64,13 @@ class ChargeLife:
         """Until it is used, cancelled or expired."""
         await self._tell(charge)
         await self._set_status(charge, "RESERVED")
-        while charge.is_reserved and not charge.ending and charge.reservation is not None:
-            left = (charge.reservation.expires - self._clock.now()).total_seconds()
-            if left <= 0:
+        while (reservation := charge.open_reservation()) is not None:
+            left_s = (reservation.expires - self._clock.now()).total_seconds()
+            if left_s <= 0:
                 charge.ending = True
-            else:
-                await self._wait(charge, left)
+            elif await self._wait(charge, left_s) and charge.open_reservation() is not None:
+                charge.told = False  # replaced by another reservation: all may be different
+                await self._tell(charge)
 
     async def _charge(self, charge: Charge) -> None:
         charge.activate(charge.authorization, self._clock.now(), self._kw(charge))
@@ -82,15 +83,16 @@ class ChargeLife:
                 return
             ended = charge.count(self._clock.now(), self._kw(charge), self._simulation.speed)
             full = self._simulation.max_kwh
-            charge.ending = full is not None and charge.kwh >= full
-            if not charge.ending:
-                await self._tell(charge, ended)
+            if full is not None and charge.kwh >= full:
+                charge.ending = True
+                charge.told = charge.told and not ended
+                return
+            await self._tell(charge, ended)
 
     async def _end(self, charge: Charge) -> None:
         now = self._clock.now()
-        periods = charge.count(now, charge.kw, self._simulation.speed)
-        periods += charge.complete(now)
-        await self._tell(charge, periods)
+        charge.count(now, charge.kw, self._simulation.speed)
+        await self._tell(charge, charge.complete(now))
         await self._set_status(charge, "AVAILABLE")
         if charge.charged and self._simulation.cdrs:
             await self._send_cdr(charge)
@@ -108,8 +110,8 @@ class ChargeLife:
         kw = min(self._simulation.kw, charge.spot.max_kw)
         return kw if limit is None else min(kw, limit)
 
-    async def _wait(self, charge: Charge, seconds: float) -> None:
-        """That long, or until something about the charge has changed."""
+    async def _wait(self, charge: Charge, seconds: float) -> bool:
+        """That long, or until something about the charge has changed; whether it has."""
         tasks = (
             asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(charge.changed.wait()),
@@ -120,7 +122,9 @@ class ChargeLife:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        changed = charge.changed.is_set()
         charge.changed.clear()
+        return changed
 
     async def _tell(self, charge: Charge, periods: Sequence[dict[str, Any]] = ()) -> None:
         """Tell the Session: its changes to who knows the rest, else all of it."""

@@ -117,9 +117,9 @@ class ChargePoints:
         evse_uid: str | None = None,
         connector_id: str | None = None,
     ) -> Charge | CommandResultType:
-        """Take an EVSE for a charge, which begins when it is put into `due`; or why not.
+        """Take an EVSE for a charge, which begins with `go`; or why that is not possible.
 
-        A charge that is returned with the status RESERVATION is a reservation for this token.
+        What is returned may be a reservation for this token, which the charge then uses up.
 
         Raises:
             UnknownLocation: there is no such Location, EVSE or connector.
@@ -128,7 +128,8 @@ class ChargePoints:
         if not spots:
             raise UnknownLocation
         for charge in self._at(spots):
-            if charge.is_reserved and charge.authorization.same_token(authorization):
+            mine = charge.is_reserved and charge.authorization.same_token(authorization)
+            if mine and not charge.ending:
                 return charge
         spot = self._free(spots)
         if isinstance(spot, CommandResultType):

@@ -110,6 +110,10 @@ class Charge:
         """A reservation that has not become a charge."""
         return self.status is SessionStatus.RESERVATION
 
+    def open_reservation(self) -> Reservation | None:
+        """What keeps the EVSE until it is used, cancelled or expires."""
+        return self.reservation if self.is_reserved and not self.ending else None
+
     def wake(self) -> None:
         """Have what is said about the charge looked at at once."""
         self.changed.set()

@@ -15,7 +15,7 @@ from ocpi_hub.domain.party import InterfaceRole, PartyId
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.ocpi.headers import next_link, routing_headers
-from ocpi_hub.party.client import Outgoing, PeerClient, SendResult
+from ocpi_hub.party.client import Outgoing, SendResult
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.credentials import CredentialsStore, Peer
 from ocpi_hub.party.exchange import CONFIGURATION_MODULES, Inbound
@@ -79,6 +79,12 @@ class OwnObjects(Protocol):
     def change(self, request: Inbound) -> None: ...
 
 
+class Client(Protocol):
+    """What sends a request and brings the answer."""
+
+    async def send(self, request: Outgoing) -> SendResult: ...
+
+
 class Outbox:
     """Sends to the registered peer on the endpoints it announced."""
 
@@ -86,7 +92,7 @@ class Outbox:
         self,
         config: PartyConfig,
         credentials: CredentialsStore,
-        client: PeerClient,
+        client: Client,
         own: OwnObjects,
     ) -> None:
         self._config = config

@@ -73,9 +73,9 @@ def profile_kw(profile: Mapping[str, Any] | None, elapsed_s: float, phases: int)
     if profile is None:
         return None
     limit: float | None = None
-    for period in profile.get("charging_profile_period", ()):
+    for period in profile.get("charging_profile_period") or ():
         if period["start_period"] <= elapsed_s:
-            limit = float(period["limit"])
+            limit = max(0.0, float(period["limit"]))
     duration = profile.get("duration")
     if limit is None or (duration is not None and elapsed_s >= duration):
         return None

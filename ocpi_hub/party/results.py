@@ -60,5 +60,7 @@ class ResultSender:
             await self.send(due.request, due.body)
         except HubError as error:
             log.warning("a result cannot be sent: %s", error)
+        except Exception:  # one result that fails must not end the others
+            log.exception("a result cannot be sent")
         if due.then is not None:
             due.then()

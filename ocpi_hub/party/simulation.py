@@ -13,7 +13,7 @@ class Simulation(BaseModel):
     EVSE with it, `cdrs` a CDR at the end.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     interval_s: float = Field(2.0, ge=0.01, le=3600)
     kw: float = Field(11.0, gt=0)

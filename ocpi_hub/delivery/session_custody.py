@@ -32,6 +32,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from ocpi_hub.delivery.custody import Attempt, Start
+from ocpi_hub.delivery.dating import is_older
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
@@ -164,7 +165,8 @@ def take_change(
         if change.partial:
             return Taken(Arrival.MISSING, None)
         return _begun(Arrival.CREATED, _new_row(change, now), change, now, lease)
-    if change.last_updated < row.last_updated:
+    stands = (row.last_updated, row.received_at)
+    if is_older(change.last_updated, *stands, now, listed=change.listed):
         return Taken(Arrival.STALE, row)
     if change.last_updated == row.last_updated and (change.listed or is_applied(row, change)):
         return _again(row, change, now, lease)

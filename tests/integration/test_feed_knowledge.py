@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.delivery.shared import Change, Deletion
+from ocpi_hub.delivery.shared import Change, Changed, Deletion
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Exchange, OutboundRequest
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
@@ -22,7 +24,7 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
 from ocpi_hub.store.platform_admin import PlatformAdmin, RelationChange
 from ocpi_hub.store.shared import PostgresSharedStore
-from tests.integration.test_location_feed import change, evse, location
+from tests.integration.test_location_feed import START, at, change, evse, location
 from tests.support.directory import insert_platform
 from tests.support.factories import CPO, EMSP, make_directory, make_platform, text
 from tests.support.feeding import PATIENT, LocationReceivers, Push, _push, feeding
@@ -335,3 +337,43 @@ async def test_who_sees_published_locations_only_is_told_once_that_one_is_not_an
     assert told() == [True, False, True, False]
     assert told("NEVER") == told("BEFORE") == []
     assert not [push for push in receivers.of("L1", "E1") if push.receiver == str(NSP)]
+
+
+# What stands, and since when ----------------------------------------------------------------------
+
+
+def listed(second: int, *uids: str) -> Change:
+    found = change(location("L1", second, *uids), "L1")
+    return replace(found, origin=Origin.PULL)
+
+
+async def held(store: PostgresSharedStore) -> dict[str, str]:
+    """When each EVSE of the Location was changed."""
+    row = await store.find(ObjectKey("locations", CPO, "L1"))
+    assert row is not None
+    return {each["uid"]: each["last_updated"] for each in json.loads(row.body)["evses"]}
+
+
+async def test_the_hub_remembers_which_evses_a_location_had_when_it_came_whole(
+    store: PostgresSharedStore,
+) -> None:
+    await store.change(change(location("L1", 0, "E1", "E2"), "L1"))
+    await store.change(change(location("L1", 5, "E1"), "L1"))
+    await store.change(change(evse("E1", 9), "L1", "E1"))
+    await store.change(listed(4, "E1", "E2"))
+    assert set(await held(store)) == {"E1"}
+    await store.change(listed(7, "E1", "E3"))
+    assert await held(store) == {"E1": at(9), "E3": at(7)}
+
+
+async def test_a_clock_that_was_far_ahead_is_set_right(store: PostgresSharedStore) -> None:
+    future = datetime.now(UTC) + timedelta(days=9_000)
+    far = int((future - START).total_seconds())
+    await store.change(change(location("L1", far, "E1"), "L1"))
+    await store.change(change(evse("E2", far), "L1", "E2"))
+    assert await store.change(change(location("L1", 0), "L1")) is Changed.STALE
+    soon = int((datetime.now(UTC) - START).total_seconds()) + 1
+    assert await store.change(change(evse("E2", soon), "L1", "E2")) is Changed.UPDATED
+    assert (await held(store))["E2"] == at(soon)
+    assert await store.change(change(location("L1", soon), "L1")) is Changed.UPDATED
+    assert await store.change(change(location("L1", soon - 1), "L1")) is Changed.STALE

@@ -286,3 +286,105 @@ def test_of_evses_with_the_same_uid_in_a_list_the_first_one_counts() -> None:
     assert batch.apply(change_of_list) is Changed.UPDATED
     assert [evse["status"] for evse in now(batch)["evses"]] == ["CHARGING", "BLOCKED"]
     assert batch.apply(change_of_list) is Changed.STALE
+
+
+def listing(value: dict[str, Any]) -> Change:
+    return replace(change(value), origin=Origin.PULL)
+
+
+def evses(*dated: tuple[str, int]) -> list[dict[str, Any]]:
+    return [
+        make_evse(uid=uid, last_updated=at(second), connectors=[connector(second)])
+        for uid, second in dated
+    ]
+
+
+def uids(batch: SharedBatch) -> list[str]:
+    return [evse["uid"] for evse in now(batch)["evses"]]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+def test_an_older_list_does_not_bring_back_an_evse_that_was_left_out(
+    partial: bool, together: bool
+) -> None:
+    """Even if a push of another EVSE came after the Location."""
+    batch = SharedBatch([row(location(0))])
+    without = location(5, evses=evses(("E1", 5)))
+    if partial:
+        without = {"evses": without["evses"], "last_updated": at(5)}
+    assert batch.apply(change(without, partial=partial)) is Changed.UPDATED
+    if not together:
+        held = batch.row(key())
+        assert held is not None
+        batch = SharedBatch([held])
+    assert batch.apply(status("CHARGING", 9)) is Changed.UPDATED
+    listed = location(4, evses=evses(("E1", 4), ("e2", 4)))
+    assert batch.apply(listing(listed)) is Changed.STALE
+    assert uids(batch) == ["E1"]
+    # One that was built since is news: the list is older than the push of E1 alone.
+    listed = location(8, evses=evses(("E1", 8), ("e2", 5), ("e3", 6)))
+    assert batch.apply(listing(listed)) is Changed.UPDATED
+    assert uids(batch) == ["E1", "e3"]
+    assert now(batch)["evses"][0]["status"] == "CHARGING"
+
+
+def test_a_patch_that_names_no_evses_leaves_none_out() -> None:
+    batch = SharedBatch([replace(row(location(0)), whole_updated=START)])
+    patch = {"name": "Renamed", "last_updated": at(9)}
+    assert batch.apply(change(patch, partial=True)) is Changed.UPDATED
+    listed = location(8, evses=evses(("E1", 0), ("e2", 0), ("e3", 6)))
+    assert batch.apply(listing(listed)) is Changed.UPDATED
+    assert uids(batch) == ["E1", "e2", "e3"]
+
+
+FAR = 10**9
+"""Seconds after `START`: decades ahead."""
+
+
+@pytest.mark.parametrize("part", [(), ("E1",), ("E1", "1")], ids=["location", "evse", "connector"])
+def test_a_clock_that_was_far_ahead_makes_nothing_stale_that_comes_later(
+    part: tuple[str, ...],
+) -> None:
+    whole = location(0)
+    levels = {0: whole, 1: whole["evses"][0], 2: whole["evses"][0]["connectors"][0]}
+    levels[len(part)]["last_updated"] = whole["last_updated"] = at(FAR)
+    came = replace(row(whole), received_at=START)
+    batch = SharedBatch([came], START + timedelta(hours=1))
+    patch = {"x": "proper", "last_updated": at(60)}
+    assert batch.apply(change(patch, *part, partial=True)) is Changed.UPDATED
+    old = {"x": "old", "last_updated": at(-3600)}
+    assert SharedBatch([came], START + timedelta(hours=1)).apply(
+        change(old, *part, partial=True)
+    ) is Changed.STALE  # fmt: skip
+
+
+def test_a_deletion_of_what_was_dated_far_ahead_can_be_undone() -> None:
+    tombstone = replace(row(location(FAR)), deleted=True, received_at=START)
+    later = START + timedelta(hours=1)
+    assert SharedBatch([tombstone], later).apply(change(location(60))) is Changed.CREATED
+    assert SharedBatch([tombstone], later).apply(change(location(-3600))) is Changed.STALE
+    assert SharedBatch([tombstone], later).apply(listing(location(-60))) is Changed.STALE
+
+
+@pytest.mark.parametrize(
+    ("published", "unpublished"),
+    [
+        ([True, False], True),
+        ([True, False, False], True),
+        ([True, False, True], False),
+        ([False, False], False),
+        ([False, True, False], True),
+        ([False, True], False),
+    ],
+)
+def test_a_location_that_is_published_no_more_is_told_apart(
+    published: list[bool], unpublished: bool
+) -> None:
+    batch = SharedBatch([row(location(0, publish=published[0]))])
+    for second, publish in enumerate(published[1:], 1):
+        batch.apply(change({"publish": publish, "last_updated": at(second)}, partial=True))
+    assert batch.unpublished == ({key()} if unpublished else set())
+    batch = SharedBatch([])
+    batch.apply(change(location(0, publish=False)))
+    assert batch.unpublished == set()

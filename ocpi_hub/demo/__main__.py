@@ -11,8 +11,9 @@ from collections import deque
 from pathlib import Path
 
 from ocpi_hub.demo.acts import play
-from ocpi_hub.demo.checks import Check, run_checks
+from ocpi_hub.demo.checks import run_checks
 from ocpi_hub.demo.closing import collect, figures
+from ocpi_hub.demo.evidence import Check
 from ocpi_hub.demo.plan import make_plan
 from ocpi_hub.demo.report import Report
 from ocpi_hub.demo.story import Story
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ocpi_hub.demo",
-        description="A hub, two CPOs and two eMSPs on this machine: what the hub does, in numbers.",
+        description="A hub, CPOs and eMSPs on this machine: what the hub does, in numbers.",
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     parser.add_argument(
@@ -98,7 +99,7 @@ def _cancel_on(*signals: signal.Signals) -> None:
 
 async def _perform(story: Story) -> bool:
     """The story and its checks; whether all went well."""
-    story.report.title("OCPI hub: two CPOs and two eMSPs roam")
+    story.report.title("OCPI hub: three CPOs and two eMSPs roam")
     try:
         evidence = await collect(story, await play(story))
     except HubError as error:

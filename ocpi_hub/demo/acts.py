@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
+from ocpi_hub.demo.apps import by_app
 from ocpi_hub.demo.authorizing import batches
-from ocpi_hub.demo.availability import everybody_in_step, push_locations
+from ocpi_hub.demo.availability import Absence, everybody_in_step, push_locations
 from ocpi_hub.demo.copies import Copies
+from ocpi_hub.demo.lists import read_lists
 from ocpi_hub.demo.outages import (
     Away,
     back_again,
@@ -20,10 +22,12 @@ from ocpi_hub.demo.outages import (
     one_away,
     write_cdrs,
 )
-from ocpi_hub.demo.parties import FAHRTWIND, HUB, Company
+from ocpi_hub.demo.parties import FAHRTWIND, FJORDLADE, HUB, ROULIBRE, Company
 from ocpi_hub.demo.plan import WHITELIST_PAIR
 from ocpi_hub.demo.processes import Party
+from ocpi_hub.demo.stopping import stop_by_app
 from ocpi_hub.demo.story import Story, authorize_act
+from ocpi_hub.demo.tariffs import change_prices, push_tariffs
 from ocpi_hub.demo.tokens import DemoToken
 from ocpi_hub.demo.world import BUDGET_MS
 from ocpi_hub.domain.party import RelationMode
@@ -41,18 +45,29 @@ async def play(story: Story) -> Copies:
     """All acts; who has which Locations at the end."""
     await start(story)
     await onboard(story)
+    await push_tariffs(story)
     await push_locations(story)
     async with story.traffic.flowing():
         await push_tokens(story)
         await authorizations(story)
-        write_cdrs(story)
-        parts = cut(story.cdrs)
-        await first_cdrs(story, parts[0])
-        away = Away(time.monotonic(), len(story.traffic.changes))
-        await one_away(story, parts[1])
-        await killed(story, parts[2])
-        absence = await back_again(story, parts[3], away)
+        await by_app(story)
+        async with story.charging.flowing(story.ongoing):
+            absence = await _while_cars_charge(story)
+    await stop_by_app(story)
     return await everybody_in_step(story, absence)
+
+
+async def _while_cars_charge(story: Story) -> Absence:
+    """What changes, and what goes wrong, while drivers with apps charge."""
+    await change_prices(story)
+    await read_lists(story)
+    write_cdrs(story)
+    parts = cut(story.cdrs)
+    await first_cdrs(story, parts[0])
+    away = Away(time.monotonic(), len(story.traffic.changes))
+    await one_away(story, parts[1])
+    await killed(story, parts[2])
+    return await back_again(story, parts[3], away)
 
 
 async def start(story: Story) -> None:
@@ -65,7 +80,7 @@ async def start(story: Story) -> None:
 
 
 async def onboard(story: Story) -> None:
-    """Invitations, handshakes, and one relation that works by whitelist."""
+    """Invitations, handshakes, one relation that works by whitelist, and a pair that has none."""
     story.report.section("Onboarding: invitation, credentials handshake, relations")
     admin, began = story.world.admin, time.monotonic()
     await admin.make_key()
@@ -81,10 +96,13 @@ async def onboard(story: Story) -> None:
     cpo, emsp = WHITELIST_PAIR
     path = f"/relations/{cpo.party}/{emsp.party}"
     await admin.call("PATCH", path, {"mode": RelationMode.WHITELIST.value})
-    story.report.line("connected", f"4 platforms in {time.monotonic() - began:.1f} s")
-    story.report.line(
-        "relations", f"{cpo.name} - {emsp.name} by whitelist, the others in real time"
-    )
+    path = f"/relations/{FJORDLADE.party}/{ROULIBRE.party}"
+    await admin.call("PATCH", path, {"mode": RelationMode.NONE.value})
+    count, seconds = len(story.world.parties), time.monotonic() - began
+    story.report.line("connected", f"{count} platforms in {seconds:.1f} s")
+    text = f"{cpo.name} - {emsp.name} by whitelist, the others in real time"
+    story.report.line("relations", f"{text},")
+    story.report.line("", f"{FJORDLADE.name} - {ROULIBRE.name} none")
 
 
 async def push_tokens(story: Story) -> None:

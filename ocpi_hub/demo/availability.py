@@ -11,9 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocpi_hub.demo.authorizing import batches
-from ocpi_hub.demo.copies import Copies, Locations, Push, Return, behind, by_key, evse_times
+from ocpi_hub.demo.copies import (
+    Copies,
+    Locations,
+    Push,
+    Return,
+    behind,
+    by_key,
+    evse_times,
+    open_to,
+)
+from ocpi_hub.demo.lists import read_locations
 from ocpi_hub.demo.locations import put_location, sites_of
-from ocpi_hub.demo.parties import HUB, Company
+from ocpi_hub.demo.parties import Company
 from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.sites import EVSES, SITES, Site
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story
@@ -41,7 +51,7 @@ async def push_locations(story: Story) -> None:
                 _refuse_failures(party, await party.send_many(requests, PUSH_PACE))
                 progress.update(len(batch))
 
-        cpos = story.world.cpos.items()
+        cpos = story.world.all_cpos.items()
         await asyncio.gather(*(push(party, sites_of(cpo)) for cpo, party in cpos))
     story.report.line("stored by the hub", f"in {time.monotonic() - began:.1f} s")
     await _in_step(story)
@@ -66,6 +76,7 @@ class Absence:
         made: changes up to that moment in all.
         behind: what it does not know yet, as `copies.behind` has it.
         position: in its record.
+        at: the time, an OCPI DateTime.
     """
 
     company: Company
@@ -74,6 +85,7 @@ class Absence:
     made: int
     behind: dict[str, str]
     position: int
+    at: str
 
 
 async def end_absence(story: Story, company: Company, made_before: int) -> Absence:
@@ -90,8 +102,9 @@ async def end_absence(story: Story, company: Company, made_before: int) -> Absen
             changes=len(changes) - made_before,
             evses=len({change.evse.uid for change in changes[made_before:]}),
             made=len(changes),
-            behind=behind(await _held(party), await _own(story)),
+            behind=behind(await _held(party), open_to(company, await _own(story))),
             position=int((await party.control("GET", "/status"))["record_next"]),
+            at=timestamp(),
         )
         await party.clear_faults()
     return absence
@@ -123,9 +136,10 @@ async def everybody_in_step(story: Story, absence: Absence) -> Copies:
     return Copies(
         own=await _own(story),
         held=held,
-        # Last, because the parties keep what they read.
-        served={emsp: await _served(party) for emsp, party in story.world.emsps.items()},
+        served={emsp: by_key(await read_locations(story, emsp)) for emsp in story.world.emsps},
         returned=Return(
+            company=absence.company,
+            at=absence.at,
             behind=absence.behind,
             since=Counter(change.evse.uid for change in changes[absence.made :]),
             pushes=await pushes_since(story, absence),
@@ -137,8 +151,8 @@ async def _in_step(story: Story) -> bool:
     """Wait until both eMSPs have what the CPOs have; false if it does not come to that."""
     own = await _own(story)
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    for party in story.world.emsps.values():
-        while await _held(party) != own:
+    for emsp, party in story.world.emsps.items():
+        while await _held(party) != open_to(emsp, own):
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(POLL_S)
@@ -147,19 +161,13 @@ async def _in_step(story: Story) -> bool:
 
 async def _own(story: Story) -> Locations:
     """The Locations of all CPOs as they are."""
-    lists = [await party.control("GET", "/locations") for party in story.world.cpos.values()]
+    lists = [await party.control("GET", "/locations") for party in story.world.all_cpos.values()]
     return by_key(each for one in lists for each in one["own"])
 
 
 async def _held(party: Party) -> Locations:
     """The Locations that an eMSP was given."""
     return by_key((await party.control("GET", "/locations"))["cached"])
-
-
-async def _served(party: Party) -> Locations:
-    """The hub's whole list of Locations."""
-    wanted = {"module": "locations", "role": "SENDER", "to": str(HUB)}
-    return by_key((await party.control("POST", "/pull", wanted))["objects"])
 
 
 async def pushes_since(story: Story, absence: Absence) -> list[Push]:

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from ocpi_hub.authorization.protocols import DecidedBy
-from ocpi_hub.demo.checks import Evidence
 from ocpi_hub.demo.copies import Copies
-from ocpi_hub.demo.parties import HUB, Company
+from ocpi_hub.demo.evidence import Evidence
+from ocpi_hub.demo.lists import read_tokens
+from ocpi_hub.demo.notes import take_notes
+from ocpi_hub.demo.parties import Company
 from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.report import latency
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story
@@ -26,6 +28,7 @@ async def collect(story: Story, copies: Copies) -> Evidence:
     world = story.world
     ledger = await _settled_ledger(story)
     received = {emsp: await party.received_cdrs() for emsp, party in world.emsps.items()}
+    pulled = await read_tokens(story)
     decisions = await world.admin.items("/authorizations")
     return Evidence(
         answers=story.all_answers,
@@ -36,11 +39,17 @@ async def collect(story: Story, copies: Copies) -> Evidence:
         ledger=ledger,
         attempts=await _attempts(story, received),
         asked={emsp: await _asked(party) for emsp, party in world.emsps.items()},
-        pulled={cpo: await _pull(party) for cpo, party in world.cpos.items()},
+        pulled=pulled,
         tokens=story.plan.all_tokens,
         copies=copies,
-        secrets=story.secrets,
+        secrets=story.secrets | {each.question_id for each in story.asked},
         hub_log=world.hub.child.log.read_text(errors="replace"),
+        hub_url=world.hub.url,
+        notes=await take_notes(world.parties),
+        wanted=story.asked,
+        live=story.charging.live,
+        crawls=story.crawls,
+        returned=(copies.returned.company, copies.returned.at),
     )
 
 
@@ -77,12 +86,6 @@ async def _asked(party: Party) -> set[str]:
     record = await party.control("GET", "/record", module="tokens", direction="in")
     paths = [item["path"].split("/") for item in record["items"]]
     return {path[-2] for path in paths if path[-1] == "authorize"}
-
-
-async def _pull(party: Party) -> list[dict[str, Any]]:
-    """The hub's whole list of tokens, page by page."""
-    wanted = {"module": "tokens", "role": "SENDER", "to": str(HUB)}
-    return list((await party.control("POST", "/pull", wanted))["objects"])
 
 
 def figures(story: Story, evidence: Evidence) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocpi_hub.demo.parties import Company
+from ocpi_hub.demo.parties import ALL_CPOS, Company, related
 
 Locations = Mapping[str, Mapping[str, Any]]
 """Location objects by owner and id."""
@@ -66,11 +66,14 @@ class Return:
     """What an eMSP that was away got afterwards.
 
     Attributes:
+        at: when it came back, an OCPI DateTime.
         behind: the charging points it had to learn about, with the time of their latest change.
         since: how often each charging point changed after that.
         pushes: what it was pushed after that.
     """
 
+    company: Company
+    at: str
     behind: Mapping[str, str]
     since: Mapping[str, int]
     pushes: Sequence[Push]
@@ -105,6 +108,12 @@ class Copies:
     held: Mapping[Company, Locations]
     served: Mapping[Company, Locations]
     returned: Return
+
+
+def open_to(emsp: Company, locations: Locations) -> Locations:
+    """Those of CPOs that have a relation with an eMSP."""
+    owners = {str(cpo.party) for cpo in ALL_CPOS if related(cpo, emsp)}
+    return {key: each for key, each in locations.items() if key.partition(" ")[0] in owners}
 
 
 def differences(name: str, copy: Locations, own: Locations) -> Iterator[str]:

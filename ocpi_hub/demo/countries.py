@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocpi_hub.demo.parties import LAADOEVER, STROMWEIDE, Company
+from ocpi_hub.demo.parties import FJORDLADE, LAADOEVER, STROMWEIDE, Company
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +34,5 @@ FRANCE = Country("FR", "FRA", 20, "Europe/Paris", STROMWEIDE)
 NETHERLANDS = Country("NL", "NLD", 21, "Europe/Amsterdam", LAADOEVER)
 BELGIUM = Country("BE", "BEL", 21, "Europe/Brussels", LAADOEVER)
 PORTUGAL = Country("PT", "PRT", 23, "Europe/Lisbon", LAADOEVER)
-COUNTRIES = (GERMANY, AUSTRIA, FRANCE, NETHERLANDS, BELGIUM, PORTUGAL)
+DENMARK = Country("DK", "DNK", 25, "Europe/Copenhagen", FJORDLADE)
+COUNTRIES = (GERMANY, AUSTRIA, FRANCE, NETHERLANDS, BELGIUM, PORTUGAL, DENMARK)

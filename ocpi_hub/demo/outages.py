@@ -11,8 +11,10 @@ from ocpi_hub.demo.availability import Absence, catch_up, end_absence, pushes_si
 from ocpi_hub.demo.cdrs import CdrWriter, Charge, DemoCdr
 from ocpi_hub.demo.chance import chance
 from ocpi_hub.demo.copies import with_news
+from ocpi_hub.demo.late_results import after_the_kill, before_the_kill
 from ocpi_hub.demo.parties import FAHRTWIND, LAADOEVER, ROULIBRE, Company
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story, authorize_act, send_cdrs
+from ocpi_hub.demo.tariffs import change_meanwhile, in_step
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi.headers import FROM_PARTY
@@ -79,6 +81,7 @@ async def one_away(story: Story, cdrs: Sequence[DemoCdr]) -> None:
     seconds = await _until_offline(story, ROULIBRE)
     story.report.line("the hub lists it as OFFLINE", f"after another {seconds:.1f} s")
     await authorize_act(story, "authorizations, it is not even tried", story.plan.down[half:], PACE)
+    await change_meanwhile(story)
 
 
 async def _until_offline(story: Story, company: Company) -> float:
@@ -102,6 +105,7 @@ async def killed(story: Story, cdrs: Sequence[DemoCdr]) -> None:
     story.report.section("kill -9 of the hub and its PostgreSQL, in the middle of the CDRs")
     hub, fahrtwind = story.world.hub, story.world.parties[FAHRTWIND]
     # Fahrtwind takes a CDR at once and says so late: the kill finds answers that are still due.
+    await before_the_kill(story)
     match = {"module": "cdrs", "headers": {FROM_PARTY: LAADOEVER.party.party_id}}
     await fahrtwind.fault(match=match, delay_s=ANSWER_AFTER_S, after=True)
     acknowledged = len(story.billing.acknowledged)
@@ -129,6 +133,7 @@ async def killed(story: Story, cdrs: Sequence[DemoCdr]) -> None:
         await story.billing.send_again(progress)
     text = f"{unanswered - len(story.billing.again)} of {unanswered} acknowledged now"
     story.report.line("sent again by their CPOs", text)
+    await after_the_kill(story)
 
 
 async def back_again(story: Story, cdrs: Sequence[DemoCdr], away: Away) -> Absence:
@@ -137,8 +142,8 @@ async def back_again(story: Story, cdrs: Sequence[DemoCdr], away: Away) -> Absen
     story.report.section(f"{ROULIBRE.name} is back after {time.monotonic() - away.since:.0f} s")
     waiting = _at(story, ROULIBRE) - len(await story.world.parties[ROULIBRE].received_cdrs())
     absence = await end_absence(story, ROULIBRE, away.changes_before)
-    done_s, learned_s = await asyncio.gather(
-        _waiting_cdrs(story, waiting), catch_up(story, absence)
+    done_s, learned_s, priced_s = await asyncio.gather(
+        _waiting_cdrs(story, waiting), catch_up(story, absence), in_step(story, ROULIBRE)
     )
     story.report.line("its CDRs", f"{waiting} in {done_s:.1f} s")
     story.report.line(
@@ -147,6 +152,8 @@ async def back_again(story: Story, cdrs: Sequence[DemoCdr], away: Away) -> Absen
     pushes = len(with_news(await pushes_since(story, absence), absence.behind))
     seconds = "which was not enough" if learned_s is None else f"in {learned_s:.1f} s"
     story.report.line("  it was told of them by", f"{pushes} pushes, {seconds}")
+    seconds = "which it does not get" if priced_s is None else f"in {priced_s:.1f} s"
+    story.report.line("prices of its CPOs", seconds)
     return absence
 
 

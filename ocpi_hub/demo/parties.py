@@ -1,4 +1,4 @@
-"""Who takes part: invented companies, two of each kind."""
+"""Who takes part: invented companies, two of which have nothing to do with each other."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Company:
     name: str
 
     @property
+    def is_cpo(self) -> bool:
+        return self.role is Role.CPO
+
+    @property
     def slug(self) -> str:
         """A name for files."""
         return f"{self.party.country_code}-{self.party.party_id}".lower()
@@ -29,6 +33,16 @@ LAADOEVER = Company(Role.CPO, PartyId("NL", "LDO"), "Laadoever")
 FAHRTWIND = Company(Role.EMSP, PartyId("DE", "FWD"), "Fahrtwind")
 ROULIBRE = Company(Role.EMSP, PartyId("FR", "RLB"), "Roulibre")
 
+FJORDLADE = Company(Role.CPO, PartyId("DK", "FJL"), "Fjordlade")
+
 CPOS = (STROMWEIDE, LAADOEVER)
+"""Those with cars at their charging points."""
+ALL_CPOS = (*CPOS, FJORDLADE)
 EMSPS = (FAHRTWIND, ROULIBRE)
-COMPANIES = CPOS + EMSPS
+COMPANIES = ALL_CPOS + EMSPS
+STRANGERS = frozenset({FJORDLADE, ROULIBRE})
+"""They have no relation: neither must see anything of the other."""
+
+
+def related(one: Company, other: Company) -> bool:
+    return {one, other} != STRANGERS

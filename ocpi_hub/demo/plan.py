@@ -59,10 +59,21 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Driver:
+    """Somebody who charges with an app."""
+
+    cpo: Company
+    emsp: Company
+    evse: Evse
+    token: DemoToken
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole demo: tokens by eMSP, authorizations by act, number of CDRs."""
+    """The whole demo: tokens by eMSP, drivers with apps, authorizations by act, number of CDRs."""
 
     tokens: Mapping[Company, Sequence[DemoToken]]
+    drivers: Sequence[Driver]
     realtime: Sequence[Ask]
     unknown: Sequence[Ask]
     slow: Sequence[Ask]
@@ -106,6 +117,10 @@ def _never(token: DemoToken) -> bool:
 
 def _always(token: DemoToken) -> bool:
     return token.valid and token.whitelist is WhitelistType.ALWAYS
+
+
+def _app(token: DemoToken) -> bool:
+    return token.valid and token.type is TokenType.APP_USER
 
 
 def _decided(by: DecidedBy, allowed: AllowedType) -> Expected:
@@ -155,6 +170,7 @@ REALTIME_PAIRS: Sequence[Pair] = (
     (STROMWEIDE, ROULIBRE),
 )
 WHITELIST_PAIR: Pair = (LAADOEVER, ROULIBRE)
+DRIVERS_A_PAIR = 3
 
 
 def make_plan(scale: float = 1.0, seed: int = SEED) -> Plan:
@@ -163,9 +179,11 @@ def make_plan(scale: float = 1.0, seed: int = SEED) -> Plan:
     each = max(50, round(TOKENS * scale / len(EMSPS)))
     tokens = {emsp: make_tokens(emsp, each, source) for emsp in EMSPS}
     planner = _Planner(tokens, scale, source)
+    drivers = planner.drivers()
     fahrtwind_pairs = [pair for pair in REALTIME_PAIRS if pair[1] is FAHRTWIND]
     return Plan(
         tokens=tokens,
+        drivers=drivers,
         realtime=planner.act(REALTIME_ROWS, REALTIME_PAIRS),
         unknown=planner.strangers(UNKNOWN_COUNT),
         slow=planner.act(SLOW_ROWS, fahrtwind_pairs),
@@ -200,6 +218,16 @@ class _Planner:
                 asks.append(Ask(cpo, self._evse(cpo), token.uid, token.type, to, token, expected))
         self._source.shuffle(asks)
         return asks
+
+    def drivers(self) -> Sequence[Driver]:
+        """Drivers of every eMSP at every CPO, each at a charging point of its own."""
+        found: list[Driver] = []
+        for cpo, emsp in (*REALTIME_PAIRS, WHITELIST_PAIR):
+            taken = {driver.evse for driver in found}
+            free = [evse for evse in evses_of(cpo) if evse not in taken]
+            places = self._source.sample(free, self._scaled(DRIVERS_A_PAIR))
+            found += [Driver(cpo, emsp, evse, self._take(emsp, _app)) for evse in places]
+        return found
 
     def strangers(self, count: int) -> Sequence[Ask]:
         """Authorizations of uids that nobody issued."""

@@ -9,17 +9,21 @@ from typing import Any
 from ocpi_hub.demo.countries import (
     AUSTRIA,
     BELGIUM,
+    DENMARK,
     FRANCE,
     GERMANY,
     NETHERLANDS,
     PORTUGAL,
     Country,
 )
+from ocpi_hub.demo.parties import Company
 from ocpi_hub.demo.sites import Power
 from ocpi_hub.ocpi.v2_2_1.tariffs import TariffDimensionType, TariffType
 
 CURRENCY = "EUR"
 LAST_UPDATED = "2026-05-01T00:00:00Z"
+OFFER = "SUMMER"
+"""Name of a tariff that no charging point has yet."""
 
 _COMPONENT = Decimal("0.0001")
 _TOTAL = Decimal("0.01")
@@ -39,7 +43,7 @@ class DemoTariff:
     def tariff_id(self) -> str:
         return f"{self.country.alpha2}-{self.name}"
 
-    def as_ocpi(self) -> dict[str, Any]:
+    def as_ocpi(self, last_updated: str = LAST_UPDATED) -> dict[str, Any]:
         """The Tariff object. What costs nothing is left out."""
         priced = (
             (TariffDimensionType.ENERGY, self.per_kwh),
@@ -67,7 +71,7 @@ class DemoTariff:
                     ]
                 }
             ],
-            "last_updated": LAST_UPDATED,
+            "last_updated": last_updated,
         }
 
     def price(self, amount: Decimal) -> dict[str, Decimal]:
@@ -91,6 +95,10 @@ def tariff_of(country: Country, power: Power) -> DemoTariff:
     return _TARIFFS[country.alpha2, _class_of(power)]
 
 
+def tariffs_of(operator: Company) -> list[DemoTariff]:
+    return [tariff for tariff in _TARIFFS.values() if tariff.country.operator == operator]
+
+
 def _class_of(power: Power) -> str:
     if not power.is_dc:
         return "AC"
@@ -112,35 +120,48 @@ _TARIFFS = {
         ("AC", "0.4538", "0", "0"),
         ("DC", "0.5294", "0", "6.00"),
         ("HPC", "0.6218", "0", "6.00"),
+        (OFFER, "0.3900", "0", "0"),
     ),
     **_tariffs(
         AUSTRIA,
         ("AC", "0.4425", "0", "0"),
         ("DC", "0.5158", "0", "5.00"),
         ("HPC", "0.6075", "0", "5.00"),
+        (OFFER, "0.3800", "0", "0"),
     ),
     **_tariffs(
         NETHERLANDS,
         ("AC", "0.3306", "0.2893", "0"),
         ("DC", "0.4876", "0.2893", "4.80"),
         ("HPC", "0.5950", "0.2893", "4.80"),
+        (OFFER, "0.2900", "0", "0"),
     ),
     **_tariffs(
         BELGIUM,
         ("AC", "0.3719", "0", "0.50"),
         ("DC", "0.5207", "0", "7.50"),
         ("HPC", "0.6281", "0", "7.50"),
+        (OFFER, "0.3100", "0", "0"),
     ),
     **_tariffs(
         FRANCE,
         ("AC", "0.3250", "0", "0"),
         ("DC", "0.4167", "0.4167", "5.00"),
         ("HPC", "0.4917", "0.4167", "5.00"),
+        (OFFER, "0.2900", "0", "0"),
     ),
     **_tariffs(
         PORTUGAL,
         ("AC", "0.2846", "0.2439", "0"),
         ("DC", "0.4065", "0.2439", "4.00"),
         ("HPC", "0.4959", "0.2439", "4.00"),
+        (OFFER, "0.2500", "0", "0"),
+    ),
+    **_tariffs(
+        DENMARK,
+        ("AC", "0.4160", "0", "0"),
+        ("DC", "0.5040", "0", "4.00"),
+        ("HPC", "0.6240", "0", "4.00"),
+        (OFFER, "0.3600", "0", "0"),
     ),
 }

@@ -220,10 +220,18 @@ class Party:
         await self._http.aclose()
 
     async def control(self, method: str, path: str, body: object = None, **query: str) -> Any:
-        """One call of the control side.
+        """One call of the control side: what it answers.
 
         Raises:
             OperatorError: it answered with an error, or not at all.
+        """
+        return json.loads(await self.control_text(method, path, body, **query))
+
+    async def control_text(self, method: str, path: str, body: object = None, **query: str) -> str:
+        """Like `control`, as it was written.
+
+        Raises:
+            OperatorError: as `control`.
         """
         try:
             response = await self._http.request(
@@ -237,7 +245,7 @@ class Party:
             raise OperatorError(f"{self.company.name}: {method} {path}: {name}") from error
         if not response.is_success:
             raise OperatorError(f"{self.company.name}: {method} {path}: {response.text}")
-        return response.json()
+        return response.text
 
     async def send_many(
         self, requests: Sequence[Mapping[str, object]], concurrency: int

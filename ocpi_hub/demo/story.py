@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from ocpi_hub.demo.authorizing import Answered, authorize
 from ocpi_hub.demo.billing import Billing
 from ocpi_hub.demo.cdrs import DemoCdr
+from ocpi_hub.demo.crawls import Crawl
 from ocpi_hub.demo.plan import Ask, Plan
 from ocpi_hub.demo.report import Report, latency
+from ocpi_hub.demo.sessions import Charging, DemoSession
 from ocpi_hub.demo.traffic import Traffic
+from ocpi_hub.demo.wishes import Asked
 from ocpi_hub.demo.world import World
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType
 
@@ -20,7 +23,12 @@ SETTLE_TIMEOUT_S = 90.0
 
 @dataclass(slots=True)
 class Story:
-    """What the acts work on and leave behind for the checks."""
+    """What the acts work on and leave behind for the checks.
+
+    Attributes:
+        asked: what drivers wanted done by app.
+        ongoing: Sessions that go on until the cars stop.
+    """
 
     world: World
     plan: Plan
@@ -28,12 +36,17 @@ class Story:
     answers: dict[str, Sequence[Answered]] = field(default_factory=dict)
     cdrs: list[DemoCdr] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
+    asked: list[Asked] = field(default_factory=list)
+    ongoing: list[DemoSession] = field(default_factory=list)
+    crawls: list[Crawl] = field(default_factory=list)
     billing: Billing = field(init=False)
     traffic: Traffic = field(init=False)
+    charging: Charging = field(init=False)
 
     def __post_init__(self) -> None:
         self.billing = Billing(self.world.cpos)
         self.traffic = Traffic(self.world.cpos)
+        self.charging = Charging(self.world.cpos)
 
     @property
     def all_answers(self) -> list[Answered]:

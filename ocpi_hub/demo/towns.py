@@ -1,4 +1,4 @@
-"""A hundred towns: real names, postal codes and coordinates; streets such as towns there have."""
+"""A hundred towns and some: real names, postal codes, coordinates; streets such as they have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ocpi_hub.demo.countries import (
     AUSTRIA,
     BELGIUM,
+    DENMARK,
     FRANCE,
     GERMANY,
     NETHERLANDS,
@@ -28,6 +29,7 @@ _FRENCH = (
 _DUTCH = ("Stationsweg {}", "Molenstraat {}", "Kerkstraat {}", "Parklaan {}", "Havenstraat {}")
 _WALLOON = ("Rue de la Gare {}", "Rue du Moulin {}", "Avenue du Parc {}", "Rue des Écoles {}")
 _PORTUGUESE = ("Rua da Estação {}", "Avenida da Liberdade {}", "Rua do Mercado {}", "Rua Nova {}")
+_DANISH = ("Banegårdsvej {}", "Storegade {}", "Havnegade {}", "Skovvej {}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,5 +179,13 @@ TOWNS = (
         ("Évora", "7000-508", 38.566, -7.904),
         ("Faro", "8000-138", 37.019, -7.927),
         ("Leiria", "2400-137", 39.744, -8.807),
+    ),
+    *_towns(
+        DENMARK,
+        _DANISH,
+        ("Aarhus", "8000", 56.157, 10.21),
+        ("Odense", "5000", 55.396, 10.388),
+        ("Kolding", "6000", 55.49, 9.472),
+        ("Vejle", "7100", 55.709, 9.536),
     ),
 )

@@ -1,4 +1,4 @@
-"""The demo's world: a folder, the hub, four platforms; and its end."""
+"""The demo's world: a folder, the hub, a platform for each company; and its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocpi_hub.demo.admin import Admin
-from ocpi_hub.demo.parties import COMPANIES, CPOS, EMSPS, Company
+from ocpi_hub.demo.parties import ALL_CPOS, COMPANIES, CPOS, EMSPS, Company
 from ocpi_hub.demo.processes import Child, Hub, Party
 
 BUDGET_MS = 1500
@@ -62,7 +62,12 @@ class World:
 
     @property
     def cpos(self) -> dict[Company, Party]:
+        """Those with cars at their charging points."""
         return {cpo: self.parties[cpo] for cpo in CPOS}
+
+    @property
+    def all_cpos(self) -> dict[Company, Party]:
+        return {cpo: self.parties[cpo] for cpo in ALL_CPOS}
 
     @property
     def emsps(self) -> dict[Company, Party]:

@@ -11,12 +11,21 @@ import pytest
 
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.authorizing import Answered
-from ocpi_hub.demo.checks import CHECKS, MAX_SHOWN, Check, Evidence, run_checks
+from ocpi_hub.demo.checks import CHECKS, run_checks
 from ocpi_hub.demo.copies import Copies, Locations, Push, Return, by_key
+from ocpi_hub.demo.evidence import MAX_SHOWN, Check, Evidence
 from ocpi_hub.demo.locations import location_object
-from ocpi_hub.demo.parties import CPOS, EMSPS, FAHRTWIND, ROULIBRE
+from ocpi_hub.demo.parties import ALL_CPOS, CPOS, EMSPS, FAHRTWIND, ROULIBRE, Company, related
 from ocpi_hub.demo.plan import Ask, make_plan
 from ocpi_hub.demo.sites import SITES
+from tests.unit.demo.roaming import (
+    HUB_URL,
+    LIVE,
+    NOTES,
+    RETURN,
+    WANTED,
+    make_crawl,
+)
 from tests.unit.demo.test_data import CDRS
 
 PLAN = make_plan(0.02)
@@ -69,19 +78,34 @@ def make_evidence() -> Evidence:
             }
             for emsp in EMSPS
         },
-        pulled={cpo: [token.as_ocpi() for token in PLAN.all_tokens] for cpo in CPOS},
+        pulled={cpo: tokens_for(cpo) for cpo in ALL_CPOS},
         tokens=PLAN.all_tokens,
         copies=Copies(
             own=LOCATIONS,
             held=dict.fromkeys(EMSPS, LOCATIONS),
             served=dict.fromkeys(EMSPS, LOCATIONS),
             returned=Return(
-                behind={"E1": MOMENT}, since={}, pushes=[Push("L", "E1", {"E1": MOMENT})]
+                ROULIBRE,
+                MOMENT,
+                behind={"E1": MOMENT},
+                since={},
+                pushes=[Push("L", "E1", {"E1": MOMENT})],
             ),
         ),
         secrets={SECRET},
         hub_log='{"event": "service_ready"}\n',
+        hub_url=HUB_URL,
+        notes=NOTES,
+        wanted=WANTED,
+        live=LIVE,
+        crawls=[make_crawl()],
+        returned=(ROULIBRE, RETURN),
     )
+
+
+def tokens_for(cpo: Company) -> list[dict[str, Any]]:
+    issuers = [emsp.party for emsp in EMSPS if related(cpo, emsp)]
+    return [token.as_ocpi() for token in PLAN.all_tokens if token.owner in issuers]
 
 
 def respelled(text: str) -> str:
@@ -190,7 +214,7 @@ def test_asking_in_spite_of_the_whitelist_is_found() -> None:
 
 
 def test_a_missing_or_repeated_token_is_found() -> None:
-    name = {"all tokens are served to both CPOs"}
+    name = {"CPOs read all tokens of their eMSPs"}
     for tokens in (GOOD.pulled[CPOS[0]][1:], [*GOOD.pulled[CPOS[0]], GOOD.pulled[CPOS[0]][0]]):
         assert failed(replace(GOOD, pulled={**GOOD.pulled, CPOS[0]: tokens})) == name
 
@@ -208,7 +232,7 @@ def outdated() -> Locations:
 @pytest.mark.parametrize("copy", [outdated(), dict(list(LOCATIONS.items())[1:])])
 def test_a_copy_that_is_behind_is_found(copy: Locations) -> None:
     held = replace(GOOD.copies, held={**GOOD.copies.held, ROULIBRE: copy})
-    name = "both eMSPs have every location as its CPO"
+    name = "eMSPs have every location as its CPO"
     assert failed(replace(GOOD, copies=held)) == {name}
     served = replace(GOOD.copies, served={**GOOD.copies.served, ROULIBRE: copy})
     name = "the hub lists every location as its CPO"

@@ -15,8 +15,10 @@ from ocpi_hub.demo.copies import (
     by_key,
     differences,
     evse_times,
+    open_to,
     with_news,
 )
+from ocpi_hub.demo.parties import FAHRTWIND, ROULIBRE
 from tests.support.party import make_evse, make_location
 
 OLD, NEW, NEWER = (f"2026-06-01T00:00:0{second}.000Z" for second in range(3))
@@ -38,7 +40,8 @@ def whole(**times: str) -> Push:
 
 def returned(*pushes: Push, since: dict[str, int] | None = None) -> Return:
     """An eMSP that had to learn of E1."""
-    return Return(behind={"E1": NEW}, since=since or {}, pushes=pushes)
+    behind = {"E1": NEW}
+    return Return(ROULIBRE, NEW, behind=behind, since=since or {}, pushes=pushes)
 
 
 def test_times_are_found_over_all_locations() -> None:
@@ -62,6 +65,12 @@ def test_differences_are_told_by_location_and_field() -> None:
         "Copy has NL*CPO L4, which is nobody's",
     ]
     assert list(differences("Copy", own, own)) == []
+
+
+def test_an_emsp_sees_locations_of_its_cpos_only() -> None:
+    own = by_key([make_location("L1", owner="DE*STW"), make_location("L2", owner="DK*FJL")])
+    assert open_to(FAHRTWIND, own) == own
+    assert list(open_to(ROULIBRE, own)) == ["DE*STW L1"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.demo.outages import cut
 from ocpi_hub.demo.parties import FAHRTWIND
 from ocpi_hub.demo.plan import WHITELIST_PAIR, make_plan
+from ocpi_hub.ocpi.v2_2_1.tokens import TokenType
 from tests.unit.demo.test_data import CDRS
 
 PLAN = make_plan()
@@ -45,6 +46,14 @@ def test_some_cards_are_decided_by_nobody_when_the_emsp_is_silent() -> None:
         assert all(ask.token and ask.token.whitelist == "NEVER" for ask in nobody)
 
 
+def test_drivers_have_apps_and_charging_points_of_their_own() -> None:
+    assert len(PLAN.drivers) == 12
+    assert len({driver.evse for driver in PLAN.drivers}) == 12
+    assert {driver.token.type for driver in PLAN.drivers} == {TokenType.APP_USER}
+    assert all(driver.evse.site.operator == driver.cpo for driver in PLAN.drivers)
+    assert {driver.token.uid for driver in PLAN.drivers}.isdisjoint(ask.uid for ask in PLAN.asks)
+
+
 def test_slow_acts_are_about_one_emsp() -> None:
     for ask in (*PLAN.slow, *PLAN.too_slow):
         assert ask.token is not None
@@ -60,6 +69,7 @@ def test_a_scaled_plan_keeps_every_act(scale: float) -> None:
     plan = make_plan(scale)
     acts = (plan.realtime, plan.unknown, plan.slow, plan.too_slow, plan.whitelist, plan.down)
     assert all(acts)
+    assert len(plan.drivers) >= 4
     assert len({ask.uid for ask in plan.asks}) == len(plan.asks)
 
 

@@ -10,7 +10,7 @@ import pytest
 from ocpi_hub.demo.chance import SEED
 from ocpi_hub.demo.countries import COUNTRIES
 from ocpi_hub.demo.locations import location_object, patch_status, put_location, sites_of
-from ocpi_hub.demo.parties import CPOS, LAADOEVER, STROMWEIDE
+from ocpi_hub.demo.parties import ALL_CPOS, CPOS, FJORDLADE, LAADOEVER, STROMWEIDE
 from ocpi_hub.demo.sites import EVSES, SITES, Power, evses_of, make_sites
 from ocpi_hub.demo.towns import TOWNS
 from ocpi_hub.ocpi.envelope import dump
@@ -27,6 +27,7 @@ BOUNDS = {  # latitude and longitude, west to east
     "NL": ((50.7, 53.6), (3.3, 7.3)),
     "BE": ((49.4, 51.6), (2.5, 6.5)),
     "PT": ((36.9, 42.2), (-9.6, -6.1)),
+    "DK": ((54.5, 57.8), (8.0, 12.7)),
 }
 CAPITALS = {
     "DE": "Europe/Berlin",
@@ -35,18 +36,19 @@ CAPITALS = {
     "NL": "Europe/Amsterdam",
     "BE": "Europe/Brussels",
     "PT": "Europe/Lisbon",
+    "DK": "Europe/Copenhagen",
 }
 
 
-def test_there_are_two_hundred_sites_of_both_cpos_in_all_countries() -> None:
-    assert len(SITES) == 200
+def test_there_are_two_hundred_sites_of_two_cpos_and_a_few_of_another() -> None:
+    assert len(SITES) == 208
     assert {site.country for site in SITES} == set(COUNTRIES)
-    assert sorted(len(sites_of(cpo)) for cpo in CPOS) == [88, 112]
+    assert sorted(len(sites_of(cpo)) for cpo in ALL_CPOS) == [8, 88, 112]
     assert len({site.location_id for site in SITES}) == len(SITES)
 
 
 def test_towns_are_named_once() -> None:
-    assert len({(town.country, town.name) for town in TOWNS}) == len(TOWNS) == 100
+    assert len({(town.country, town.name) for town in TOWNS}) == len(TOWNS) == 104
 
 
 def test_sites_lie_where_they_say() -> None:
@@ -71,7 +73,7 @@ def test_the_same_seed_gives_the_same_sites() -> None:
 
 def test_every_cpo_has_charging_points_of_every_class() -> None:
     assert len({evse.uid for evse in EVSES}) == len(EVSES)
-    assert sum(len(evses_of(cpo)) for cpo in CPOS) == len(EVSES)
+    assert sum(len(evses_of(cpo)) for cpo in ALL_CPOS) == len(EVSES)
     for cpo in CPOS:
         assert {evse.power for evse in evses_of(cpo)} == set(Power)
 
@@ -119,3 +121,4 @@ def test_cpos_run_the_countries_that_are_theirs() -> None:
     found = Counter((site.operator, site.country.alpha2) for site in SITES)
     assert {country for cpo, country in found if cpo is STROMWEIDE} == {"DE", "AT", "FR"}
     assert {country for cpo, country in found if cpo is LAADOEVER} == {"NL", "BE", "PT"}
+    assert {country for cpo, country in found if cpo is FJORDLADE} == {"DK"}

@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.dating import is_ahead
 from ocpi_hub.delivery.named_tariffs import NamedTariffs
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module
@@ -35,8 +36,6 @@ from ocpi_hub.telemetry import get_logger
 log = get_logger(__name__)
 
 FLUSH_S: Final = 2.0
-AHEAD: Final = timedelta(minutes=5)
-"""How far in the future `last_updated` may lie: clocks differ."""
 TARIFFS_AT_ONCE: Final = 1000
 MAX_TEXT: Final = 300
 """Characters of each part of an example."""
@@ -77,8 +76,10 @@ def noticed(parsed: Parsed[OcpiModel] | None) -> Noticed:
     """What there is to count about an object, or about the body of a PATCH."""
     if parsed is None:
         return NOTHING
-    tariffs = named_tariffs(parsed.value)
-    return Noticed(parsed.findings, tariffs, getattr(parsed.value, "last_updated", None))
+    last_updated = getattr(parsed.value, "last_updated", None)
+    if not isinstance(last_updated, datetime):
+        last_updated = None  # a class without it may have been given anything by that name
+    return Noticed(parsed.findings, named_tariffs(parsed.value), last_updated)
 
 
 class Quality:
@@ -124,7 +125,7 @@ class Quality:
         first: dict[Rule, Finding] = {}
         for finding in seen.findings:
             first.setdefault(finding.rule, finding)
-        if seen.last_updated is not None and seen.last_updated - now > AHEAD:
+        if seen.last_updated is not None and is_ahead(seen.last_updated, now):
             ahead = int((seen.last_updated - now).total_seconds())
             first[Rule.AHEAD] = Finding(Rule.AHEAD, "last_updated", f"{ahead} seconds ahead")
         for finding in first.values():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ocpi_hub.delivery import named_tariffs, quality
+from ocpi_hub.delivery.dating import AHEAD
 from ocpi_hub.delivery.quality import NOTHING, STALE, Noticed, Quality, noticed
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId, PlatformId
@@ -16,11 +17,19 @@ from ocpi_hub.domain.quality import Example, Subject, TallyKey
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.faults import Finding, Rule
 from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.commands import StopSession
 from ocpi_hub.ocpi.v2_2_1.locations import Location
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
 from tests.support.directory import ManualClock
 from tests.support.quality import WAIT_S, MemoryQualityStore
-from tests.unit.ocpi.factories import encode, make_connector, make_evse, make_location, make_token
+from tests.unit.ocpi.factories import (
+    encode,
+    make_command,
+    make_connector,
+    make_evse,
+    make_location,
+    make_token,
+)
 
 P1, P2 = PlatformId("p-1"), PlatformId("p-2")
 CPO = PartyId("NL", "CPO")
@@ -114,8 +123,8 @@ async def test_the_uid_of_a_token_never_stands_in_an_example(scene: Scene, modul
 
 async def test_a_last_updated_in_the_future_is_counted(scene: Scene) -> None:
     now = scene.clock.now()
-    scene.send(Noticed((), {}, now + quality.AHEAD))
-    scene.send(Noticed((), {}, now + quality.AHEAD + timedelta(seconds=1)))
+    scene.send(Noticed((), {}, now + AHEAD))
+    scene.send(Noticed((), {}, now + AHEAD + timedelta(seconds=1)))
     await scene.quality.flush()
     assert scene.store.rules() == {("locations", "ahead"): 1}
     [tally] = scene.store.counted.values()
@@ -126,6 +135,26 @@ async def test_a_stale_push_is_counted(scene: Scene) -> None:
     scene.quality.deviates(Subject(P1, "sessions", CPO, "S1"), STALE)
     await scene.quality.flush()
     assert scene.store.rules() == {("sessions", "stale"): 1}
+
+
+@pytest.mark.req("TF-38")
+@pytest.mark.parametrize("model", [Location, Token, StopSession])
+@pytest.mark.parametrize("anything", ["2099-01-01T00:00:00Z", 7, [1, [2]], {"id": 3}, None, True])
+async def test_unknown_fields_with_known_names_are_not_looked_at(
+    scene: Scene, model: type[OcpiModel], anything: object
+) -> None:
+    known: dict[str, Any] = {
+        "Location": make_location(),
+        "Token": make_token(),
+        "StopSession": make_command(session_id="S1"),
+    }[model.__name__]
+    names = (*("tariffs", "tariff_ids", "tariff_id", "connectors", "charging_periods"), "evses")
+    unknown = {
+        name: anything for name in (*names, "last_updated") if name not in model.model_fields
+    }
+    scene.send(seen(known | unknown, model))
+    await scene.quality.flush()
+    assert (scene.store.rules(), scene.quality.waiting_tariffs) == ({}, 0)
 
 
 # The database ------------------------------------------------------------------------------------

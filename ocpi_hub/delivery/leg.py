@@ -123,7 +123,7 @@ def configuration_request(
     *,
     method: str,
     path: tuple[str, ...],
-    body: bytes,
+    body: bytes | None,
     deadline_s: float,
 ) -> OutboundRequest:
     """A request of the hub itself on a configuration module: without routing headers (RT-02).
@@ -155,7 +155,7 @@ def configuration_request(
                 platform.our_token, raw=Quirk.RAW_TOKEN in platform.quirks
             ),
             **headers.id_headers(ids),
-            "Content-Type": "application/json",
+            **({} if body is None else {"Content-Type": "application/json"}),
         },
         body=body,
         sender_key=module,

@@ -39,12 +39,18 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.paging import PageRequest
-from ocpi_hub.ocpi.session_text import appended_periods
+from ocpi_hub.ocpi.session_text import appended_periods, has_periods
 
 MARK_BYTES: Final = 33
 """Of the mark of a change."""
 MAX_MARKS: Final = 100
 """Changes at one `last_updated` that are told apart; of more, the oldest are forgotten."""
+
+
+_PUT: Final = b"\x00"
+_PATCH: Final = b"\x01"
+_LISTED: Final = b"\x02"
+"""What a mark begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +97,9 @@ class SessionChange:
 
     @property
     def mark(self) -> bytes:
-        """Equal for changes with the same method and content."""
-        return (b"\x01" if self.partial else b"\x00") + fingerprint(self.body)
+        """Equal for changes that came the same way with the same content."""
+        whole = _LISTED if self.listed else _PUT
+        return (_PATCH if self.partial else whole) + fingerprint(self.body)
 
 
 class Arrival(Enum):
@@ -183,9 +190,25 @@ def is_clean(row: DirectedObject) -> bool:
 
 
 def is_applied(row: DirectedObject, change: SessionChange) -> bool:
-    """Whether a change of the very moment of the text that is kept is in it already."""
-    same = not change.partial and fingerprint(change.body) == row.fingerprint
-    return same or change.mark in row.applied
+    """Whether a change of the very moment of the text that is kept is in it already.
+
+    An owner's list shows what the PATCH of that moment says, whether it is still on its way or was
+    not answered and is sent again.
+    """
+    if change.mark in row.applied:
+        return True
+    if change.partial:
+        listed = any(mark.startswith(_LISTED) for mark in row.applied)
+        return listed and _has_periods(row, change)
+    content = fingerprint(change.body)
+    return content == row.fingerprint or _LISTED + content in row.applied
+
+
+def _has_periods(row: DirectedObject, change: SessionChange) -> bool:
+    try:
+        return has_periods(row.body, change.body)
+    except ValueError:
+        return False  # whoever applies it says what is wrong
 
 
 def _again(row: DirectedObject, change: SessionChange, now: datetime, lease: timedelta) -> Taken:

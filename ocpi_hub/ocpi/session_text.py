@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ocpi_hub.ocpi.json_text import members
+from ocpi_hub.ocpi.json_text import elements, fingerprint, members
 from ocpi_hub.ocpi.merge import merge_patch
 
 _PERIODS: Final = "charging_periods"
@@ -32,6 +32,21 @@ def appended_periods(session: str, patch: str) -> str:
         all_of_them = f"[{held},{added}]" if held else f"[{added}]"
     # null takes the field out of the patch, so that the stored periods stay as they are.
     return merge_patch(session, merge_patch(patch, f'{{"{_PERIODS}":{all_of_them}}}'))
+
+
+def has_periods(session: str, patch: str) -> bool:
+    """Whether a PATCH brings charging periods, all of which the Session has already.
+
+    Args:
+        session: JSON text of the stored Session.
+        patch: JSON text of the PATCH body.
+
+    Raises:
+        ValueError: one of the texts is no JSON object, or its charging periods are no list.
+    """
+    added = [fingerprint(period) for period in elements(f"[{_periods(patch)}]")]
+    held = {fingerprint(period) for period in elements(f"[{_periods(session)}]")}
+    return bool(added) and held.issuperset(added)
 
 
 def _periods(text: str) -> str:

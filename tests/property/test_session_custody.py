@@ -154,6 +154,36 @@ class SessionMachine(RuleBasedStateMachine):
             assert taken.attempt.before is None
             self.flying.append(Flight(taken.attempt, None))
 
+    @precondition(lambda self: self.row is not None and not self.is_awaited())
+    @rule(patchable=st.booleans())
+    def list_is_read(self, patchable: bool) -> None:
+        """It shows what the owner has, whether or not anybody has answered its push."""
+        whole = {
+            "kwh": self.count,
+            "charging_periods": self.owners,
+            "last_updated": self.moment.isoformat(),
+        }
+        change = SessionChange(
+            key=KEY,
+            receiver=EMSP,
+            path=(),
+            body=json.dumps(whole),
+            partial=False,
+            last_updated=self.moment,
+            correlation_id="c",
+            start=Start.WAIT,
+            attempt_id=uuid.uuid4(),
+            read=read,
+            max_bytes=100_000,
+            patchable=patchable,
+            listed=True,
+        )
+        self.row = take_change(self.row, change, self.now, LEASE).row
+
+    def is_awaited(self) -> bool:
+        """Somebody waits for a verdict, and may take a change back."""
+        return any(flight.change is not None for flight in self.flying)
+
     def texts_of_owner(self) -> list[str]:
         """The last change, if it has happened in its owner's eyes."""
         assert self.last is not None

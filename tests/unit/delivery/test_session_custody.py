@@ -162,6 +162,57 @@ def test_the_layout_of_a_repeated_change_does_not_matter() -> None:
     assert take_change(row, spaced, NOW, LEASE).arrival is Arrival.REPEATED
 
 
+def test_a_patch_whose_periods_the_owners_list_showed_is_not_applied_again() -> None:
+    patch = change(1)
+    text = json.dumps({**json.loads(patch.body), "emsp": str(EMSP), "charging_periods": [0, 1.0]})
+    listed = change(1, partial=False, body=text, listed=True, start=Start.WAIT)
+    row = take_change(CLEAN, listed, NOW, LEASE).row
+    assert row is not None
+    for _ in range(2):
+        taken = take_change(row, patch, NOW, LEASE)
+        assert (taken.arrival, taken.attempt) == (Arrival.REPEATED, None)
+        assert taken.row == row
+
+
+@pytest.mark.parametrize("fields", ['"charging_periods":[7]', '"kwh":2', '"charging_periods":[]'])
+def test_a_patch_of_the_moment_of_a_list_that_did_not_show_it_yet_is_applied(fields: str) -> None:
+    listed = change(1, partial=False, listed=True, start=Start.WAIT)
+    row = take_change(CLEAN, listed, NOW, LEASE).row
+    body = f'{{{fields},"last_updated":"{listed.last_updated.isoformat()}"}}'
+    patch = change(1, body=body)
+    assert take_change(row, patch, NOW, LEASE).arrival is Arrival.CHANGED
+
+
+def test_periods_of_a_put_do_not_keep_a_patch_of_its_moment_out() -> None:
+    row = take_change(CLEAN, change(1, partial=False), NOW, LEASE).row
+    assert take_change(row, change(1), NOW, LEASE).arrival is Arrival.CHANGED
+
+
+def test_what_a_list_showed_is_repeated_by_a_put_of_it() -> None:
+    listed = change(1, partial=False, listed=True, start=Start.WAIT)
+    row = take_change(CLEAN, listed, NOW, LEASE).row
+    row = take_change(row, change(1, body=_patch_of(listed, 7)), NOW, LEASE).row
+    assert take_change(row, replace(listed, listed=False), NOW, LEASE).arrival is Arrival.REPEATED
+
+
+def _patch_of(whole: SessionChange, period: int) -> str:
+    moment = whole.last_updated.isoformat()
+    return json.dumps({"charging_periods": [period], "last_updated": moment})
+
+
+@pytest.mark.parametrize("periods", ["5", "{}", "[1e999999999999]"])
+def test_a_patch_with_odd_periods_after_a_list_is_judged_like_any(periods: str) -> None:
+    listed = change(1, partial=False, listed=True, start=Start.WAIT)
+    row = take_change(CLEAN, listed, NOW, LEASE).row
+    moment = listed.last_updated.isoformat()
+    patch = change(1, body=f'{{"charging_periods":{periods},"last_updated":"{moment}"}}')
+    if periods.startswith("["):
+        assert take_change(row, patch, NOW, LEASE).arrival is Arrival.CHANGED
+    else:
+        with pytest.raises(InvalidRequest):
+            take_change(row, patch, NOW, LEASE)
+
+
 def test_a_patch_and_a_put_of_the_same_text_are_two_changes() -> None:
     put = change(1, partial=False)
     row = take_change(CLEAN, replace(put, partial=True), NOW, LEASE).row

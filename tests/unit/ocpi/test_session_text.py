@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ocpi_hub.ocpi.parse import parse_object
-from ocpi_hub.ocpi.session_text import appended_periods
+from ocpi_hub.ocpi.session_text import appended_periods, has_periods
 from ocpi_hub.ocpi.v2_2_1.sessions import Session
 from tests.unit.ocpi.factories import make_session
 
@@ -82,3 +82,17 @@ def test_patched_session_is_a_session() -> None:
     parsed = parse_object(text.encode(), Session, max_depth=16)
     assert parsed.findings == ()
     assert (len(parsed.value.charging_periods), parsed.value.status) == (2, "COMPLETED")
+
+
+@pytest.mark.parametrize(
+    ("periods", "held"),
+    [
+        ('[{"odd":100,"n":1}]', True),
+        ('[{"n":2.0},{"n":1.0,"odd":1e2}]', True),
+        ('[{"n":2.0},{"n":3}]', False),
+        ("[]", False),
+        ("null", False),
+    ],
+)
+def test_periods_are_held_when_all_of_them_are_there(periods: str, held: bool) -> None:
+    assert has_periods(STORED, f'{{"charging_periods":{periods}}}') is held

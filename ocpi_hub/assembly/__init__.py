@@ -65,6 +65,7 @@ def assemble(around: Surroundings) -> Parts:
             ("renewal", renewal(around, stores, delivery, keeper).run),
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),
+            ("client-info-check", delivery.client_info_verifier.run),
             ("tombstones", delivery.tombstones.run),
             ("answer-urls", AnswerUrlSweep(stores.answer_urls).run),
         ),

@@ -12,6 +12,7 @@ from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
+from ocpi_hub.delivery.client_info_verifier import ClientInfoVerifier
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.sender import FeedLimits
@@ -139,6 +140,15 @@ class Delivery:
             attempt_s=settings.relay_timeout_s,
             first_s=settings.retry_min_s,
             longest_s=settings.retry_max_s,
+        )
+        self.client_info_verifier = ClientInfoVerifier(
+            stores.client_info,
+            self.client,
+            directory,
+            clock,
+            every_s=settings.client_info_verify_s,
+            attempt_s=settings.relay_timeout_s,
+            differs=self.client_info.wake,
         )
 
     def _listed(self, settings: Settings, stores: Stores) -> dict[str, ListedObjects]:

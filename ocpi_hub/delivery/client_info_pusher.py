@@ -43,6 +43,9 @@ OWED_S = 60.0
 ANOTHER_PROCESS_S = 1.0
 """Seconds until a look at a platform that another process is telling, or after an error."""
 
+INTRODUCED_S, INTRODUCED_LOOK_S = 1.0, 0.02
+"""Seconds for which a handshake waits until others know of a platform; seconds between looks."""
+
 AT_ONCE = 200
 """Rows read at a time."""
 
@@ -83,9 +86,17 @@ class ClientInfoPusher:
         self._failures: dict[PlatformId, int] = {}
         self._running: set[PlatformId] = set()
         self._wake = asyncio.Event()
+        self._runs = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare and tell until `stop` is set."""
+        self._runs = True
+        try:
+            await self._run(stop)
+        finally:
+            self._runs = False
+
+    async def _run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 pause_s = self._look_s
@@ -100,6 +111,23 @@ class ClientInfoPusher:
                 for platform in self._take_due():
                     group.create_task(self._tell(platform, stop))
                 await self._pause(pause_s, stop)
+
+    async def introduce(self, platform_id: PlatformId) -> None:
+        """Return once those who can be told know of a platform's parties, or after a moment: what
+        it sends is routed as soon as it has its credentials (HC-10)."""
+        version = self._directory().version
+        self._wake.set()
+        try:
+            async with asyncio.timeout(INTRODUCED_S):
+                while self._runs and await self._is_news(platform_id, version):
+                    await self._clock.sleep(INTRODUCED_LOOK_S)
+        except TimeoutError:
+            log.info("client_info_not_told_yet", platform=platform_id)
+        except StoreError as error:
+            log.warning("client_info_waits_for_database", error=str(error))
+
+    async def _is_news(self, platform_id: PlatformId, version: int) -> bool:
+        return self._follower.version < version or await self._store.untold_about(platform_id)
 
     def wake(self, platform_id: PlatformId) -> None:
         """Something is to be told to a platform again."""

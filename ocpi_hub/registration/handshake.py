@@ -19,6 +19,7 @@ from ocpi_hub.domain.party import (
     InterfaceRole,
     OcpiVersion,
     Platform,
+    PlatformId,
     PlatformState,
     Quirk,
 )
@@ -56,6 +57,10 @@ async def _nothing() -> None:
     """What happens after a change when nobody has to be told."""
 
 
+async def _nobody(_: PlatformId) -> None:
+    """To whom a platform is introduced when nobody else is there."""
+
+
 class Handshake:
     """Versions and credentials as partners see them. Results are the JSON text of `data`.
 
@@ -66,6 +71,7 @@ class Handshake:
             one is meant; its connection has that version from then on (CR-08).
         changed: called after every change, so that this process acts on it at once; all the
             others follow by themselves.
+        introduce: returns once others know of a platform, or after a moment; it is answered then.
     """
 
     def __init__(
@@ -79,10 +85,12 @@ class Handshake:
         offered: Sequence[tuple[str, InterfaceRole]],
         versions: Sequence[OcpiVersion] = OFFERED_VERSIONS,
         changed: Callable[[], Awaitable[None]] = _nothing,
+        introduce: Callable[[PlatformId], Awaitable[None]] = _nobody,
     ) -> None:
         self._store = store
         self._max_depth = settings.max_json_depth
         self._changed = changed
+        self._introduce = introduce
         self.offer = make_offer(settings, public_url, offered, versions)
         self._partner = PartnerCalls(
             client,
@@ -199,6 +207,7 @@ class Handshake:
             again=issued.kind is CredentialsKind.ACCESS,
         )
         await self._tell_changed()
+        await self._introduce(platform.platform_id)
         return self.offer.credentials(new)
 
     async def _tell_changed(self) -> None:

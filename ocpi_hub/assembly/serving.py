@@ -52,6 +52,7 @@ def ocpi_server(
         public_url=around.public_url,
         offered=OFFERED,
         changed=keeper.refresh,
+        introduce=delivery.client_info.introduce,
     )
     return OcpiServer(
         settings,

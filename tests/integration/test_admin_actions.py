@@ -77,6 +77,7 @@ async def test_settings_of_a_platform_are_changed(admin: httpx.AsyncClient) -> N
         "page_limit": 5,
         "catch_up": "pull",
         "allow_parties": ["NL*NEW"],
+        "custom_modules": {"NLtnm-tokens": True, "nltnm-other": False},
     }
     answer = await admin.patch("platforms/p-1", json=body)
     assert answer.status_code == 200
@@ -84,6 +85,7 @@ async def test_settings_of_a_platform_are_changed(admin: httpx.AsyncClient) -> N
     shown = (await admin.get("platforms/p-1")).json()
     assert (shown["name"], shown["page_limit"], shown["catch_up"]) == ("New", 5, "pull")
     assert shown["allowed_parties"] == ["NL*NEW"]
+    assert shown["custom_modules"] == ["nltnm-tokens"]
     assert (await admin.patch("platforms/p-0", json=body)).status_code == 404
 
 

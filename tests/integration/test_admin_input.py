@@ -81,6 +81,12 @@ async def test_a_wrong_parameter_is_named_with_what_is_allowed(
         ("PATCH", "platforms/p-1", '{"page_limit": "5"}', "page_limit"),
         ("PATCH", "platforms/p-1", '{"page_limit": -1}', "page_limit"),
         ("PATCH", "platforms/p-1", '{"catch_up": "later"}', "catch_up"),
+        (
+            "PATCH",
+            "platforms/p-1",
+            '{"custom_modules": {"cdrs": true}}',
+            "custom_modules.cdrs.[key]",
+        ),
         ("PATCH", "platforms/p-1", '{"quirks": {"wrong": true}}', "quirks.wrong.[key]"),
         ("PATCH", "relations/NL*CPO/DE*MSP", "{}", "mode"),
         ("PATCH", "relations/NL*CPO/DE*MSP", '{"mode": "direct"}', "mode"),

@@ -261,6 +261,16 @@ async def test_set_changes_quirks_page_limit_and_catch_up(run: Run, database: Da
         await run("platform", "set", "p-1")
 
 
+async def test_set_agrees_on_custom_modules(run: Run, database: Database) -> None:
+    await insert_platform(database)
+    agreed = ("--custom-module", "NLTNM-tokens", "--custom-module", "nltnm-meters=true")
+    await run("platform", "set", "p-1", *agreed)
+    shown = await run("platform", "show", "p-1")
+    assert shown["custom_modules"] == ["nltnm-meters", "nltnm-tokens"]
+    await run("platform", "set", "p-1", "--custom-module", "nltnm-tokens=false")
+    assert (await run("platform", "show", "p-1"))["custom_modules"] == ["nltnm-meters"]
+
+
 async def test_remove_leaves_the_parties_to_nobody_but_not_while_objects_are_in_custody(
     run: Run, database: Database
 ) -> None:
@@ -355,6 +365,8 @@ async def test_relation_set_the_wrong_way_round_is_refused(run: Run, database: D
         ("platform", "set", "p-1", "--quirk", "wrong"),
         ("platform", "set", "p-1", "--quirk", "no_patch=maybe"),
         ("platform", "set", "p-1", "--page-limit", "-1"),
+        ("platform", "set", "p-1", "--custom-module", "tokens"),
+        ("platform", "set", "p-1", "--custom-module", "nltnm-tokens=maybe"),
         ("platform", "set", "p-1", "--catch-up", "later"),
         ("relation", "set", "NL*CPO", "DE*MSP"),
         ("relation", "set", "NLCPO", "DE*MSP", "--mode", "realtime"),

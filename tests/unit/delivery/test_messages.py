@@ -129,6 +129,7 @@ SENDER, RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
         ("chargingprofiles", RECEIVER, "/S1?duration=5", "/S1"),
         ("locations", RECEIVER, "/NL/CPO/LOC%2F1/E1/1", "/NL/CPO/LOC%2F1/E1/1"),
         ("cdrs", SENDER, "?date_to=2026-01-31T08:00:00Z", "?date_to=2026-01-31T08:00:00Z"),
+        ("nltnm-meters", SENDER, f"/{UID}/x?uid={UID}&limit=5", f"/{HIDDEN}/~mac-of-1?limit=5"),
     ],
 )  # fmt: skip
 def test_paths_hide_where_a_uid_may_stand(
@@ -341,6 +342,11 @@ def test_personal_values_are_hidden_in_whole_and_cut_bodies(body: bytes) -> None
     for module in ("cdrs", "sessions", "commands"):
         kept = recorded_body(module, body, mask) or b""
         assert UID[:4].encode() not in kept, kept
+
+
+@pytest.mark.parametrize("module", ["nltnm-meters", "other", "tokens", "versions"])
+def test_bodies_that_nobody_knows_are_not_recorded_at_all(module: str) -> None:
+    assert recorded_body(module, b'{"harmless":1}', mask) is None
 
 
 def test_what_is_not_personal_stays_as_it_was() -> None:

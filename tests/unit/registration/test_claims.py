@@ -55,6 +55,21 @@ def test_the_hubs_own_party_cannot_be_claimed(party: str) -> None:
         claimed_roles(make_credentials(role_of(party)), HUB)
 
 
+@pytest.mark.req("RT-43")
+def test_another_hub_claims_itself_and_the_parties_behind_it() -> None:
+    roles = (role_of("BE*HUB", "HUB"), role_of("BE*CPO", "CPO"))
+    claimed = claimed_roles(make_credentials(*roles), HUB)
+    assert [(str(held.party), held.role) for held in claimed] == [
+        ("BE*HUB", Role.HUB),
+        ("BE*CPO", Role.CPO),
+    ]
+
+
+def test_another_hub_alone_is_told_to_list_the_parties_behind_it() -> None:
+    with pytest.raises(InvalidRequest, match="list the parties behind it"):
+        claimed_roles(make_credentials(role_of("BE*HUB", "HUB")), HUB)
+
+
 def test_the_number_of_roles_is_limited() -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     many = [role_of(f"NL*{a}{b}{c}") for a in "ABC" for b in alphabet for c in alphabet]

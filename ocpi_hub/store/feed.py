@@ -164,7 +164,7 @@ class PostgresFeedStore:
 
     async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
         judged = (*party_columns(lane.receiver), *key_columns(key), correlation_id)
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(SQL.close_addressed, *judged)
             await connection.execute(SQL.owe_newer, *judged, None)
 
@@ -248,6 +248,7 @@ def _current(row: asyncpg.Record) -> Current:
         row["deleted"],
         path_of(row),
         tuple(row["own"] or ()),
+        row["outlived"],
     )
 
 

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 import pytest
 import pytest_asyncio
 
-from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.delivery.feed.protocols import Gap, LaneId
 from ocpi_hub.delivery.shared import Change, Changed, Deletion
-from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
+from ocpi_hub.domain.objects import EVERYBODY, LastAnswer, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.feed import PostgresFeedStore
+from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.support.factories import CPO, EMSP
-from tests.support.stores import UPDATED, shared_store, writing
+from tests.support.stores import UPDATED, execute, shared_store, value, writing
 
 ALL = PageRequest(None, None, 0, 100, None)
 OTHER = PartyId("FR", "MSP")
@@ -175,3 +175,51 @@ async def test_whoever_had_an_object_addressed_to_it_is_owed_its_deletion(
             "select audience from lane_gap where next_attempt_at <= now()"
         )
     assert [row["audience"] for row in rows] == [str(EMSP)]
+
+
+async def test_a_deletion_is_outlived_by_what_is_broadcast_later(
+    store: PostgresSharedStore, feed: PostgresFeedStore
+) -> None:
+    async def outlived() -> list[bool]:
+        found = [await feed.current(each) for each in (key(), to_emsp)]
+        return [current.outlived for current in found if current is not None]
+
+    to_emsp = key(str(EMSP))
+    await store.change(put())
+    await store.change(put(to_emsp))
+    assert await outlived() == [False, False]
+    await store.delete(delete())
+    assert await outlived() == [False, False], "both are gone"
+    await store.change(put(dated=LATER))
+    assert await outlived() == [False, True]
+    await store.change(put(to_emsp, dated=LATER))
+    await store.delete(delete(to_emsp))
+    assert await outlived() == [False, False], "deleted for this party alone, and later"
+
+
+@pytest.mark.parametrize(
+    ("on_its_way", "owed"), [("", 0), ("waits", 1), ("gap", 1), ("backfill", 1)]
+)
+async def test_what_a_broadcast_may_overtake_is_owed_once_more(
+    store: PostgresSharedStore,
+    feed: PostgresFeedStore,
+    database: Database,
+    on_its_way: str,
+    owed: int,
+) -> None:
+    to_emsp, lane = key(str(EMSP)), LaneId(EMSP, "tariffs")
+    await store.change(put())
+    before = await feed.tail("tariffs")
+    await store.change(put(to_emsp, text="special"))
+    names = (EMSP.country_code, EMSP.party_id)
+    cursor = before - 1 if on_its_way == "waits" else before
+    await execute(database, "insert into lane values ($1, $2, 'tariffs', $3)", *names, cursor)
+    if on_its_way == "gap":
+        answer = LastAnswer(500, None, None)
+        await feed.open_gap(Gap(lane, key(), before, answer, timedelta(seconds=9)))
+    if on_its_way == "backfill":
+        async with database.transaction() as connection:
+            await request_backfills(connection, [(lane, CPO)])
+    await feed.close_addressed(lane, to_emsp, "put-special")
+    due = "select count(*) from lane_gap where audience <> '*' and next_attempt_at <= now()"
+    assert await value(database, due) == owed

@@ -54,11 +54,11 @@ class Attempts:
 
     async def is_withheld(self, current: Current, lane: Lane) -> bool:
         """Whether it is not for this receiver: it is broadcast to others, the receiver has an own
-        copy in its place, or it is of a Location that is not to be published."""
+        copy in its place or had one once, or it is of a Location that is not to be published."""
         directory, receiver = self._directory(), lane.lane_id.receiver
         if current.key.audience == EVERYBODY and not gets_broadcasts(directory, lane.lane_id):
             return True
-        if str(receiver) in current.own:
+        if str(receiver) in current.own or current.outlived:
             return True
         if not gets_published_only(directory, receiver, current.key):
             return False

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ocpi_hub.delivery.feed.protocols import Backfill, Entry, LaneId
-from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey
 from ocpi_hub.domain.party import Module
 from ocpi_hub.domain.value import value
 
@@ -70,8 +70,15 @@ class Scan:
 
 
 def order_key(key: ObjectKey) -> ObjectKey:
-    """What is sent one after the other: an EVSE waits for its location and the other way round."""
+    """Of an EVSE its Location: one waits for the other."""
     return replace(key, object_type="") if key.module == Module.LOCATIONS else key
+
+
+def flight_key(key: ObjectKey) -> ObjectKey:
+    """What is in flight alone: the receiver has one URL for what is broadcast and for its own copy
+    under the same id."""
+    place = order_key(key)
+    return place if key.audience == EVERYBODY else replace(place, audience=EVERYBODY)
 
 
 @dataclass(slots=True)
@@ -205,10 +212,9 @@ class Lane:
         told: list[ObjectKey] = []
         found: Owed | None = None
         for key, owed in queue.items():
-            place = order_key(key)
-            if place in self._in_flight:
+            if flight_key(key) in self._in_flight:
                 continue
-            if self._is_told(owed, place):
+            if self._is_told(owed, order_key(key)):
                 told.append(key)
                 continue
             found = owed
@@ -217,7 +223,7 @@ class Lane:
             del queue[key]
         if found is not None:
             del queue[found.entry.key]
-            self._in_flight[order_key(found.entry.key)] = replace(found, known=self.tail)
+            self._in_flight[flight_key(found.entry.key)] = replace(found, known=self.tail)
         return found
 
     def _is_told(self, owed: Owed, place: ObjectKey) -> bool:
@@ -234,7 +240,7 @@ class Lane:
             location: the position of the whole Location, if the receiver has taken that.
         """
         key, place = owed.entry.key, order_key(owed.entry.key)
-        taken = self._in_flight.pop(place, owed)
+        taken = self._in_flight.pop(flight_key(key), owed)
         if sent is not None:
             self._has(key, sent, taken.known)
         if location is not None:
@@ -263,7 +269,7 @@ class Lane:
             last: it may itself be why, so the others have their turn first.
         """
         key = owed.entry.key
-        self._in_flight.pop(order_key(key), None)
+        self._in_flight.pop(flight_key(key), None)
         if key in self._live or key in self._late:
             return
         queue = self._late if owed.late else self._live

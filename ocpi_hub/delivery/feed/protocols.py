@@ -44,6 +44,8 @@ class Current:
         deleted: withdrawn; receivers are told by DELETE where the module has it.
         path: see `SharedObject`.
         own: audiences that have a copy of their own in place of this broadcast object.
+        outlived: addressed to one party and deleted, and the broadcast object was changed since:
+            that stands in its place.
     """
 
     key: ObjectKey
@@ -54,6 +56,7 @@ class Current:
     deleted: bool
     path: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    outlived: bool = False
 
 
 @value
@@ -187,7 +190,7 @@ class FeedStore(Protocol):
     async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
         """The receiver judged an addressed push: its gap is closed; if a newer one came meanwhile,
         that is owed once more, because the two may have arrived in any order. So is what the feed
-        has taken up itself."""
+        has taken up itself, and what a broadcast under the same id may overtake."""
         ...
 
     async def owe_newer(self, lane: LaneId, key: ObjectKey, position: int) -> None:

@@ -32,7 +32,13 @@ select k.number, o.*, case when o.audience = '*' then array(
         = (o.module, o.country_code, o.party_id, o.object_id,
         case when o.module = 'locations' then '' else o.object_type end)
         and a.audience <> '*'
-        and (not a.deleted or a.position > o.position)) end as own
+        and (not a.deleted or a.position > o.position)) end as own,
+    o.deleted and o.audience <> '*' and exists (
+        select from shared_object b
+        where (b.module, b.country_code, b.party_id, b.object_id, b.object_type, b.audience)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type, '*')
+            and not b.deleted
+            and b.position > o.position) as outlived
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     with ordinality
     as k (module, country_code, party_id, object_id, object_type, audience, number)
@@ -145,8 +151,9 @@ where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g
 
 -- name: owe_newer
 -- The receiver judged an older push after a newer one was stored, or a newer one while the feed was
--- sending: nobody knows which it took last. $9: of the push that was relayed, else null; $10: the
--- position that the feed sent, else null.
+-- sending: nobody knows which it took last. Nor does anybody while a broadcast under the same id may
+-- be on its way. $9: of the push that was relayed, else null; $10: the position that the feed sent,
+-- else null.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience, position, next_attempt_at, taken_up)
@@ -163,7 +170,25 @@ where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audie
                 t.party_id, t.object_id, t.object_type, t.audience)
                 = ($1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type,
                 o.audience)
-                and t.taken_up))
+                and t.taken_up)
+        or $9::text is not null and exists (
+            select from shared_object b
+            where (b.module, b.country_code, b.party_id, b.object_id, b.audience)
+                = (o.module, o.country_code, o.party_id, o.object_id, '*')
+                and (b.object_type = o.object_type or b.module = 'locations')
+                and (b.position > (
+                        select l.cursor from lane l
+                        where (l.country_code, l.party_id, l.module) = ($1, $2, $3))
+                    or exists (
+                        select from lane_backfill f
+                        where (f.receiver_country_code, f.receiver_party_id, f.module,
+                            f.owner_country_code, f.owner_party_id) = ($1, $2, $3, $4, $5))
+                    or exists (
+                        select from lane_gap w
+                        where (w.receiver_country_code, w.receiver_party_id, w.module,
+                            w.country_code, w.party_id, w.object_id, w.object_type, w.audience)
+                            = ($1, $2, b.module, b.country_code, b.party_id, b.object_id,
+                            b.object_type, '*')))))
 on conflict (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience) do update

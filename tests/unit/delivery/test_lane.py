@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ocpi_hub.delivery.feed.lane import Lane, Owed
@@ -247,3 +248,20 @@ def test_too_much_to_wait_in_memory_is_left_to_a_scan() -> None:
     lane.offer(entry("NEW", 9))
     assert taken(lane, late=True).entry.key.object_id == "NEW"
     assert lane.waiting == 5
+
+
+def test_what_is_broadcast_waits_for_the_receivers_own_copy_and_the_other_way_round() -> None:
+    lane = Lane.leased(NAME, 0, 0, ())
+    own = replace(entry("A", 1), key=replace(entry("A", 1).key, audience=str(CPO)))
+    lane.load([own], counted=False)
+    lane.offer(entry("A", 2))
+    flying = taken(lane)
+    assert flying.entry.position == 2
+    assert lane.take(late=True) is None
+    lane.settle(flying, 2)
+    flying = taken(lane, late=True)
+    assert flying.entry == own
+    lane.offer(entry("A", 3))
+    assert lane.take(late=True) is None
+    lane.put_back(flying)
+    assert taken(lane).entry.position == 3

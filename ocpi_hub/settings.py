@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     page_link_days: int = Field(7, ge=1, le=3650)
     answer_url_keep_s: float = Field(86_400.0, ge=1, le=31_536_000)
     answer_url_longest_days: int = Field(400, ge=1, le=3650)
+    answer_urls_per_platform: int = Field(100_000, ge=1)
     authorize_budget_ms: int = Field(3000, ge=50)
     unknown_token_fanout: int = Field(20, ge=1)
     whitelist_max_age_s: int = Field(172_800, ge=0)

@@ -11,6 +11,7 @@ from ocpi_hub.assembly.offer import OFFERED
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.authorization.service import Authorizer
+from ocpi_hub.delivery.answer_url_limit import AnswerUrlLimit
 from ocpi_hub.delivery.ask import AskByRelay
 from ocpi_hub.delivery.asynchronous import AsynchronousAnswers
 from ocpi_hub.delivery.feed.addressed import AddressedPushes
@@ -110,6 +111,9 @@ def _handlers(
         around.clock,
         public_url=public_url,
         keep_s=settings.answer_url_keep_s,
+        limit=AnswerUrlLimit(
+            stores.answer_urls, around.clock, per_platform=settings.answer_urls_per_platform
+        ),
     )
     return {
         Module.LOCATIONS.value: LocationsHandler(services),

@@ -23,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answer_url import AnswerUrl, AnswerUrlStore
+from ocpi_hub.delivery.answer_url_limit import AnswerUrlLimit
 from ocpi_hub.delivery.leg import Leg, endpoint_url
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.url_safety import UrlPolicy
@@ -79,6 +80,7 @@ class AsynchronousAnswers:
 
     Args:
         keep_s: seconds for which a mapping is kept as a rule.
+        limit: on what one platform may wait for.
 
     Raises:
         ConfigError: `public_url` leaves no room for the hub's URLs.
@@ -93,6 +95,7 @@ class AsynchronousAnswers:
         *,
         public_url: str,
         keep_s: float,
+        limit: AnswerUrlLimit,
     ) -> None:
         room = MAX_URL - len(_LONGEST_PATH) - len(_new_id())
         if len(public_url) > room:
@@ -103,6 +106,7 @@ class AsynchronousAnswers:
         self._clock = clock
         self._public_url = public_url
         self._keep_s = keep_s
+        self._limit = limit
 
     async def ask(self, message: Message, target: ToParty, asked: Asked) -> Reply:
         """Pass a request on and return what the receiver says at once, as it came.
@@ -110,12 +114,14 @@ class AsynchronousAnswers:
         Raises:
             InvalidRequest: the hub may not call the `response_url`.
             ReceiverNotConnected, ReceiverTimeout, HubRoutingError: as `Relay.pass_on`.
+            TooManyRequests: the platform waits for too many results already.
             StoreError, Overloaded: the mapping could not be kept; nothing was sent.
         """
         self._check_url(asked.response_url)
         if not target.online:
             raise ReceiverNotConnected(f"{target.receiver} is OFFLINE")
         endpoint_url(target.platform, message.module, message.interface_role)
+        await self._limit.take(message.platform)
         answer = AnswerUrl(
             answer_id=_new_id(),
             url=asked.response_url,

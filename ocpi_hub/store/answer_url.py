@@ -84,6 +84,13 @@ class PostgresAnswerUrlStore:
             correlation_id=row["correlation_id"],
         )
 
+    async def waiting(self, requesters: Sequence[PartyId], limit: int) -> int:
+        async with self._database.connection() as connection:
+            number: int = await connection.fetchval(
+                SQL.waiting, *columns(map(party_columns, requesters), 2), limit
+            )
+            return number
+
     async def remove_expired(self, limit: int) -> int:
         async with self._database.connection() as connection:
             return len(await connection.fetch(SQL.remove_expired, limit))

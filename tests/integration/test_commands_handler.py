@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
+from ocpi_hub.delivery.answer_url_limit import AT_LIMIT_S, RECOUNT_S, AnswerUrlLimit
 from ocpi_hub.delivery.asynchronous import AsynchronousAnswers, result_within_s
 from ocpi_hub.delivery.shared import Change
 from ocpi_hub.delivery.url_safety import UrlPolicy
@@ -29,11 +30,13 @@ from ocpi_hub.errors import (
     ReceiverNotConnected,
     ReceiverTimeout,
     StoreUnavailable,
+    TooManyRequests,
     UnknownReceiver,
 )
 from ocpi_hub.store.database import Database
 from tests.support.asynchronous import (
     KEEP_S,
+    PER_PLATFORM,
     PUBLIC_URL,
     RESPONSE_URL,
     SECOND_CPO,
@@ -136,6 +139,7 @@ def test_a_public_url_that_leaves_no_room_is_refused_at_the_start(scene: Scene) 
             scene.clock,
             public_url=PUBLIC_URL.ljust(length, "x"),
             keep_s=KEEP_S,
+            limit=AnswerUrlLimit(scene.store, scene.clock, per_platform=1),
         )
 
     with_url(170)
@@ -602,3 +606,48 @@ async def test_a_cancellation_without_to_finds_its_cpo_by_the_own_reservation(
     assert reply.sender == SECOND_CPO
     assert scene.sent.body is not None
     assert json.loads(scene.sent.body)["reservation_id"] == "Res/1"
+
+
+# How many ----------------------------------------------------------------------------------------
+
+
+async def test_a_platform_cannot_wait_for_results_without_end(scene: Scene) -> None:
+    scene.client.will(ACCEPTED)
+    for _ in range(PER_PLATFORM):
+        assert (await scene.command("START_SESSION", START)).http_status == 200
+    for ask in (scene.command("STOP_SESSION", STOP), scene.profile("GET")):
+        with pytest.raises(
+            TooManyRequests, match=f"{PER_PLATFORM} commands .* try again"
+        ) as refusal:
+            await ask
+        assert int(refusal.value.headers["Retry-After"]) > 0
+    assert len(scene.client.requests) == await scene.kept() == PER_PLATFORM
+    # Others have their own share.
+    await scene.command("STOP_SESSION", STOP, by=SECOND_EMSP)
+    await execute(scene.database, "delete from answer_url where requester_party_id = 'MSP'")
+    scene.clock.advance(AT_LIMIT_S)
+    await scene.command("STOP_SESSION", STOP)
+
+
+async def test_what_other_processes_added_is_counted_along(scene: Scene) -> None:
+    scene.client.will(ACCEPTED)
+    await scene.command("START_SESSION", START)
+    await execute(
+        scene.database,
+        "insert into answer_url select answer_id || n, url, module, action, subject,"
+        " requester_country_code, requester_party_id, receiver_country_code, receiver_party_id,"
+        " correlation_id, created_at, expires_at from answer_url, generate_series(1, 1000) n",
+    )
+    await scene.command("START_SESSION", START)
+    scene.clock.advance(RECOUNT_S)
+    with pytest.raises(TooManyRequests):
+        await scene.command("START_SESSION", START)
+
+
+async def test_what_nobody_will_answer_counts_for_a_moment_only(scene: Scene) -> None:
+    scene.client.will(answer(data='{"result":"REJECTED","timeout":30}'))
+    for _ in range(3):
+        for _ in range(PER_PLATFORM):
+            await scene.command("START_SESSION", START)
+        scene.clock.advance(AT_LIMIT_S)
+    assert await scene.kept() == 0

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from ocpi_hub.delivery.answer_url_limit import AnswerUrlLimit
 from ocpi_hub.delivery.asynchronous import AsynchronousAnswers
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.relay import Relay
@@ -48,6 +49,7 @@ PUBLIC_URL = "https://hub.example"
 RESPONSE_URL = "https://msp.example/ocpi/results?for=17&x=%2Fa"
 LIMITS = Limits(json_depth=64, object_bytes=20_000, page=100, page_bytes=1_000_000)
 KEEP_S = 3600.0
+PER_PLATFORM = 50
 
 
 @dataclass(slots=True)
@@ -188,6 +190,7 @@ async def asynchronous_scene(database: Database) -> AsyncIterator[Scene]:
         clock,
         public_url=PUBLIC_URL,
         keep_s=KEEP_S,
+        limit=AnswerUrlLimit(store, clock, per_platform=PER_PLATFORM),
     )
     addressees, quality = PostgresAddressees(database), make_quality()
     handlers = {

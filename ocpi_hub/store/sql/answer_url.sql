@@ -27,6 +27,16 @@ delete from answer_url where answer_id = any ($1::text[]);
 -- name: find
 select * from answer_url where answer_id = $1 and expires_at > now();
 
+-- name: waiting
+-- Those of these requesters, $3 at most.
+select count(*)
+from (
+    select
+    from answer_url
+    where (requester_country_code, requester_party_id)
+        in (select * from unnest($1::text[], $2::text[]))
+    limit $3) as found;
+
 -- name: remove_expired
 delete from answer_url
 where answer_id in (

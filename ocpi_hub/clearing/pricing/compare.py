@@ -34,7 +34,7 @@ _FIELDS: Final[Mapping[Part, str]] = {
 }
 
 Recompute = Callable[[Reading], Computed | None]
-"""The price under another reading; None when that cannot be told."""
+"""The price under another reading; None when it cannot differ, or cannot be told."""
 
 
 @value

@@ -23,6 +23,7 @@ from ocpi_hub.clearing.pricing.model import (
 )
 from ocpi_hub.clearing.pricing.plausibility import look_at
 from ocpi_hub.clearing.pricing.readings import OURS, Reading
+from ocpi_hub.clearing.pricing.relevance import matters
 from ocpi_hub.clearing.pricing.session import Session, read_session
 from ocpi_hub.clearing.pricing.zones import find_zone, zones_of
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -69,6 +70,8 @@ def _checked(
     zone, ours = _in_zone(cdr, session, time_zone, unit, findings)
 
     def other(reading: Reading) -> Computed | None:
+        if not matters(reading, session, split_missing=findings.has("missing_split")):
+            return None
         try:
             return compute(session, zone, reading, unit, Findings())
         except NotCheckable:

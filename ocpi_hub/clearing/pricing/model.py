@@ -208,6 +208,9 @@ class Findings:
         first, times = self._seen.get((code, message), (where, 0))
         self._seen[code, message] = (first, times + 1)
 
+    def has(self, code: str) -> bool:
+        return any(code == each for each, _ in self._seen)
+
     def all(self) -> tuple[Finding, ...]:
         return tuple(
             Finding(code, message, where, times)

@@ -101,5 +101,6 @@ ALTERNATIVES: Final = (
     Reading("periods divided in proportion", split=Split.PROPORTION),
 )
 
+
 LOWEST: Final = Reading("undivided periods at the lowest price", split=Split.LOWEST)
 HIGHEST: Final = Reading("undivided periods at the highest price", split=Split.HIGHEST)

@@ -48,7 +48,8 @@ class Period:
         tariff: place among the session's tariffs; None when the period names none.
         kwh_before: energy of all earlier periods.
         kwh: energy of this one, possibly negative.
-        seconds: measured, by time dimension; without those that are 0.
+        seconds: as written, by time dimension; without those that are 0.
+        volumes: what is to be priced: kWh, and seconds by the clock where they mean the clock.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class Period:
         "seconds",
         "start_us",
         "tariff",
+        "volumes",
     )
 
     def __init__(self, place: int, start_us: int, end_us: int, tariff: int | None) -> None:
@@ -71,6 +73,7 @@ class Period:
         self.kwh_before = ZERO
         self.kwh = ZERO
         self.seconds: dict[Dimension, Decimal] = {}
+        self.volumes: list[tuple[Dimension, Decimal]] = []
         self.current = _UNKNOWN_RANGE
         self.power = _UNKNOWN_RANGE
 
@@ -78,6 +81,12 @@ class Period:
     def length_s(self) -> Decimal:
         """By the clock; 0 when it ends before it starts."""
         return Decimal(max(0, self.end_us - self.start_us)).scaleb(-6)
+
+    @property
+    def written(self) -> list[tuple[Dimension, Decimal]]:
+        """The volumes as they are written."""
+        energy = [(Dimension.ENERGY, self.kwh)] if self.kwh else []
+        return [*energy, *self.seconds.items()]
 
     @property
     def reserves_only(self) -> bool:
@@ -140,7 +149,7 @@ def _times_known(cdr: CDR) -> bool:
     """Partners may agree on 1970 for a time that nobody knows."""
     moments = [cdr.start_date_time, cdr.end_date_time]
     moments += [each.start_date_time for each in cdr.charging_periods]
-    return _FIRST_YEAR <= min(moments).year and max(moments).year <= _LAST_YEAR
+    return min(moments).year >= _FIRST_YEAR and max(moments).year <= _LAST_YEAR
 
 
 def _ordered(periods: Sequence[ChargingPeriod], findings: Findings) -> Sequence[ChargingPeriod]:
@@ -216,6 +225,7 @@ def _periods(
         tariff = None if each.tariff_id is None else tariffs.place(each.tariff_id)
         period = Period(place, starts[place], ends[place], tariff)
         _read_dimensions(period, each.dimensions, findings)
+        period.volumes = _volumes(period)
         period.kwh_before = kwh
         kwh += period.kwh
         found.append(period)
@@ -245,6 +255,20 @@ def _read_dimensions(
     if flows:
         period.current = Range(flows.get("MIN_CURRENT"), flows.get("MAX_CURRENT"))
         period.power = Range(flows.get("MIN_POWER"), flows.get("MAX_POWER"))
+
+
+def _volumes(period: Period) -> list[tuple[Dimension, Decimal]]:
+    """Hours carry four decimals, so ten minutes are written 0.1667 and would be two steps of ten
+    minutes. A time that is the length of its period but for that is that length."""
+    if not period.seconds:
+        return period.written
+    length = period.length_s
+    return [
+        (each, length)
+        if each is not Dimension.ENERGY and abs(volume - length) <= FOURTH_DECIMAL_S
+        else (each, volume)
+        for each, volume in period.written
+    ]
 
 
 def _look_at(tariff: OcpiTariff, cdr: CDR, findings: Findings) -> None:

@@ -57,6 +57,12 @@ class Restrictions:
         )
 
     @property
+    def limits_flow(self) -> bool:
+        """Whether they depend on current or power."""
+        flows = (self.min_current, self.max_current, self.min_power, self.max_power)
+        return any(each is not None for each in flows)
+
+    @property
     def lasts(self) -> bool:
         """Whether they depend on how long the session lasts."""
         return self.min_duration_s is not None or self.max_duration_s is not None

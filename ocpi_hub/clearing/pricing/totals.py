@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from ocpi_hub.clearing.pricing.charges import Charge, amounts_of
 from ocpi_hub.clearing.pricing.model import PART_OF, ZERO, Dimension, Line, Money, Part, PartTotal
 from ocpi_hub.clearing.pricing.readings import Reading
 from ocpi_hub.ocpi.v2_2_1.common import Price
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
+
+_NOTHING: Final = PartTotal(Money(), ZERO, ZERO)
 
 
 def cost_of(charge: Charge) -> Money:
@@ -41,15 +44,16 @@ def line_of(charge: Charge, tariff: Tariff | None, skipped: tuple[str, ...]) -> 
 def part_totals(lines: Sequence[Line]) -> dict[Part, PartTotal]:
     """The parts that have lines, in the order of `Part`."""
     found: dict[Part, PartTotal] = {}
-    for part in Part:
-        mine = [each for each in lines if PART_OF[each.dimension] is part]
-        if mine:
-            cost = sum((each.cost for each in mine), Money())
-            measured = [each for each in mine if each.dimension is not Dimension.RESERVATION_FLAT]
-            volume = sum((each.volume for each in measured), ZERO)
-            billed = sum((each.billed for each in measured), ZERO)
-            found[part] = PartTotal(cost, volume, billed)
-    return found
+    for each in lines:
+        part = PART_OF[each.dimension]
+        before = found.get(part, _NOTHING)
+        measured = each.dimension is not Dimension.RESERVATION_FLAT
+        found[part] = PartTotal(
+            before.cost + each.cost,
+            before.volume + each.volume if measured else before.volume,
+            before.billed + each.billed if measured else before.billed,
+        )
+    return {part: found[part] for part in Part if part in found}
 
 
 def limited(total: Money, tariff: Tariff | None, reading: Reading) -> Money:

@@ -9,7 +9,7 @@ from ocpi_hub.clearing.pricing.grid import UNKNOWN_LEVELS, Grid
 from ocpi_hub.clearing.pricing.model import Dimension, Findings
 from ocpi_hub.clearing.pricing.readings import Flat, Reading
 from ocpi_hub.clearing.pricing.segments import Crossing, divide
-from ocpi_hub.clearing.pricing.session import FOURTH_DECIMAL_S, Period, Session
+from ocpi_hub.clearing.pricing.session import Period, Session
 from ocpi_hub.clearing.pricing.tariff import Component
 
 _FLATS = (Dimension.FLAT, Dimension.RESERVATION_FLAT)
@@ -52,7 +52,7 @@ class Walk:
         grid = self._grids[tariff]
         crossing = _crossing(grid, period)
         active = grid.active(*crossing.start)
-        for dimension, volume in _volumes(period, self._reading):
+        for dimension, volume in self._volumes(period):
             if not crossing.crosses:
                 component = active.get(dimension)
                 self._charges.add(
@@ -64,6 +64,9 @@ class Walk:
                 self._charges.add(dimension, share, component, period.place, tariff, cell)
         if not self._flats.done:
             self._add_flats(crossing)
+
+    def _volumes(self, period: Period) -> list[tuple[Dimension, Decimal]]:
+        return period.volumes if self._reading.clock else period.written
 
     def _add_flats(self, crossing: Crossing) -> None:
         """FLAT is paid when it becomes active: within the period, if it becomes so there."""
@@ -82,7 +85,7 @@ class Walk:
                     self._charges.add(dimension, ONE, component, period.place, tariff, cell)
 
     def _leave_free(self, period: Period) -> None:
-        for dimension, volume in _volumes(period, self._reading):
+        for dimension, volume in self._volumes(period):
             self._charges.add(dimension, volume, None, period.place, None, None)
 
 
@@ -135,19 +138,3 @@ def _crossing(grid: Grid, period: Period) -> Crossing:
         last_energy = max(energy, grid.last_energy_cell(before + kwh))
     levels = grid.levels(period.current, period.power) if grid.has_limits else UNKNOWN_LEVELS
     return Crossing(grid, period, (moment, energy, levels), last_moment, last_energy)
-
-
-def _volumes(period: Period, reading: Reading) -> list[tuple[Dimension, Decimal]]:
-    """The volumes of a period: kWh, and seconds.
-
-    Hours carry four decimals, so ten minutes are written 0.1667 and would be two steps of ten
-    minutes. A time that is the length of its period but for that is that length.
-    """
-    found: list[tuple[Dimension, Decimal]] = []
-    if period.kwh:
-        found.append((Dimension.ENERGY, period.kwh))
-    for dimension, seconds in period.seconds.items():
-        length = period.length_s
-        exact = reading.clock and abs(seconds - length) <= FOURTH_DECIMAL_S
-        found.append((dimension, length if exact else seconds))
-    return found

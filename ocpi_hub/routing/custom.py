@@ -33,6 +33,8 @@ METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _IDENTIFIER: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 _TAKEN: Final = frozenset(Module) | {"versions", "other"}
 _SEPARATORS: Final = re.compile(r"[/\\]")
+_PARAMETERS: Final = re.compile(r";[^/]*")
+_SLASHES: Final = re.compile(r"/+")
 _DECODINGS: Final = 3
 
 
@@ -150,4 +152,10 @@ def _of_others(platform: Platform, module: str, base: str) -> Iterator[str]:
 
 
 def _within(url: str, base: str) -> bool:
-    return f"{url}/".lower().startswith(f"{base.rstrip('/')}/".lower())
+    return _simplest(url).startswith(_simplest(base))
+
+
+def _simplest(url: str) -> str:
+    """A URL as the most lenient server might read it, with a slash at its end."""
+    plain = _PARAMETERS.sub("", unquote(url).replace("\\", "/"))
+    return _SLASHES.sub("/", f"{plain}/").lower()

@@ -144,6 +144,9 @@ def test_what_only_looks_like_it_passes(segment: str) -> None:
     [
         ({"credentials": f"{BASE}/r/credentials"}, "/credentials", False),
         ({"credentials": f"{BASE}/r/credentials"}, "/Credentials/x", False),
+        ({"credentials": f"{BASE}/r/credentials"}, "/credentials%2F", False),
+        ({"credentials": f"{BASE}/r/credentials"}, "/%5Ccredentials%3Bx", False),
+        ({"credentials": f"{BASE}/r/a/credentials"}, "/a%2F%2Fcredentials", False),
         ({"tokens": f"{BASE}/r/tokens/"}, "/tokens/DE/MSP/1", False),
         ({"tokens": f"{BASE}/r/tokens/"}, "/tokenship", True),
         ({"tokens": f"{BASE}/r"}, "/tokens", True),

@@ -15,6 +15,7 @@ from aiohttp.tcp_helpers import tcp_keepalive
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.server.plain import MAX_HEAD_BYTES, Head, PlainRequest, PlainResponse, read_head
+from ocpi_hub.server.slow_readers import WriteWatch
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -35,7 +36,7 @@ class Fronts:
     Args:
         beyond: makes the protocol for everything else.
         keep_alive_s: after which an idle connection is closed.
-        read_s: within which a request has to arrive.
+        read_s: within which a request has to arrive, and some of an answer has to be taken.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Fronts:
         self.clock = clock
         self.closing = False
         self._keep_alive_s = keep_alive_s
-        self._read_s = read_s
+        self.read_s = read_s
         self._connections: set[Front] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -96,7 +97,7 @@ class Fronts:
         for front in tuple(self._connections):
             if front.is_busy:
                 continue
-            if front.is_reading and front.since < now - self._read_s:
+            if front.is_reading and front.since < now - self.read_s:
                 front.give_up_reading()
             elif front.since < now - self._keep_alive_s:
                 front.abort()
@@ -119,6 +120,7 @@ class Front(asyncio.Protocol):
         self._buffer = b""
         self._head: Head | None = None
         self._writable: asyncio.Event | None = None
+        self._watch: WriteWatch | None = None
         self._paused = False
         self.since = fronts.clock.monotonic()
         self.task: asyncio.Task[None] | None = None
@@ -159,8 +161,12 @@ class Front(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable = asyncio.Event()
+        if self._transport is not None:
+            self._watch = WriteWatch(self._transport, self._fronts.read_s)
 
     def resume_writing(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
         writable, self._writable = self._writable, None
         if writable is not None:
             writable.set()

@@ -17,6 +17,7 @@ from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.envelope import envelope
 from ocpi_hub.ocpi.status_codes import StatusCode
 from ocpi_hub.server.front import Front, Fronts, Serve
+from ocpi_hub.server.slow_readers import WriteWatch
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -39,6 +40,33 @@ OCPI: web.AppKey[Serve] = web.AppKey("ocpi")
 
 class _Connection(web.RequestHandler):
     """One connection of a client, read by the library."""
+
+    __slots__ = ("_watch", "_within_s")
+
+    def __init__(self, manager: web.Server, *, within_s: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._within_s = within_s
+        self._watch: WriteWatch | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # Whatever the client does not take is watched, however little it is.
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=0)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._watch is not None:
+            self._watch.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch = WriteWatch(self.transport, self._within_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._watch is not None:
+            self._watch.end()
 
     def handle_error(
         self,
@@ -84,7 +112,8 @@ class _HttpServer(web.Server):
     fronts: Fronts
 
     def beyond(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        within_s = self.fronts.read_s
+        return _Connection(self, within_s=within_s, loop=self._loop, **self._kwargs)
 
     def __call__(self) -> web.RequestHandler:
         # To those who listen, any protocol is good.
@@ -104,7 +133,7 @@ class HubRunner(web.AppRunner):
     Args:
         grace_s: seconds that running requests get at the end.
         keep_alive_s: seconds after which an idle connection is closed.
-        read_s: seconds within which a request has to arrive.
+        read_s: seconds within which a request has to arrive, and some of an answer has to be taken.
     """
 
     def __init__(

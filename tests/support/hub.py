@@ -28,7 +28,7 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.registration.onboarding import Invitation, Onboarding
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
@@ -211,24 +211,10 @@ class HubProcess:
 
     async def onboard(self, party: PartyProcess, name: str = "a partner") -> str:
         """Invite a party platform, let it register, and wait until the hub has read its lists, so
-        that what a test loads into it later stays unread; its platform id.
-
-        Without the detour over a command: those have tests of their own.
-        """
-        settings = make_settings()
+        that what a test loads into it later stays unread; its platform id."""
         database = await self.open_database()
         try:
-            registrations = PostgresRegistrationStore(database, Keyring(b"k" * 32))
-            async with HttpClient(settings, clock=SystemClock()) as client:
-                onboarding = Onboarding(
-                    registrations,
-                    client,
-                    UrlPolicy(allow_http=True, allow_networks=()),
-                    settings,
-                    public_url=self.url,
-                    offered=OFFERED,
-                )
-                invited = await onboarding.invite(name)
+            invited = await self.invite(database, name)
             await party.register(invited.versions_url, invited.token)
             await eventually(
                 lambda: _lists_are_read(database, invited.platform_id),
@@ -238,6 +224,21 @@ class HubProcess:
         finally:
             await database.close()
         return invited.platform_id
+
+    async def invite(self, database: Database, name: str) -> Invitation:
+        """Without the detour over a command: those have tests of their own."""
+        settings = make_settings()
+        registrations = PostgresRegistrationStore(database, Keyring(b"k" * 32))
+        async with HttpClient(settings, clock=SystemClock()) as client:
+            onboarding = Onboarding(
+                registrations,
+                client,
+                UrlPolicy(allow_http=True, allow_networks=()),
+                settings,
+                public_url=self.url,
+                offered=OFFERED,
+            )
+            return await onboarding.invite(name)
 
     async def get(self, path: str, **arguments: Any) -> httpx.Response:
         """A plain GET, for what is not OCPI between partners."""

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.hub import HubProcess, Roaming, roaming
-from tests.support.party import PartyProcess, make_token
+from tests.support.party import PartyProcess, make_cdr, make_location, make_token
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
@@ -34,7 +34,8 @@ async def open_hub(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIter
 async def closed_hub(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Roaming]:
     """Nobody works with anybody yet."""
     address = await postgres_server.create_database()
-    hub = HubProcess(address, tmp_path / "hub.log", settings={"default_relation": "none"})
+    settings = {"default_relation": "none", "client_info_verify_s": "0.3"}
+    hub = HubProcess(address, tmp_path / "hub.log", settings=settings)
     async with roaming(hub) as running:
         yield running
     await postgres_server.drop_database(address)
@@ -44,6 +45,8 @@ async def told(party: PartyProcess) -> list[dict[str, Any]]:
     """What a party was pushed, each checked to be a complete PUT without routing headers."""
     result = []
     for item in await party.record(module="hubclientinfo", direction="in"):
+        if item["method"] == "GET":  # the hub reads back what it told
+            continue
         assert item["method"] == "PUT"
         assert not any(name.lower().startswith("ocpi-") for name in item["headers"])
         assert item["headers"].keys() == {"X-Request-ID", "X-Correlation-ID"}
@@ -203,3 +206,80 @@ async def test_a_party_is_announced_although_it_sends_its_first_object_at_once(
         assert sent["ocpi"] == 1000
         await open_hub.cpo.wait_for_record(module="tokens", method="PUT")
         await until_told(open_hub.cpo, "DE*MSP EMSP CONNECTED", "AT*NEW EMSP CONNECTED")
+
+
+@pytest.mark.req("HC-02", "HC-09", "HC-10", "HC-12", "RT-13")
+async def test_an_invited_party_is_planned_for_whom_it_concerns_and_connected_before_it_sends(
+    closed_hub: Roaming,
+) -> None:
+    hub, cpo = closed_hub.hub, closed_hub.cpo
+    expected = ("--name", "New Co", "--party", "AT*NEW:EMSP")
+    invited = await hub.run("platform", "invite", *expected)
+    (shown,) = [item for item in await hub.run("platform", "list") if item["name"] == "New Co"]
+    assert shown["parties"] == [{"party": "AT*NEW", "role": "EMSP", "status": "PLANNED"}]
+    assert await told(cpo) == []
+    await hub.run("relation", "set", "NL*CPO", "AT*NEW", "--mode", "realtime")
+    await until_told(cpo, "AT*NEW EMSP PLANNED")
+    async with await Wire.of(hub, cpo) as wire, await Wire.of(hub, closed_hub.emsp) as other:
+        assert (await wire.send("GET", LIST)).data == await told(cpo)
+        # Who has nothing to do with it does not hear of it.
+        assert (await other.send("GET", LIST)).data == []
+        asked = await wire.send(
+            "GET", "/2.2.1/sender/tokens", sender="NL*CPO", to="AT*NEW", query={"limit": "1"}
+        )
+        assert asked.codes == (200, 4003)
+    cdr = make_cdr("TOO-EARLY", receiver="AT*NEW")
+    assert (await cpo.push_cdr(cdr))["ocpi"] == 4003
+    async with PartyProcess.of([("EMSP", "AT*NEW")]) as new:
+        await new.register(invited["versions_url"], invited["token"])
+        # Without waiting: with its credentials it may send, and the CPO knows of it by then.
+        assert [brief(info) for info in await told(cpo)] == [
+            "AT*NEW EMSP PLANNED",
+            "AT*NEW EMSP CONNECTED",
+        ]
+        read = await cpo.wait_for_record(module="hubclientinfo", method="GET", direction="in")
+        assert read["http"] == 200
+    assert await told(closed_hub.emsp) == []
+
+
+@pytest.mark.req("HC-11")
+async def test_who_is_offline_is_sent_nothing_and_gets_each_object_once_on_return(
+    open_hub: Roaming,
+) -> None:
+    cpo, emsp = open_hub.cpo, open_hub.emsp
+    location = make_location("AWAY")
+    path = "NL/CPO/AWAY"
+
+    async def push(name: str, moment: int, **request: str) -> int:
+        body = {**location, "name": name, "last_updated": f"2026-01-02T00:00:{moment:02}Z"}
+        sent = await cpo.send("PUT", "locations", role="RECEIVER", path=path, body=body, **request)
+        return int(sent["ocpi"])
+
+    # It would take what it is sent; only the check of whether it is there fails.
+    await emsp.fault(match={"module": "versions"}, http=500)
+    await until_told(cpo, "DE*MSP EMSP CONNECTED", "DE*MSP EMSP OFFLINE")
+    await emsp.clear_record()
+    for number in range(5):
+        assert await push(f"state {number}", number, to="EU*HUB") == 1000
+    async with open_hub.database.connection() as connection:
+        # What waits is the object, once; there is no message for each push.
+        assert await connection.fetchval("select count(*) from shared_object") == 1
+    checks = await emsp.wait_for_record(module="versions", method="GET", direction="in")
+    assert checks["http"] == 500
+    assert await emsp.record(module="locations") == []
+    await emsp.clear_faults()
+    await emsp.wait_for_record(module="locations", method="PUT", direction="in")
+    await until_told(cpo, "DE*MSP EMSP CONNECTED", "DE*MSP EMSP OFFLINE", "DE*MSP EMSP CONNECTED")
+    # One more change, so that whatever else was queued would have come before it.
+    assert await push("after", 30, to="EU*HUB") == 1000
+
+    async def names() -> list[str]:
+        got = await emsp.record(module="locations", direction="in")
+        assert {item["method"] for item in got} <= {"PUT"}
+        return [json.loads(item["body"])["name"] for item in got]
+
+    async def arrived() -> bool:
+        return "after" in await names()
+
+    await eventually(arrived, "the last change")
+    assert await names() == ["state 4", "after"]

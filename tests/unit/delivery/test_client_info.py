@@ -304,7 +304,7 @@ class Telling:
 
     async def __aenter__(self) -> Telling:
         clock = SystemClock()
-        pusher = ClientInfoPusher(
+        self.pusher = pusher = ClientInfoPusher(
             ClientInfoFollower(self.store, clock, hold=timedelta(0), unrelated_planned=False),
             self.store,
             self.client,
@@ -340,6 +340,24 @@ async def test_every_object_is_put_under_its_party_without_routing_headers() -> 
         told = ClientInfo.model_validate(json.loads(request.body))
         assert request.url.endswith(f"/{told.country_code}/{told.party_id}")
         assert (told.status, told.role) == ("CONNECTED", "EMSP")
+
+
+@pytest.mark.req("HC-10")
+async def test_a_platform_is_introduced_once_others_have_been_told() -> None:
+    telling = Telling()
+    answered = asyncio.Event()
+    telling.client.will(answered, answer(1000))
+    async with telling:
+        introduced = asyncio.create_task(telling.pusher.introduce(telling.one.platform_id))
+        await telling.client.called(1)
+        assert not introduced.done()
+        answered.set()
+        await introduced
+        assert all(told for _, told in telling.store.rows.values())
+        assert len(telling.store.rows) == 2
+    # A process that tells nobody does not wait for it.
+    telling.store.rows.clear()
+    await telling.pusher.introduce(telling.one.platform_id)
 
 
 async def test_quirks_of_a_partner_are_respected() -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
@@ -48,7 +50,7 @@ from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
-from tests.support.quality import make_quality
+from tests.support.quality import MemoryQualityStore, make_quality
 from tests.support.scripted import ScriptedClient, answer, status_code
 from tests.support.stores import shared_store, value, writing
 from tests.unit.ocpi.factories import encode, make_connector, make_evse, make_location
@@ -69,6 +71,8 @@ class Scene:
     store: PostgresSharedStore
     directory: Directory
     platforms: dict[PartyId, Platform]
+    quality: Quality
+    counted: MemoryQualityStore
 
     async def call(
         self,
@@ -128,6 +132,8 @@ async def scene(database: Database) -> AsyncIterator[Scene]:
     feed = PostgresFeedStore(
         database, gap_lease=timedelta(seconds=30), batch_rows=100, batch_queue_rows=1000
     )
+    counted = MemoryQualityStore()
+    quality = make_quality(counted, SystemClock())
     async with shared_store(database) as store, writing(feed.questions, feed.gaps):
         handler = LocationsHandler(
             Services(
@@ -137,10 +143,62 @@ async def scene(database: Database) -> AsyncIterator[Scene]:
                 links,
                 LIMITS,
                 "https://hub.example",
-                make_quality(),
+                quality,
             )
         )
-        yield Scene(handler, client, store, directory, platforms)
+        yield Scene(handler, client, store, directory, platforms, quality, counted)
+
+
+# Data quality ------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("TY-02", "TY-11")
+async def test_mild_faults_of_what_is_kept_are_counted_at_every_level(scene: Scene) -> None:
+    async def counted() -> dict[str, int]:
+        await scene.quality.flush()
+        found = {rule: count for (_, rule), count in scene.counted.rules().items()}
+        scene.counted.counted.clear()
+        return found
+
+    await scene.put(evses=[make_evse(evse_id="E1", status="ASLEEP")], city="c" * 46)
+    assert await counted() == {"evse_id": 1, "unknown_value": 1, "too_long": 1}
+    await scene.call("PATCH", *OWN, body={"name": "n" * 256, "last_updated": LATER})
+    assert await counted() == {"too_long": 1}
+    status = {"status": "DOZING", "last_updated": LATER}
+    await scene.call("PATCH", *OWN, "E1", body=status)
+    assert await counted() == {"unknown_value": 1}
+    await scene.call("PATCH", *OWN, "E1", "1", body={"format": "HOSE", "last_updated": LATER})
+    assert await counted() == {"unknown_value": 1}
+    await scene.put(evses=[], city="c" * 46)
+    assert await counted() == {"stale": 1}
+    # Addressed to one party it is looked at as well, and what is refused is not.
+    scene.client.will(answer())
+    await scene.call("PATCH", *OWN, "E1", body=status, to=EMSP)
+    assert await counted() == {"unknown_value": 1}
+    with pytest.raises(InvalidRequest):
+        await scene.put(evses=[], city="c" * 46, publish=None, last_updated=LATER)
+    with pytest.raises(UnknownLocation):
+        await scene.call("PATCH", *OWN[:2], "LOC9", "E1", body=status)
+    assert await counted() == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"status": "CHARGING"}, "last_updated: is required in a PATCH"),
+        ({"last_updated": None}, "last_updated: must be a DateTime.*, got null"),
+        ({"last_updated": "soon"}, "last_updated: must be a DateTime.*, got a string of 4 char"),
+        ({"last_updated": LATER, "status": 7}, "status: must be a value of Status, got a number"),
+        ([], "The body must be a JSON object, got a list of 0"),
+    ],
+)
+async def test_a_hard_fault_of_a_patch_is_told_with_field_rule_and_shape(
+    scene: Scene, body: Any, message: str
+) -> None:
+    await scene.put()
+    with pytest.raises(InvalidRequest, match=message) as refusal:
+        await scene.call("PATCH", *OWN, "E1", body=body)
+    assert refusal.value.status_code == 2001
 
 
 # The owner's pushes ------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench import report, targets
 from tests.bench.figures import Figure, Quantity
 from tests.bench.programs import MissingTool
-from tests.bench.rows import client, fan_out, intake, pages, relay, whitelist, workers
+from tests.bench.rows import client, fan_out, intake, pages, pricing, relay, whitelist, workers
 from tests.bench.world import Bench, open_bench
 
 
@@ -39,6 +39,7 @@ ROWS: Mapping[str, Row] = {
     "fan-out": Row(fan_out.run, (targets.FAN_OUT, targets.FEED_READS)),
     "pages": Row(pages.run, (targets.PAGES,)),
     "workers": Row(workers.run, (targets.WORKERS,)),
+    "pricing": Row(pricing.run, (targets.PRICING,)),
     "client": Row(client.run, (targets.CLIENT_WARM, targets.CLIENT_NEW)),
 }
 

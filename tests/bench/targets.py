@@ -31,5 +31,8 @@ PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
 WORKERS = Quantity(
     "two workers / one worker, relayed requests/s on two cores", Better.HIGHER, "", 1.5, 1.9
 )
+PRICING = Quantity(
+    "price engine, CDRs of 20 periods per second per core", Better.HIGHER, "", 2000, 10_000
+)
 CLIENT_WARM = Quantity("outbound client, TLS, kept connection, CPU per POST", Better.LOWER, "us")
 CLIENT_NEW = Quantity("outbound client, TLS, new connection, CPU per POST", Better.LOWER, "us")

@@ -6,7 +6,7 @@ open, upper bounds do not. Spec: 2.2.1 mod_tariffs_tariffrestrictions_class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -63,11 +63,11 @@ def active(candidates: Candidates, state: State, reading: Reading) -> Active:
 
 
 def skipped(
-    candidates: Candidates, dimension: Dimension, state: State, reading: Reading, limit: int
+    candidates: Sequence[Candidate], state: State, reading: Reading, limit: int
 ) -> Iterator[str]:
-    """Which elements come before the active component, and what spoke against each."""
+    """Which elements of a dimension come before the active one, and what spoke against each."""
     passed: list[Candidate] = []
-    for each in candidates.get(dimension, ()):
+    for each in candidates:
         if not obstacle(each.restrictions, state, reading):
             break
         passed.append(each)

@@ -31,6 +31,9 @@ class Dimension(StrEnum):
     """What a line prices. A reservation has dimensions of its own: elements with a `reservation`
     restriction price only it, and those without never do."""
 
+    # That of an enum is a function in Python, and dimensions are the keys of everything here.
+    __hash__ = str.__hash__
+
     ENERGY = "ENERGY"
     TIME = "TIME"
     PARKING_TIME = "PARKING_TIME"

@@ -41,9 +41,9 @@ def look_at(cdr: CDR, session: Session, findings: Findings) -> None:
 
 
 def _periods(session: Session, findings: Findings) -> None:
+    start_us, end_us, known = session.start_us, session.end_us, session.times_known
     for period in session.periods:
-        outside = period.start_us < session.start_us or period.start_us > session.end_us
-        if outside and session.times_known:
+        if known and not start_us <= period.start_us <= end_us:
             text = "a charging period starts outside the session"
             findings.add("period_outside", text, _where(period))
         if period.tariff is None:
@@ -55,13 +55,11 @@ def _periods(session: Session, findings: Findings) -> None:
         if period.kwh < 0:
             text = "negative energy is priced as it comes"
             findings.add("negative_volume", text, _where(period))
-        if period.seconds:
-            _times(period, findings, judged=session.times_known)
+        if period.seconds and not period.filled:
+            _times(period, findings, judged=known)
 
 
 def _times(period: Period, findings: Findings, *, judged: bool) -> None:
-    if len(period.seconds) == 1 and period.volumes[-1][1] == period.length_s:
-        return  # it fills its period, as most do
     if judged and sum(period.seconds.values()) > period.length_s + TIME_TOLERANCE_S:
         text = "the times of a period are longer than the period"
         findings.add("period_too_short", text, _where(period))
@@ -108,7 +106,7 @@ def _limits(every: Sequence[Restrictions]) -> tuple[list[Decimal], list[Decimal]
 
 
 def _totals(cdr: CDR, session: Session, findings: Findings) -> None:
-    kwh = sum((each.kwh for each in session.periods), ZERO)
+    kwh = session.periods[-1].kwh_before + session.periods[-1].kwh
     if abs(kwh - cdr.total_energy) > ENERGY_TOLERANCE_KWH:
         text = f"total_energy is {told(cdr.total_energy)} kWh, the periods add up to {told(kwh)}"
         findings.add("energy_unbacked", text, "total_energy")
@@ -117,8 +115,10 @@ def _totals(cdr: CDR, session: Session, findings: Findings) -> None:
     if judged and _apart(cdr.total_time, length):
         text = f"total_time is {told(cdr.total_time)} h, the session takes {_hours(length)}"
         findings.add("time_differs", text, "total_time")
+    if cdr.total_parking_time is None:
+        return
     parked = sum((p.seconds.get(Dimension.PARKING_TIME, ZERO) for p in session.periods), ZERO)
-    if cdr.total_parking_time is not None and _apart(cdr.total_parking_time, parked):
+    if _apart(cdr.total_parking_time, parked):
         text = (
             f"total_parking_time is {told(cdr.total_parking_time)} h,"
             f" the periods add up to {_hours(parked)}"

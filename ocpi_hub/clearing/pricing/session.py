@@ -7,6 +7,7 @@ about them is a finding; what leaves the price open makes the CDR not checkable.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final
@@ -29,7 +30,8 @@ from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff as OcpiTariff
 FOURTH_DECIMAL_S: Final = Decimal("0.18")
 """Half a unit of the fourth decimal of an hour."""
 
-_FIRST_YEAR, _LAST_YEAR = 1971, 2200
+_EARLIEST_US: Final = micros(datetime(1971, 1, 1, tzinfo=UTC))
+_LATEST_US: Final = micros(datetime(2201, 1, 1, tzinfo=UTC))
 _TIMES: Final = {
     "TIME": Dimension.TIME,
     "PARKING_TIME": Dimension.PARKING_TIME,
@@ -50,11 +52,13 @@ class Period:
         kwh: energy of this one, possibly negative.
         seconds: as written, by time dimension; without those that are 0.
         volumes: what is to be priced: kWh, and seconds by the clock where they mean the clock.
+        filled: whether a single time takes the whole period.
     """
 
     __slots__ = (
         "current",
         "end_us",
+        "filled",
         "kwh",
         "kwh_before",
         "place",
@@ -74,13 +78,15 @@ class Period:
         self.kwh = ZERO
         self.seconds: dict[Dimension, Decimal] = {}
         self.volumes: list[tuple[Dimension, Decimal]] = []
+        self.filled = False
         self.current = _UNKNOWN_RANGE
         self.power = _UNKNOWN_RANGE
 
     @property
     def length_s(self) -> Decimal:
         """By the clock; 0 when it ends before it starts."""
-        return Decimal(max(0, self.end_us - self.start_us)).scaleb(-6)
+        length_us = self.end_us - self.start_us
+        return Decimal(length_us).scaleb(-6) if length_us > 0 else ZERO
 
     @property
     def written(self) -> list[tuple[Dimension, Decimal]]:
@@ -130,11 +136,14 @@ def read_session(cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> 
     tariffs = _Tariffs(cdr, stored, findings)
     ordered = _ordered(cdr.charging_periods, findings)
     periods = _periods(ordered, end_us, tariffs, findings)
+    starts = (periods[0].start_us, periods[-1].start_us)
     for tariff in tariffs.used:
         _look_at(tariff.source, cdr, findings)
     reserved = any(Dimension.RESERVATION_TIME in each.seconds for each in periods)
     expired = reserved and _unused(cdr, periods)
-    times_known = _times_known(cdr)
+    earliest, latest = min(start_us, end_us, starts[0]), max(start_us, end_us, starts[1])
+    # Partners may agree on 1970 for a time that nobody knows.
+    times_known = earliest >= _EARLIEST_US and latest < _LATEST_US
     if not times_known:
         text = "a time of the session is unknown or absurd"
         if any(each.local or each.lasts for tariff in tariffs.used for each in tariff.restrictions):
@@ -145,18 +154,15 @@ def read_session(cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> 
     )
 
 
-def _times_known(cdr: CDR) -> bool:
-    """Partners may agree on 1970 for a time that nobody knows."""
-    moments = [cdr.start_date_time, cdr.end_date_time]
-    moments += [each.start_date_time for each in cdr.charging_periods]
-    return min(moments).year >= _FIRST_YEAR and max(moments).year <= _LAST_YEAR
-
-
-def _ordered(periods: Sequence[ChargingPeriod], findings: Findings) -> Sequence[ChargingPeriod]:
-    if all(a.start_date_time <= b.start_date_time for a, b in pairwise(periods)):
-        return periods
-    findings.add("periods_unsorted", "charging periods are not in order of time")
-    return sorted(periods, key=lambda each: each.start_date_time)
+def _ordered(
+    periods: Sequence[ChargingPeriod], findings: Findings
+) -> Sequence[tuple[int, ChargingPeriod]]:
+    """The periods with their starts, in order of time."""
+    found = [(micros(each.start_date_time), each) for each in periods]
+    if any(one[0] > other[0] for one, other in pairwise(found)):
+        findings.add("periods_unsorted", "charging periods are not in order of time")
+        found.sort(key=lambda each: each[0])
+    return found
 
 
 class _Tariffs:
@@ -215,17 +221,19 @@ class _Tariffs:
 
 
 def _periods(
-    ordered: Sequence[ChargingPeriod], end_us: int, tariffs: _Tariffs, findings: Findings
+    ordered: Sequence[tuple[int, ChargingPeriod]],
+    end_us: int,
+    tariffs: _Tariffs,
+    findings: Findings,
 ) -> list[Period]:
-    starts = [micros(each.start_date_time) for each in ordered]
-    ends = [*starts[1:], end_us]
+    ends = [*(start for start, _ in ordered[1:]), end_us]
     found: list[Period] = []
     kwh = ZERO
-    for place, each in enumerate(ordered):
+    for place, (start, each) in enumerate(ordered):
         tariff = None if each.tariff_id is None else tariffs.place(each.tariff_id)
-        period = Period(place, starts[place], ends[place], tariff)
+        period = Period(place, start, ends[place], tariff)
         _read_dimensions(period, each.dimensions, findings)
-        period.volumes = _volumes(period)
+        _set_volumes(period)
         period.kwh_before = kwh
         kwh += period.kwh
         found.append(period)
@@ -257,18 +265,18 @@ def _read_dimensions(
         period.power = Range(flows.get("MIN_POWER"), flows.get("MAX_POWER"))
 
 
-def _volumes(period: Period) -> list[tuple[Dimension, Decimal]]:
+def _set_volumes(period: Period) -> None:
     """Hours carry four decimals, so ten minutes are written 0.1667 and would be two steps of ten
     minutes. A time that is the length of its period but for that is that length."""
+    if period.kwh:
+        period.volumes.append((Dimension.ENERGY, period.kwh))
     if not period.seconds:
-        return period.written
+        return
     length = period.length_s
-    return [
-        (each, length)
-        if each is not Dimension.ENERGY and abs(volume - length) <= FOURTH_DECIMAL_S
-        else (each, volume)
-        for each, volume in period.written
-    ]
+    for dimension, seconds in period.seconds.items():
+        exact = abs(seconds - length) <= FOURTH_DECIMAL_S
+        period.volumes.append((dimension, length if exact else seconds))
+        period.filled = exact and len(period.seconds) == 1
 
 
 def _look_at(tariff: OcpiTariff, cdr: CDR, findings: Findings) -> None:

@@ -42,7 +42,7 @@ def line_of(charge: Charge, tariff: Tariff | None, skipped: tuple[str, ...]) -> 
 
 
 def part_totals(lines: Sequence[Line]) -> dict[Part, PartTotal]:
-    """The parts that have lines, in the order of `Part`."""
+    """The parts that have lines."""
     found: dict[Part, PartTotal] = {}
     for each in lines:
         part = PART_OF[each.dimension]
@@ -53,7 +53,7 @@ def part_totals(lines: Sequence[Line]) -> dict[Part, PartTotal]:
             before.volume + each.volume if measured else before.volume,
             before.billed + each.billed if measured else before.billed,
         )
-    return {part: found[part] for part in Part if part in found}
+    return found
 
 
 def limited(total: Money, tariff: Tariff | None, reading: Reading) -> Money:

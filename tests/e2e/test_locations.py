@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -11,7 +12,14 @@ import pytest
 import pytest_asyncio
 
 from tests.support.hub import Roaming
-from tests.support.party import make_connector, make_evse, make_location
+from tests.support.party import (
+    make_cdr,
+    make_connector,
+    make_evse,
+    make_location,
+    make_session,
+    make_token,
+)
 from tests.support.waiting import eventually
 from tests.support.wire import Wire
 
@@ -125,7 +133,7 @@ async def test_an_addressed_status_is_relayed_and_an_emsp_without_the_location_g
 
 @pytest.mark.req("TY-02", "TY-11")
 async def test_mild_faults_pass_as_they_are_and_are_listed_to_the_operator(
-    roam: Roaming, cpo: Wire, name: str
+    roam: Roaming, cpo: Wire, emsp: Wire, name: str
 ) -> None:
     evse = make_evse(evse_id="NL-CPO-1", status="ASLEEP")
     faulty = make_location(name, evses=[evse], name="n" * 300, last_updated=LATER)
@@ -139,12 +147,26 @@ async def test_mild_faults_pass_as_they_are_and_are_listed_to_the_operator(
     expected = "publish: must be a boolean, got a string of 3 characters"
     assert hard.envelope["status_message"] == expected
 
+    owned = "2.2.1/receiver"
+    session = make_session(name, status="COMPLETED")
+    assert (await cpo.send("PUT", f"/{owned}/sessions/NL/CPO/{name}", session)).http < 300
+    cdr = make_cdr(name, tariffs=[])
+    assert (await cpo.send("POST", f"/{owned}/cdrs", cdr)).http < 300
+    token = make_token("SECRET4711", issuer="i" * 65)
+    put = await emsp.send("PUT", f"/{owned}/tokens/DE/MSP/SECRET4711", token)
+    assert put.codes == (201, 1000)
+
     rules = ["evse_id", "stale", "too_long", "unknown_value"]
-    query = "select count(*) = 4 from quality where platform_id = $1 and rule = any($2)"
+    query = (
+        "select count(*) = 7 from quality where (platform_id = $1 and rule = any($2))"
+        " or rule = 'missing' or (module = 'tokens' and platform_id = $3)"
+    )
 
     async def counted() -> bool:
         async with roam.database.connection() as connection:
-            return bool(await connection.fetchval(query, roam.cpo_platform, rules))
+            return bool(
+                await connection.fetchval(query, roam.cpo_platform, rules, roam.emsp_platform)
+            )
 
     await eventually(counted, "all is written")
     found = {
@@ -167,4 +189,10 @@ async def test_mild_faults_pass_as_they_are_and_are_listed_to_the_operator(
     }
     assert found["unknown_value"]["example"]["field"] == "evses[0].status"
     assert "ASLEEP" not in str(found)
-    assert await roam.hub.run("platform", "quality", roam.emsp_platform) == []
+    everybody = await roam.hub.run("platform", "quality")
+    [of_tokens] = [item for item in everybody if item["platform"] == roam.emsp_platform]
+    assert (of_tokens["module"], of_tokens["example"]["field"]) == ("tokens", "issuer")
+    assert re.fullmatch(r"~[0-9a-f]{16}", of_tokens["example"]["id"])
+    missing = {item["module"]: item["example"] for item in everybody if item["rule"] == "missing"}
+    assert missing["sessions"]["id"] == missing["cdrs"]["id"] == name
+    assert (missing["sessions"]["field"], missing["cdrs"]["field"]) == ("end_date_time", "tariffs")

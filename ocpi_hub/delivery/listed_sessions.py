@@ -23,6 +23,7 @@ from ocpi_hub.delivery.listed import (
 )
 from ocpi_hub.delivery.quality import Noticed, Quality, noticed
 from ocpi_hub.delivery.session_custody import Arrival, SessionChange, SessionRead, SessionStore
+from ocpi_hub.delivery.session_delivery import log_changed_late
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
@@ -73,6 +74,8 @@ class ListedSessions:
             return Listed.BROKEN
         if taken.arrival not in (Arrival.CREATED, Arrival.CHANGED):
             return Listed.KNOWN
+        if taken.over:
+            log_changed_late(change)
         self._found()
         subject = subject_of(source, Module.SESSIONS, change.key.owner, session_id)
         self._quality.accepted(subject, seen)

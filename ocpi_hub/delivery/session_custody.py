@@ -17,6 +17,9 @@ What arrives during an attempt is merged and goes out when the attempt has ended
 receiver refuses while its sender waits for the verdict has not happened: the hub takes it back, as
 its owner will. A refusal that comes later does not undo what was acknowledged.
 
+A session is never deleted. One that is over may change all the same: the receiver gets the change
+like any other, and the log says so.
+
 Changes are told apart by `last_updated` and content. What is older than the text that is kept is
 dropped; the marks of the changes at its very `last_updated` are kept with it, so that one that is
 brought twice is not applied twice.
@@ -39,7 +42,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.paging import PageRequest
-from ocpi_hub.ocpi.session_text import appended_periods, has_periods
+from ocpi_hub.ocpi.session_text import appended_periods, changes_what_is_over, has_periods
 
 MARK_BYTES: Final = 33
 """Of the mark of a change."""
@@ -122,11 +125,13 @@ class Taken:
     Attributes:
         row: as it is now; None when the hub does not hold the session.
         attempt: set when the caller has to send now.
+        over: the session had come to its end before it changed.
     """
 
     arrival: Arrival
     row: DirectedObject | None
     attempt: Attempt | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,8 @@ def take_change(
     read = change.read(text)
     if change.partial and read.receiver != row.receiver:
         raise InvalidRequest("cdr_token: a PATCH cannot give a Session to another eMSP: PUT it")
-    return _changed(row, change, text, read, now, lease)
+    taken = _changed(row, change, text, read, now, lease)
+    return replace(taken, over=changes_what_is_over(row.body, text))
 
 
 def is_clean(row: DirectedObject) -> bool:

@@ -93,6 +93,8 @@ class SessionDelivery:
         except (StoreUnavailable, Overloaded):
             self._directed.refused()
             raise
+        if taken.over:
+            log_changed_late(change)
         if taken.attempt is not None:
             return await self._attempt(taken.attempt, platform, deadline)
         return await self._without_attempt(taken, change, deadline)
@@ -170,6 +172,16 @@ class SessionDelivery:
         if row is not None and row.state is DirectedState.REFUSED:
             return JudgedBefore(row.state, row.last_answer)
         return Kept("The hub already holds this change and goes on delivering it")
+
+
+def log_changed_late(change: SessionChange) -> None:
+    """COMPLETED and INVALID are final; what an owner changes afterwards is passed on (SE-05)."""
+    log.warning(
+        "session_changed_after_its_end",
+        owner=str(change.key.owner),
+        object_id=change.key.object_id,
+        last_updated=change.last_updated.isoformat(),
+    )
 
 
 def _kept(taken: Taken, start: Start) -> Kept:

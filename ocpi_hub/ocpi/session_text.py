@@ -8,6 +8,9 @@ from ocpi_hub.ocpi.json_text import elements, fingerprint, members
 from ocpi_hub.ocpi.merge import merge_patch
 
 _PERIODS: Final = "charging_periods"
+_STATUS: Final = "status"
+_COMPLETED: Final = '"COMPLETED"'
+_INVALID: Final = '"INVALID"'
 
 
 def appended_periods(session: str, patch: str) -> str:
@@ -47,6 +50,24 @@ def has_periods(session: str, patch: str) -> bool:
     added = [fingerprint(period) for period in elements(f"[{_periods(patch)}]")]
     held = {fingerprint(period) for period in elements(f"[{_periods(session)}]")}
     return bool(added) and held.issuperset(added)
+
+
+def changes_what_is_over(before: str, after: str) -> bool:
+    """Whether a Session was over before it changed: COMPLETED, and not merely voided by the change,
+    or INVALID (SE-05).
+
+    Args:
+        before, after: JSON texts of the whole Session.
+
+    Raises:
+        ValueError: a text that matters is no JSON object.
+    """
+    if _COMPLETED not in before and _INVALID not in before:
+        return False  # what is going on need not be taken apart
+    status = dict(members(before)).get(_STATUS)
+    if status == _COMPLETED:
+        return dict(members(after)).get(_STATUS) != _INVALID
+    return status == _INVALID
 
 
 def _periods(text: str) -> str:

@@ -103,6 +103,29 @@ async def test_the_emsp_sees_a_session_as_it_happens(clear: Roaming) -> None:
     assert (copy["status"], copy["authorization_reference"]) == ("COMPLETED", "REF-1")
 
 
+@pytest.mark.req("SE-05", "SE-09", "SE-10")
+async def test_a_session_starts_anew_ends_and_changes_after_its_end(clear: Roaming) -> None:
+    session_id = await begun(clear, status="PENDING", last_updated="2026-01-01T10:00:00Z")
+    moments = [f"2026-01-01T1{hour}:00:00Z" for hour in range(1, 5)]
+    changes: list[dict[str, Any]] = [
+        {"status": "ACTIVE", "start_date_time": moments[0]},
+        {"status": "COMPLETED", "kwh": 7.5},
+        {"kwh": 7.25},
+        {"status": "INVALID"},
+    ]
+    for moment, fields in zip(moments, changes, strict=True):
+        changed = {**fields, "last_updated": moment}
+        assert (await clear.cpo.patch_session(session_id, changed))["ocpi"] == 1000
+        assert (await held(clear.emsp, session_id)).items() >= changed.items()
+    assert (await held(clear.emsp, session_id))["start_date_time"] == moments[0]
+    path = f"NL/CPO/{session_id}"
+    deleted = await clear.cpo.send("DELETE", "sessions", role="RECEIVER", path=path)
+    assert (deleted["http"], deleted["ocpi"]) == (405, 2000)
+    assert await pushed(clear) == ["PATCH"] * 4
+    late = [line for line in clear.hub.logs().splitlines() if "changed_after_its_end" in line]
+    assert [moments[2].rstrip("Z") in line for line in late if session_id in line] == [True]
+
+
 @pytest.mark.req("SE-03", "TF-20")
 async def test_a_put_takes_periods_away(clear: Roaming) -> None:
     session_id = await begun(clear)

@@ -94,6 +94,44 @@ def settled(
 # Changes -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.req("SE-05")
+@pytest.mark.parametrize(
+    ("before", "after", "over"),
+    [
+        ("ACTIVE", "COMPLETED", False),
+        ("COMPLETED", "INVALID", False),
+        ("COMPLETED", "COMPLETED", True),
+        ("COMPLETED", "ACTIVE", True),
+        ("INVALID", "COMPLETED", True),
+        ("INVALID", "INVALID", True),
+        (None, "COMPLETED", False),
+    ],
+)
+def test_a_change_after_the_end_is_taken_and_known_as_such(
+    before: str | None, after: str, over: bool
+) -> None:
+    fields = json.loads(CLEAN.body) | ({"status": before} if before else {"note": "COMPLETED"})
+    row = replace(CLEAN, body=json.dumps(fields))
+    changes = json.loads(change(1).body) | {"status": after}
+    taken = take_change(row, change(1, body=json.dumps(changes)), NOW, LEASE)
+    assert (taken.arrival, taken.over) == (Arrival.CHANGED, over)
+    assert taken.attempt is not None
+    assert taken.attempt.patch == json.dumps(changes)
+
+
+@pytest.mark.req("SE-10")
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_session_may_start_anew_when_it_becomes_active(partial: bool) -> None:
+    waiting = {"status": "PENDING", "start_date_time": "2026-10-01T00:00:00Z"}
+    row = replace(CLEAN, body=json.dumps(json.loads(CLEAN.body) | waiting))
+    active = {"status": "ACTIVE", "start_date_time": "2026-10-01T00:05:00Z"}
+    body = json.loads(change(1, partial=partial).body) | active
+    taken = take_change(row, change(1, partial=partial, body=json.dumps(body)), NOW, LEASE)
+    assert taken.row is not None
+    assert json.loads(taken.row.body).items() >= active.items()
+    assert (taken.arrival, taken.over) == (Arrival.CHANGED, False)
+
+
 @pytest.mark.parametrize(
     ("row", "start", "partial", "state", "sends"),
     [

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.custody import Start
@@ -120,9 +121,9 @@ class Scene:
     refused: list[None]
 
     async def bring(
-        self, number: int = 0, *, partial: bool = True, online: bool = True
+        self, number: int = 0, *, partial: bool = True, online: bool = True, **fields: Any
     ) -> SessionAcceptance:
-        brought = change(number, partial=partial)
+        brought = replace(change(number, partial=partial), **fields)
         return await self.sessions.accept(brought, self.platform, online=online)
 
     async def begin(self) -> None:
@@ -228,6 +229,18 @@ async def test_a_refusal_is_the_answer_and_takes_the_change_back(scene: Scene) -
     accepted = await scene.bring(1)
     assert isinstance(accepted, Judged)
     assert (scene.row.state, scene.row.version) == (S.DELIVERED, 1)
+
+
+@pytest.mark.req("SE-05")
+async def test_a_change_after_the_end_goes_on_and_into_the_log(scene: Scene) -> None:
+    await scene.begin()
+    for number, status in enumerate(("COMPLETED", "COMPLETED", "INVALID"), start=1):
+        body = json.loads(change(number).body) | {"status": status}
+        with capture_logs() as logged:
+            assert isinstance(await scene.bring(number, body=json.dumps(body)), Judged)
+        late = [entry for entry in logged if entry["event"] == "session_changed_after_its_end"]
+        assert len(late) == (number == 2)
+    assert scene.sent == ["PATCH"] * 3
 
 
 async def test_a_refusal_takes_back_to_what_still_waits(scene: Scene) -> None:

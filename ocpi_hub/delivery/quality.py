@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -138,7 +139,9 @@ class Quality:
                 rules=[f"{finding.rule}:{finding.path}" for finding in first.values()],
             )
         if seen.tariffs:
-            self._tariffs.note(subject, seen.tariffs, now, self._clock.monotonic())
+            # It waits for a while, and so may many others.
+            short = replace(subject, object_id=subject.object_id[:MAX_TEXT])
+            self._tariffs.note(short, seen.tariffs, now, self._clock.monotonic())
 
     def deviates(self, subject: Subject, finding: Finding) -> None:
         """Something else is to be counted about what arrived."""

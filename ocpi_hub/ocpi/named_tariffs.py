@@ -12,6 +12,8 @@ from ocpi_hub.ocpi.base import NOT_AVAILABLE, OcpiModel
 
 MOST: Final = 20
 """Tariffs of one object that are looked at; few name more than two or three."""
+LONGEST: Final = 255
+"""Characters of an id that is looked at: nobody can have sent a Tariff with a longer one."""
 
 _PARTS: Final = ("evses", "connectors", "charging_periods")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -56,7 +58,8 @@ def named_tariffs(value: OcpiModel) -> Mapping[str, str]:
         if own is None:
             own = _brought(value, names)
         folded = tariff_id.upper()
-        if tariff_id and tariff_id != NOT_AVAILABLE and folded not in own:
+        named = 0 < len(tariff_id) <= LONGEST and tariff_id != NOT_AVAILABLE
+        if named and folded not in own:
             found.setdefault(folded, path)
             if len(found) >= MOST:
                 break

@@ -215,6 +215,11 @@ def test_of_an_object_that_names_very_many_tariffs_some_are_looked_at() -> None:
     assert len(named(connector, Connector)) == MOST
 
 
+def test_an_id_that_no_tariff_can_have_is_too_long_and_nothing_else() -> None:
+    connector = make_connector(tariff_ids=["T" * 255, "T" * 256])
+    assert list(named(connector, Connector)) == ["T" * 255]
+
+
 @pytest.mark.parametrize("make", [make_location, make_session, make_cdr, make_tariff, make_token])
 def test_a_correct_object_has_no_faults(make: Callable[[], dict[str, Any]]) -> None:
     models: dict[str, type[OcpiModel]] = {

@@ -5,12 +5,13 @@ Spec: 2.2.1 terminology, credentials_credentials_role_class, version_information
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 PlatformId = NewType("PlatformId", str)
 """The hub's own short id of a platform, for instance `p-3f9a1c02`."""
@@ -69,45 +70,51 @@ class Module(StrEnum):
     TOKENS = "tokens"
 
 
-@dataclass(frozen=True, slots=True)
-class PartyId:
+class _PartyId(NamedTuple):
+    country_code: str
+    party_id: str
+
+
+class PartyId(_PartyId):
     """A country code and a party id, folded to upper case: equal parties compare equal.
+
+    A tuple, because parties are compared and looked up a dozen times for one request.
 
     The spelling a partner uses travels in the bodies and URLs that pass through, which the hub
     does not change. Spec: 2.2.1 types_cistring_type, credentials_credentials_role_class.
     """
 
-    country_code: str
-    party_id: str
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "country_code", self.country_code.upper())
-        object.__setattr__(self, "party_id", self.party_id.upper())
+    def __new__(cls, country_code: str, party_id: str) -> PartyId:
+        return super().__new__(cls, country_code.upper(), party_id.upper())
 
-    @classmethod
-    def parse(cls, text: str) -> PartyId:
+    @staticmethod
+    def parse(text: str) -> PartyId:
         """Read `CC*PID`, the way operators write a party.
 
         Raises:
             ValueError: `text` is not two letters, an asterisk and three letters or digits.
         """
-        country_code, star, party_id = text.partition("*")
-        if (
-            star
-            and text.isascii()
-            and len(country_code) == 2
-            and country_code.isalpha()
-            and len(party_id) == 3
-            and party_id.isalnum()
-        ):
-            return cls(country_code, party_id)
-        raise ValueError(f"{text!r} is not a party id: write CC*PID, for instance NL*CPO")
+        return _parsed_party(text)
 
     def __str__(self) -> str:
-        return f"{self.country_code}*{self.party_id}"
+        return f"{self[0]}*{self[1]}"
 
-    def __lt__(self, other: PartyId) -> bool:
-        return (self.country_code, self.party_id) < (other.country_code, other.party_id)
+
+@functools.lru_cache(maxsize=4096)
+def _parsed_party(text: str) -> PartyId:
+    country_code, star, party_id = text.partition("*")
+    if (
+        star
+        and text.isascii()
+        and len(country_code) == 2
+        and country_code.isalpha()
+        and len(party_id) == 3
+        and party_id.isalnum()
+    ):
+        return PartyId(country_code, party_id)
+    raise ValueError(f"{text!r} is not a party id: write CC*PID, for instance NL*CPO")
 
 
 class PlatformState(StrEnum):

@@ -282,8 +282,12 @@ async def test_a_profile_is_followed_and_its_changes_are_told(pair: Pair) -> Non
         "PUT", "chargingprofiles", session["id"], body={"charging_profile": profile}
     )
     assert await pair.results(put) == ["ACCEPTED"]
-    (charge,) = (await pair.cpo.control("GET", "/charges"))["items"]
-    assert charge["kw"] == 4.2
+
+    async def limited() -> bool:
+        running = (await pair.cpo.control("GET", "/charges"))["items"]
+        return {each["session_id"]: each["kw"] for each in running}[session["id"]] == 4.2
+
+    await eventually(limited, "the power has followed the profile")
     told = await pair.cpo.control("POST", "/charges/limit", {"session_id": session["id"]})
     assert (told["told"]["ocpi"], '"data"' in told["told"]["body"]) == (1000, False)
     (update,) = await pair.emsp.profile_updates()

@@ -15,10 +15,10 @@ INSTALL_LOCKED := $(INSTALL) --only-binary :all: --require-hashes
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q
 
-.PHONY: help demo run test soak lint format conformance bench lock clean
+.PHONY: help demo run test soak lint format conformance docs bench lock clean
 
 help:
-	@echo "make demo         hub, two CPOs and two eMSPs over real HTTP: shows and checks what the hub does"
+	@echo "make demo         hub, three CPOs and two eMSPs over real HTTP: shows and checks what the hub does"
 	@echo "make demo KEEP=1  the same, and leaves everything running"
 	@echo "make run          the hub alone, on its own PostgreSQL"
 	@echo "make test         all tests, on a real PostgreSQL of their own"
@@ -26,6 +26,7 @@ help:
 	@echo "make lint         format, lint, types, import directions"
 	@echo "make format       rewrite the files as lint wants them"
 	@echo "make conformance  run the tests and write docs/conformance.md"
+	@echo "make docs         write docs/routing.md: what becomes of each message, asked of the code"
 	@echo "make bench        measure against baselines and gates; BENCH='relay --json FILE' for parts"
 	@echo "make lock         renew the lock files from pyproject.toml"
 	@echo "make clean        remove the virtualenv and every cache"
@@ -71,6 +72,9 @@ soak: $(DEV_READY)
 
 conformance: $(DEV_READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --conformance=docs/conformance.md
+
+docs: $(DEV_READY)
+	$(BIN)/python -m tests.support.routing_page
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m tests.bench $(BENCH)

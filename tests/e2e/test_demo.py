@@ -1,4 +1,8 @@
-"""The demo itself, small: a real start, a real kill, and its own checks."""
+"""The demo itself, small: a real start, a real kill, and its own checks.
+
+It takes half a minute and shows nothing that `make demo` does not show; so it runs with `make soak`
+only.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ Design section 4, step 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
 from ocpi_hub.directory.snapshot import EMSP_SIDE, Directory, PartyStatus
@@ -80,8 +79,12 @@ class Candidate:
 
     def holding(self, tokens: Sequence[KnownToken]) -> Candidate:
         """The same with its token among these, if there is one."""
-        token = next((each for each in tokens if each.owner == self.emsp), None)
-        return replace(self, token=token)
+        for token in tokens:
+            if token.owner == self.emsp:
+                return Candidate(
+                    self.emsp, self.platform, self.terms, self.online, self.offers, token
+                )
+        return self
 
 
 @value
@@ -116,6 +119,26 @@ def addressed(
         error = ReceiverNotConnected(f"{emsp} is not connected ({status})")
         return Refuse(error, "not_connected", emsp)
     return candidate
+
+
+class Addressed:
+    """`addressed`, worked out once for each pair as long as the directory stays as it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._directory: Directory | None = None
+        self._known: dict[tuple[PartyId, PartyId], Candidate] = {}
+
+    def find(self, cpo: PartyId, emsp: PartyId, directory: Directory) -> Candidate | Refuse:
+        if directory is not self._directory:
+            self._directory, self._known = directory, {}
+        known = self._known.get((cpo, emsp))
+        if known is not None:
+            return known
+        found = addressed(cpo, emsp, directory, self._settings)
+        if isinstance(found, Candidate):
+            self._known[cpo, emsp] = found
+        return found
 
 
 def owners(

@@ -53,7 +53,7 @@ class Asker(Protocol):
     async def ask(
         self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
     ) -> Exchange:
-        """Pass an authorize on, unchanged, and wait for the answer.
+        """Pass an authorize on, unchanged, and wait for the answer: `deadline_s` at most.
 
         Raises:
             ReceiverNotConnected: the hub has no credentials for the platform.

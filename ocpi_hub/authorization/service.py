@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from ocpi_hub.authorization.answer import Answered, Failed, Failure, read_answer
-from ocpi_hub.authorization.candidates import Candidate, Refuse, addressed, owners, strangers
+from ocpi_hub.authorization.candidates import Addressed, Candidate, Refuse, owners, strangers
 from ocpi_hub.authorization.decision import (
     Final,
     Plan,
@@ -41,8 +41,6 @@ LOOK_UP_SHARE = 0.25
 """Part of the budget that a look-up may take; a database that is slower counts as away."""
 RESERVED_SHARE = 0.1
 """Part of the budget, at most, kept for recording a decision that the hub makes itself."""
-CLIENT_MARGIN_S = 0.05
-"""The client ends an exchange itself and tells how; this is for one that does not."""
 
 
 class Authorizer:
@@ -67,6 +65,7 @@ class Authorizer:
         self._recorder = Recorder(evidence, settings=settings, clock=clock, mask=mask)
         self._settings = settings
         self._clock = clock
+        self._addressed = Addressed(settings)
 
     async def authorize(
         self, message: Message, directory: Directory, *, received_at: float
@@ -104,7 +103,7 @@ class Authorizer:
         message, settings = request.message, self._settings
         cpo = message.sender
         to = None if message.to == directory.hub else message.to
-        named = addressed(cpo, to, directory, settings) if to else None
+        named = self._addressed.find(cpo, to, directory) if to else None
         if isinstance(named, Refuse):
             return named, False
         budget_ms = named.terms.budget_ms if named else settings.authorize_budget_ms
@@ -194,12 +193,9 @@ class Authorizer:
     ) -> Answered | Failed:
         emsp = candidate.emsp
         try:
-            async with asyncio.timeout(limit_s + CLIENT_MARGIN_S):
-                exchange = await self._asker.ask(
-                    emsp, candidate.platform, request.message, deadline_s=limit_s
-                )
-        except TimeoutError:
-            return _too_late(candidate)
+            exchange = await self._asker.ask(
+                emsp, candidate.platform, request.message, deadline_s=limit_s
+            )
         except ReceiverNotConnected as error:
             return Failed(Failure.UNREACHABLE, error.message)
         except HubRoutingError as error:

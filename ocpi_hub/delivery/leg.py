@@ -6,9 +6,9 @@ transport_and_format_unique_messageg_ids.
 
 from __future__ import annotations
 
+import functools
 import re
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urljoin
 
 from ocpi_hub.domain.exchange import LegInfo, LegKind, OutboundRequest
@@ -81,17 +81,12 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
         leg.query,
         trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
     )
-    ids = MessageIds(str(uuid.uuid4()), leg.correlation_id)
+    ids = MessageIds(headers.new_id(), leg.correlation_id)
     all_headers = {
-        headers.AUTHORIZATION: headers.authorization(
-            platform.our_token, raw=Quirk.RAW_TOKEN in platform.quirks
-        ),
-        **headers.id_headers(ids),
+        **_constant_headers(platform.our_token, platform.quirks, leg.receiver, leg.sender),
+        headers.REQUEST_ID: ids.request_id,
+        headers.CORRELATION_ID: ids.correlation_id,
     }
-    if Quirk.NO_ROUTING_HEADERS not in platform.quirks:
-        routing = headers.routing_headers(to=leg.receiver, sender=leg.sender)
-        lower = Quirk.LOWERCASE_IDS in platform.quirks
-        all_headers |= {name: v.lower() if lower else v for name, v in routing.items()}
     if leg.body:
         all_headers["Content-Type"] = "application/json"
     return OutboundRequest(
@@ -114,6 +109,19 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
             platform.endpoints.get((leg.module, leg.interface_role)),
         ),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _constant_headers(
+    our_token: str, quirks: frozenset[Quirk], receiver: PartyId, sender: PartyId
+) -> Mapping[str, str]:
+    """What is the same in all requests of one party to another."""
+    made = {headers.AUTHORIZATION: headers.authorization(our_token, raw=Quirk.RAW_TOKEN in quirks)}
+    if Quirk.NO_ROUTING_HEADERS not in quirks:
+        routing = headers.routing_headers(to=receiver, sender=sender)
+        lower = Quirk.LOWERCASE_IDS in quirks
+        made |= {name: v.lower() if lower else v for name, v in routing.items()}
+    return made
 
 
 def configuration_request(

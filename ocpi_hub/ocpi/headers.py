@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import os
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 
 from ocpi_hub.domain.message import MessageIds
@@ -74,7 +74,14 @@ def message_ids(headers: Mapping[str, str]) -> MessageIds:
 def _id(value: str | None) -> str:
     if value and len(value) <= MAX_ID_LENGTH and _PRINTABLE.fullmatch(value):
         return value
-    return str(uuid.uuid4())
+    return new_id()
+
+
+def new_id() -> str:
+    """A random UUID (RFC 9562, version 4) as text."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def id_headers(ids: MessageIds) -> dict[str, str]:

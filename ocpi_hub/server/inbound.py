@@ -7,6 +7,7 @@ Spec: 2.2.1 transport_and_format_authorization_header, transport_and_format_mess
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import zlib
 from collections.abc import Awaitable, Callable
@@ -100,19 +101,16 @@ def read_target(raw_path: str) -> Target:
     path, _, query = (
         (parts.path, "", parts.query) if parts else raw_path.split("#")[0].partition("?")
     )
-    raw_segments = path.strip("/").split("/")
-    if query.count("&") >= MAX_PARAMETERS:
-        raise InvalidRequest(f"The URL has more than {MAX_PARAMETERS} query parameters")
+    segments = tuple(path.strip("/").split("/"))
     try:
-        segments = tuple(raw_segments)
         if "%" in path:
-            segments = tuple(unquote(segment, errors="strict") for segment in raw_segments)
-        pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict")) if query else ()
+            segments = tuple([unquote(segment, errors="strict") for segment in segments])
+        pairs = _parameters(query) if query else ()
         # Bytes that were not percent-encoded arrive as lone surrogates when they are not UTF-8.
         raw_path.encode()
     except ValueError:
         raise InvalidRequest("The URL is not valid percent-encoded UTF-8") from None
-    if _CONTROL.search("".join((*segments, *(part for pair in pairs for part in pair)))):
+    if _CONTROL.search("".join(segments)):
         raise InvalidRequest("The URL contains control characters")
     if "" in segments:
         raise NotFound("There is no such path: it has an empty segment")
@@ -120,6 +118,16 @@ def read_target(raw_path: str) -> Target:
         # On the onward leg they would change the partner's path, however they are encoded.
         raise InvalidRequest("The URL has a path segment `.` or `..`, which cannot be an id")
     return Target(segments, pairs, query)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameters(query: str) -> tuple[tuple[str, str], ...]:
+    if query.count("&") >= MAX_PARAMETERS:
+        raise InvalidRequest(f"The URL has more than {MAX_PARAMETERS} query parameters")
+    pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    if _CONTROL.search("".join([part for pair in pairs for part in pair])):
+        raise InvalidRequest("The URL contains control characters")
+    return pairs
 
 
 def read_authorization(request: HttpRequest) -> str | None:
@@ -162,27 +170,39 @@ class Authenticator:
             Unauthenticated: no usable header, or credentials nobody holds (TF-06).
             NotPermitted: the platform is suspended.
         """
-        candidates = [CredentialsToken(text) for text in headers.token_candidates(header)]
+        candidates = _presented(header)
         if not candidates:
             raise Unauthenticated(
                 "Send `Authorization: Token <Base64 of the credentials token>`",
                 headers={"WWW-Authenticate": "Token"},
             )
-        for presented in candidates:
-            if caller := self._known(presented, self._directory()):
+        directory: Directory | None = self._directory()
+        for presented, digest in candidates:
+            if caller := self._known(presented, digest, directory):
                 return _permitted(caller)
-        for presented in candidates:
+        for presented, digest in candidates:
             directory = await self._look_up(presented)
-            if directory is not None and (caller := self._known(presented, directory)):
+            if caller := self._known(presented, digest, directory):
                 return _permitted(caller)
         raise Unauthenticated(headers={"WWW-Authenticate": "Token"})
 
-    def _known(self, presented: CredentialsToken, directory: Directory) -> Caller | None:
-        issued = directory.credentials.get(presented.sha256)
+    def _known(
+        self, presented: CredentialsToken, digest: bytes, directory: Directory | None
+    ) -> Caller | None:
+        if directory is None:
+            return None
+        issued = directory.credentials.get(digest)
         if issued is None or (issued.expires_at is not None and issued.expires_at <= self._now()):
             return None
         platform = directory.platforms.get(issued.platform_id)
         return Caller(platform, issued, presented, directory) if platform else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _presented(header: str | None) -> tuple[tuple[CredentialsToken, bytes], ...]:
+    """What a header may stand for, each with its digest."""
+    candidates = map(CredentialsToken, headers.token_candidates(header))
+    return tuple([(candidate, candidate.sha256) for candidate in candidates])
 
 
 def _permitted(caller: Caller) -> Caller:
@@ -231,23 +251,24 @@ def read_message(
 
 
 def _sender(request: HttpRequest, caller: Caller) -> PartyId:
-    own = sorted({held.party for held in caller.platform.roles if held.active})
     sender = headers.routing_pair(request.headers, headers.FROM_COUNTRY, headers.FROM_PARTY)
+    for held in caller.platform.roles:
+        if held.party == sender and held.active:
+            return held.party
     if sender is None:
+        own = sorted({held.party for held in caller.platform.roles if held.active})
         if len(own) == 1:
             return own[0]
         raise InvalidRequest(
             f"{headers.FROM_COUNTRY} and {headers.FROM_PARTY} are needed:"
             f" this platform has {len(own)} parties"
         )
-    if sender not in own:
-        if _is_looping(sender, caller):
-            raise HubRoutingError(
-                f"A loop: {sender} is connected to this hub itself, so its messages do not come"
-                " from another hub"
-            )
-        raise NotPermitted(f"{sender} is not a party of this platform")
-    return sender
+    if _is_looping(sender, caller):
+        raise HubRoutingError(
+            f"A loop: {sender} is connected to this hub itself, so its messages do not come"
+            " from another hub"
+        )
+    raise NotPermitted(f"{sender} is not a party of this platform")
 
 
 def _is_looping(sender: PartyId, caller: Caller) -> bool:

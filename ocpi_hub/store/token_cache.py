@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ocpi_hub.authorization.protocols import KnownToken, TokenLookup
 from ocpi_hub.clock import Clock
@@ -142,4 +141,6 @@ class TokenCache:
 
 def _aged(token: KnownToken, by_s: float) -> KnownToken:
     age_s = token.knowledge_age_s
-    return token if age_s is None else replace(token, knowledge_age_s=age_s + by_s)
+    if age_s is None:
+        return token
+    return KnownToken(token.owner, token.valid, token.whitelist, token.body, age_s + by_s)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ocpi_hub.authorization.protocols import DecisionRecord, KnownToken
 from ocpi_hub.authorization.service import Authorizer
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.exchange import Answer, Exchange
+from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
 from ocpi_hub.domain.message import Message, MessageIds, Reply
 from ocpi_hub.domain.party import (
     CredentialsToken,
@@ -240,6 +240,13 @@ class ScriptedEmsps:
         self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
     ) -> Exchange:
         self.asked.append((emsp, message, deadline_s))
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._follow(emsp, deadline_s)
+        except TimeoutError:
+            return NoAnswer(f"no answer within {deadline_s:g} s")
+
+    async def _follow(self, emsp: PartyId, deadline_s: float) -> Exchange:
         try:
             return await self.scripts[emsp](deadline_s)
         except asyncio.CancelledError:

@@ -137,13 +137,16 @@ class ChargePoints:
         return self._add(spot, authorization, SessionStatus.PENDING)
 
     def go(self, charge: Charge, authorization: Authorization) -> None:
-        """Let the energy flow of a charge that `begin` returned."""
-        if charge.is_reserved:
+        """Let the energy flow of a charge that `begin` returned.
+
+        A reservation may have been used or have ended since then: nothing happens to it.
+        """
+        if charge.reservation is None:
+            self.due.put_nowait(charge)
+        elif charge.is_reserved:
             charge.authorization = authorization
             charge.status = SessionStatus.PENDING
             charge.wake()
-        else:
-            self.due.put_nowait(charge)
 
     def reservation(
         self, asker: PartyId | None, reservation_id: str, asked: PartyId

@@ -185,6 +185,18 @@ async def test_a_reservation_that_expires_ends_without_a_cdr() -> None:
         assert (cpo.client.told("cdrs"), cpo.status("EVSE1")) == ([], "AVAILABLE")
 
 
+async def test_a_reservation_that_expires_before_its_start_is_told_stays_over() -> None:
+    async with running(Platform()) as cpo:
+        cpo.command("RESERVE_NOW", **RESERVE)
+        await cpo.clock.advance(3599.95)
+        cpo.command("START_SESSION", **START)
+        await cpo.clock.advance(0.05)
+        assert cpo.session["status"] == "COMPLETED"
+        await cpo.clock.advance(60)
+        assert cpo.session["status"] == "COMPLETED"
+        assert list(cpo.points) == []
+
+
 @pytest.mark.req("CM-19")
 async def test_only_who_reserved_can_cancel() -> None:
     async with running(Platform()) as cpo:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from ocpi_hub.clearing.pricing.charges import ONE
 from ocpi_hub.clearing.pricing.compute import Computed
 from ocpi_hub.clearing.pricing.model import (
     PART_OF,
@@ -125,9 +126,10 @@ def _near(difference: Decimal, tolerance: Decimal, up: Decimal) -> bool:
 def _rounded_elsewhere(stated: _Stated, total: Computed, half: Decimal, unit: Decimal) -> bool:
     """Whether rounding each priced line, computing VAT from what was rounded, or rounding up at
     the end explains the difference."""
-    lines = max(1, total.priced)
-    rate = total.total.gross / total.total.net if total.total.net else Decimal(1)
-    return stated.near(total.total, half * lines, half * lines * max(rate, Decimal(1)) + half, unit)
+    slack = unit / 2 * max(1, total.priced)
+    rate = total.total.gross / total.total.net if total.total.net else ONE
+    gross = slack * max(rate, ONE) + unit / 2
+    return stated.near(total.total, max(half, slack), max(half, gross), unit)
 
 
 def _fits_another(

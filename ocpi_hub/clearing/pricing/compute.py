@@ -50,7 +50,13 @@ class Computed:
 
 
 def compute(
-    session: Session, zone: tzinfo, reading: Reading, unit: Decimal, findings: Findings
+    session: Session,
+    zone: tzinfo,
+    reading: Reading,
+    *,
+    unit: Decimal,
+    budget: Budget,
+    findings: Findings,
 ) -> Computed:
     """Price a session.
 
@@ -60,15 +66,16 @@ def compute(
     Raises:
         NotCheckable: there is more to look at than anybody needs.
     """
+    budget.spend(len(session.periods))
     charges = Charges(None if reading.rounding is None else (reading.rounding, unit))
-    grids = _grids(session, zone, reading)
+    grids = _grids(session, zone, reading, budget)
     Walk(session, grids, reading, charges, findings).run()
     apply_steps(charges, reading)
     every = charges.all()
     costs = [cost_of(each) for each in every]
     total = sum(costs, Money())
     first = session.periods[0].tariff
-    if first is None:
+    if first is None and reading.only_tariff:
         first = session.only
     tariff = None if first is None else session.tariffs[first].source
     bounded = limited(total, tariff, reading)
@@ -78,9 +85,8 @@ def compute(
     return Computed(bounded, bounded - total, every, grids, session)
 
 
-def _grids(session: Session, zone: tzinfo, reading: Reading) -> list[Grid]:
+def _grids(session: Session, zone: tzinfo, reading: Reading, budget: Budget) -> list[Grid]:
     expired = session.expired if reading.infer_expiry else not session.expired
-    budget = Budget()
     return [
         Grid(
             tariff,

@@ -5,12 +5,13 @@ Pure: the answer depends on the arguments and the time zone database alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 from decimal import Decimal, localcontext
 
 from ocpi_hub.clearing.pricing.compare import compare_parts, judge
 from ocpi_hub.clearing.pricing.compute import Computed, compute
+from ocpi_hub.clearing.pricing.grid import Budget
 from ocpi_hub.clearing.pricing.model import (
     EXACT,
     ZERO,
@@ -20,6 +21,7 @@ from ocpi_hub.clearing.pricing.model import (
     PriceCheck,
     Verdict,
     minor_unit,
+    shown,
 )
 from ocpi_hub.clearing.pricing.plausibility import look_at
 from ocpi_hub.clearing.pricing.readings import OURS, Reading
@@ -39,7 +41,7 @@ def check_price(
 ) -> PriceCheck:
     """Recompute the price of a CDR and compare.
 
-    It may take a second of CPU time for a CDR of 100,000 periods or made to be slow.
+    A CDR of 100,000 periods, or one made to be slow, takes a few seconds of CPU time.
 
     Args:
         tariffs: for ids that the CDR does not hold itself.
@@ -67,14 +69,22 @@ def _checked(
 ) -> PriceCheck:
     session = read_session(cdr, tariffs, findings)
     look_at(cdr, session, findings)
-    zone, ours = _in_zone(cdr, session, time_zone, unit, findings)
+    budget = Budget()
+
+    def compute_in(zone: tzinfo, reading: Reading, found: Findings) -> Computed:
+        return compute(session, zone, reading, unit=unit, budget=budget, findings=found)
+
+    zone = _zone(cdr, session, time_zone, findings, compute_in)
+    ours = compute_in(zone, OURS, findings)
 
     def other(reading: Reading) -> Computed | None:
         if not matters(reading, session, split_missing=findings.has("missing_split")):
             return None
         try:
-            return compute(session, zone, reading, unit, Findings())
+            return compute_in(zone, reading, Findings())
         except NotCheckable:
+            text = "the CDR is too large to try all readings"
+            findings.add("reading_left_out", text)
             return None
 
     verdict = judge(cdr, ours, other, unit=unit, tolerance=tolerance, findings=findings)
@@ -85,31 +95,32 @@ def _checked(
     )
 
 
-def _in_zone(
-    cdr: CDR, session: Session, time_zone: str | None, unit: Decimal, findings: Findings
-) -> tuple[tzinfo, Computed]:
-    """The zone of the Location and the price there.
+def _zone(
+    cdr: CDR,
+    session: Session,
+    time_zone: str | None,
+    findings: Findings,
+    compute_in: Callable[[tzinfo, Reading, Findings], Computed],
+) -> tzinfo:
+    """The zone of the Location; any, where local times do not matter.
 
     Raises:
         NotCheckable: the price depends on the zone, and the zone is not known.
     """
-    local = any(each.local for tariff in session.tariffs for each in tariff.restrictions)
-    if not local:
-        return UTC, compute(session, UTC, OURS, unit, findings)
-    zones: Sequence[tzinfo] = zones_of(cdr.cdr_location.country)
+    if not any(each.local for tariff in session.tariffs for each in tariff.restrictions):
+        return UTC
     if time_zone is not None:
         given = find_zone(time_zone)
         if given is None:
-            raise NotCheckable("time_zone_unknown", f"there is no time zone {time_zone!r}")
-        zones = (given,)
-    elif zones:
-        text = f"the time zone is taken from the country: {zones[0]}"
-        findings.add("time_zone_guessed", text, "cdr_location.country")
+            raise NotCheckable("time_zone_unknown", f"there is no time zone {shown(time_zone)}")
+        return given
+    zones = zones_of(cdr.cdr_location.country)
     if not zones:
         raise NotCheckable("time_zone_unknown", "local times matter, and the zone is not known")
-    ours = compute(session, zones[0], OURS, unit, findings)
-    for each in zones[1:]:
-        if compute(session, each, OURS, unit, Findings()).total != ours.total:
-            text = "the price differs between the time zones of the country"
-            raise NotCheckable("time_zone_unknown", text)
-    return zones[0], ours
+    text = f"the time zone is taken from the country: {zones[0]}"
+    findings.add("time_zone_guessed", text, "cdr_location.country")
+    totals = {compute_in(each, OURS, Findings()).total for each in zones} if zones[1:] else set()
+    if len(totals) > 1:
+        text = "the price differs between the time zones of the country"
+        raise NotCheckable("time_zone_unknown", text)
+    return zones[0]

@@ -15,6 +15,7 @@ from ocpi_hub.clearing.pricing.model import (
     PartTotal,
     PriceCheck,
     rounded,
+    shown,
     told,
 )
 
@@ -45,7 +46,7 @@ def as_text(check: PriceCheck) -> str:
     if check.total is not None:
         total = check.total.rounded(check.unit)
         text += _table(check)
-        text += [f"total: {total.net} {check.currency} without VAT, {total.gross} with VAT"]
+        text += [f"total: {total.net} {shown(check.currency)} without VAT, {total.gross} with VAT"]
         text += [_stated(part, each, check.unit) for part, each in check.parts.items()]
     for each in check.findings:
         times = f" ({each.times} times)" if each.times > 1 else ""
@@ -61,8 +62,8 @@ def _line(line: Line, currency: str) -> dict[str, object]:
         "element": line.element,
         "component": line.component,
         "periods": {"count": line.periods, "first": line.first, "last": line.last},
-        "volume": _number(_shown(line.volume, line.dimension)),
-        "billed": _number(_shown(line.billed, line.dimension)),
+        "volume": _number(_in_units(line.volume, line.dimension)),
+        "billed": _number(_in_units(line.billed, line.dimension)),
         "unit": _unit(line.dimension),
         "step_size": line.step_size,
         "price": _optional(line.price),
@@ -96,8 +97,8 @@ def _part(part: Part, each: PartTotal) -> dict[str, object]:
     dimension = _dimension(part)
     stated = each.stated
     return {
-        "volume": _number(_shown(each.volume, dimension)),
-        "billed": _number(_shown(each.billed, dimension)),
+        "volume": _number(_in_units(each.volume, dimension)),
+        "billed": _number(_in_units(each.billed, dimension)),
         "unit": _unit(dimension),
         "excl_vat": _number(each.cost.net),
         "incl_vat": _number(each.cost.gross),
@@ -141,9 +142,11 @@ def _row(line: Line) -> tuple[str, ...]:
     return (
         line.dimension.value,
         str(first) if first == last else f"{first}-{last}",
-        "free" if line.element is None else f"{line.tariff_id} elements[{line.element}]",
-        f"{_plain(_shown(line.volume, line.dimension))} {unit}".rstrip(),
-        f"{_plain(_shown(line.billed, line.dimension))} {unit}".rstrip(),
+        "free"
+        if line.element is None
+        else f"{shown(line.tariff_id or '')} elements[{line.element}]",
+        f"{_plain(_in_units(line.volume, line.dimension))} {unit}".rstrip(),
+        f"{_plain(_in_units(line.billed, line.dimension))} {unit}".rstrip(),
         "" if line.price is None else _plain(line.price),
         "" if line.vat is None else f"{_plain(line.vat)} %",
         _plain(line.cost.net),
@@ -168,7 +171,7 @@ def _unit(dimension: Dimension) -> str:
     return "" if dimension in _FEES else "h"
 
 
-def _shown(volume: Decimal, dimension: Dimension) -> Decimal:
+def _in_units(volume: Decimal, dimension: Dimension) -> Decimal:
     return volume / SECONDS_PER_HOUR if _unit(dimension) == "h" else volume
 
 

@@ -20,10 +20,11 @@ from ocpi_hub.clearing.pricing.readings import Reading
 from ocpi_hub.clearing.pricing.tariff import DAY_S, Candidates, Tariff
 
 SECOND_US: Final = 1_000_000
-MAX_BOUNDARIES: Final = 100_000
-"""Moments of one session; a year of sessions under six times of day has a fiftieth."""
-MAX_TESTS: Final = 500_000
-"""Elements looked at for one session: half a second."""
+MAX_STEPS: Final = 1_000_000
+"""What may be looked at for one CDR, all readings together: periods, elements, cells. It is a few
+seconds; a usual CDR takes fifty steps."""
+STEPS_PER_MOMENT: Final = 5
+"""What finding the moment of a local time costs beside them."""
 MAX_SKIPPED: Final = 5
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,20 +50,21 @@ def moment_of(us: int) -> datetime:
 
 
 class Budget:
-    """How much may be looked at: a tariff can be made to cost hours."""
+    """How much may be looked at: a CDR can be made to cost hours."""
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self._left = MAX_TESTS
+        self._left = MAX_STEPS
 
-    def spend(self, tests: int) -> None:
+    def spend(self, steps: int) -> None:
         """Raises:
         NotCheckable: more than anybody needs.
         """
-        self._left -= tests
+        self._left -= steps
         if self._left < 0:
-            raise NotCheckable("too_large", "more boundaries and elements than can be looked at")
+            text = "more periods, boundaries and elements than can be looked at"
+            raise NotCheckable("too_large", text)
 
 
 class Grid:
@@ -131,8 +133,7 @@ class Grid:
         day, last = (
             moment_of(us).astimezone(self._zone).date() for us in (first_us, max(first_us, last_us))
         )
-        if (last - day).days * len(times) > MAX_BOUNDARIES:
-            raise NotCheckable("too_large", "the session lasts longer than can be looked at")
+        self.spend(((last - day).days + 1) * len(times) * STEPS_PER_MOMENT)
         while day <= last:
             yield from _of_day(day, times, self._zone)
             day += timedelta(days=1)

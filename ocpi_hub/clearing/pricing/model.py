@@ -15,6 +15,9 @@ EXACT: Final = Context(prec=50)
 ABSURD: Final = 30
 """Powers of ten from which on an amount is no money, energy or time."""
 
+SHOWN: Final = 40
+"""Characters of a partner's word in a message: more than ids have."""
+
 SECONDS_PER_HOUR: Final = Decimal(3600)
 ZERO: Final = Decimal(0)
 
@@ -196,6 +199,11 @@ def rounded(amount: Decimal, unit: Decimal, rounding: str = ROUND_HALF_UP) -> De
 def told(amount: Decimal) -> str:
     """A number in a message: short, whatever somebody sent."""
     return f"{amount:f}" if amount.adjusted() < ABSURD else f"{amount:.3E}"
+
+
+def shown(text: str) -> str:
+    """A partner's word in a message: short, and without what moves a terminal's cursor."""
+    return "".join(each if each.isprintable() else "?" for each in text[:SHOWN])
 
 
 class Findings:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
+from ocpi_hub.clearing.pricing.choice import TariffChoice, look_at_validity
 from ocpi_hub.clearing.pricing.grid import micros
 from ocpi_hub.clearing.pricing.matching import Range
 from ocpi_hub.clearing.pricing.model import (
@@ -21,7 +22,7 @@ from ocpi_hub.clearing.pricing.model import (
     Findings,
     NotCheckable,
 )
-from ocpi_hub.clearing.pricing.tariff import Tariff, prepare
+from ocpi_hub.clearing.pricing.tariff import Tariff
 from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.base import NOT_AVAILABLE
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR, CdrDimension, CdrDimensionType, ChargingPeriod
@@ -133,12 +134,12 @@ def read_session(cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> 
     start_us, end_us = micros(cdr.start_date_time), micros(cdr.end_date_time)
     if end_us < start_us:
         findings.add("ends_before_start", "the session ends before it starts", "end_date_time")
-    tariffs = _Tariffs(cdr, stored, findings)
+    tariffs = TariffChoice(cdr, stored, findings)
     ordered = _ordered(cdr.charging_periods, findings)
     periods = _periods(ordered, end_us, tariffs, findings)
     starts = (periods[0].start_us, periods[-1].start_us)
     for tariff in tariffs.used:
-        _look_at(tariff.source, cdr, findings)
+        look_at_validity(tariff.source, cdr, findings)
     reserved = any(Dimension.RESERVATION_TIME in each.seconds for each in periods)
     expired = reserved and _unused(cdr, periods)
     earliest, latest = min(start_us, end_us, starts[0]), max(start_us, end_us, starts[1])
@@ -165,65 +166,10 @@ def _ordered(
     return found
 
 
-class _Tariffs:
-    """The tariffs of a session, by the ids that its periods name."""
-
-    def __init__(self, cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> None:
-        self._currency = cdr.currency
-        self._findings = findings
-        self._own = self._by_id(cdr.tariffs, "tariffs")
-        self._stored = self._by_id(stored, "the stored tariffs")
-        self._places: dict[str, int] = {}
-        self.used: list[Tariff] = []
-        choice = self._own or self._stored
-        if not choice:
-            raise NotCheckable("no_tariff", "the CDR has no tariff, and none was given")
-        self.only: int | None = None
-        if len(choice) == 1:
-            self.only = self.place(next(iter(choice)))
-
-    def _by_id(self, tariffs: Sequence[OcpiTariff], where: str) -> dict[str, OcpiTariff]:
-        found: dict[str, OcpiTariff] = {}
-        for each in tariffs:
-            if each.id.casefold() in found:
-                self._findings.add("tariff_twice", "of tariffs with one id the first counts", where)
-            found.setdefault(each.id.casefold(), each)
-        return found
-
-    def place(self, tariff_id: str) -> int:
-        """Raises:
-        NotCheckable: there is no such tariff, or it cannot be used.
-        """
-        place = self._places.get(tariff_id)
-        if place is not None:
-            return place
-        key = tariff_id.casefold()
-        source = self._own.get(key)
-        if source is None:
-            source = self._stored.get(key)
-            if source is None:
-                raise NotCheckable("tariff_missing", f"tariff {tariff_id} is not in the CDR")
-            if self._own:
-                text = "a tariff that the CDR names but does not hold is taken from those given"
-                self._findings.add("tariff_not_in_cdr", text, tariff_id)
-        if source.currency.upper() != self._currency.upper():
-            raise NotCheckable(
-                "currency_differs",
-                f"tariff {source.id} is in {source.currency}, the CDR in {self._currency}",
-            )
-        place = self._places.get(key)
-        if place is None:
-            place = len(self.used)
-            self.used.append(prepare(place, source, self._findings))
-            self._places[key] = place
-        self._places[tariff_id] = place
-        return place
-
-
 def _periods(
     ordered: Sequence[tuple[int, ChargingPeriod]],
     end_us: int,
-    tariffs: _Tariffs,
+    tariffs: TariffChoice,
     findings: Findings,
 ) -> list[Period]:
     ends = [*(start for start, _ in ordered[1:]), end_us]
@@ -277,18 +223,6 @@ def _set_volumes(period: Period) -> None:
         exact = abs(seconds - length) <= FOURTH_DECIMAL_S
         period.volumes.append((dimension, length if exact else seconds))
         period.filled = exact and len(period.seconds) == 1
-
-
-def _look_at(tariff: OcpiTariff, cdr: CDR, findings: Findings) -> None:
-    """A tariff is judged by the start of the session; outside its time it still prices it."""
-    start = cdr.start_date_time
-    begins, ends = tariff.start_date_time, tariff.end_date_time
-    if (begins is not None and start < begins) or (ends is not None and start >= ends):
-        text = "a tariff was not valid when the session started"
-        findings.add("tariff_not_valid", text, tariff.id)
-    if tariff.last_updated > start:
-        text = "a tariff was changed after the session had started"
-        findings.add("tariff_changed", text, tariff.id)
 
 
 def _unused(cdr: CDR, periods: Sequence[Period]) -> bool:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from ocpi_hub.clearing.pricing.model import Dimension, Findings, NotCheckable
+from ocpi_hub.clearing.pricing.model import Dimension, Findings, NotCheckable, shown
 from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.v2_2_1 import tariffs as ocpi
 
@@ -141,7 +141,7 @@ def prepare(index: int, source: ocpi.Tariff, findings: Findings) -> Tariff:
     restrictions: list[Restrictions] = []
     for number, element in enumerate(source.elements):
         limits = element.restrictions
-        where = f"tariff {source.id}, elements[{number}]"
+        where = f"tariff {shown(source.id)}, elements[{number}]"
         readable = None
         if limits is not None:
             readable = _restrictions(limits, f"{where}.restrictions")

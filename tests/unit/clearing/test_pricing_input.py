@@ -11,6 +11,7 @@ from ocpi_hub.clearing.pricing import Verdict, as_json, as_text, read_source
 from ocpi_hub.errors import InvalidRequest, MalformedJson
 from tests.support.pricing import (
     AMSTERDAM,
+    Period,
     cdr,
     charging,
     check,
@@ -221,6 +222,23 @@ def test_hostile_tariff_is_given_up_on() -> None:
         for n in range(2000)
     ]
     _not_checkable(cdr([tariff(*steps)], back_and_forth, "10:00"), "too_large")
+
+
+def test_many_tariffs_share_one_budget() -> None:
+    tariffs = [
+        tariff(element(energy(1), start_time="10:00", end_time="11:00"), id=f"T{n}")
+        for n in range(600)
+    ]
+    periods: list[Period] = [
+        (f"2026-03-02T09:{n // 60:02}:{n % 60:02}Z", {"ENERGY": 1}, f"T{n}") for n in range(600)
+    ]
+    _not_checkable(cdr(tariffs, periods, "2026-12-31T00:00:00Z"), "too_large")
+
+
+def test_words_of_partners_are_short_and_move_no_cursor() -> None:
+    told = cdr([SIMPLE], ONE_KWH, "10:00", currency="\x1b[2J" + "x" * 5000)
+    message = check(told).findings[-1].message
+    assert message == f"tariff T1 is in EUR, the CDR in ?[2J{'x' * 36}"
 
 
 def test_many_periods_make_a_short_answer() -> None:

@@ -6,13 +6,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.support.conformance import (
     REQUIREMENTS,
     Proof,
+    Requirement,
+    Requirements,
     function_of,
     load_requirements,
     render_conformance,
+    unexplained,
 )
 
 pytest_plugins = ["pytester"]
@@ -89,6 +93,16 @@ def test_only_passed_tests_count_as_proof(inner: pytest.Pytester, workers: str) 
     result.stdout.fnmatch_lines(["requirements covered: 4 of 298, in out/table.md"])
 
 
+def test_an_open_must_row_without_a_reason_fails_the_run(inner: pytest.Pytester) -> None:
+    inner.makepyfile("import pytest\n@pytest.mark.req('TF-02')\ndef test_it():\n    pass\n")
+    result = inner.runpytest_inprocess("-p", PLUGIN, "--conformance", "out.md")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["MUST row without a test or a reason: TF-01 *"])
+    assert (inner.path / "out.md").exists()
+    assert inner.runpytest_inprocess("-p", PLUGIN).ret == pytest.ExitCode.OK
+
+
 def test_running_again_in_another_order_writes_the_same_file(inner: pytest.Pytester) -> None:
     inner.makepyfile(test_mixed=MIXED, test_other=MIXED)
     for files in (["test_mixed.py", "test_other.py"], ["test_other.py", "test_mixed.py"]):
@@ -154,7 +168,65 @@ def test_cells_show_their_text_and_not_markup() -> None:
     page = render_conformance(requirements, {"TF-16": [Proof("a.py::test_b", 1)]})
     assert "Link: \\<absolute-url\\>; rel=" in page
     assert "MUST\\*" in page
-    assert "| All | 1 | 298 |" in page
+    assert "| All | 1 | 298 | 0.3 |" in page
+
+
+def _rows_of(*rows: Requirement) -> Requirements:
+    return Requirements(chapters={"TF": "Transport"}, requirement=rows, error=())
+
+
+def _row(number: int, level: str = "MUST", reason: str | None = None) -> Requirement:
+    return Requirement(
+        id=f"TF-{number:02}", level=level, source="T", text=f"Row {number}", reason=reason
+    )
+
+
+WHY = "No partner of *this* kind exists yet"
+PROOF = [Proof("a.py::test_b", 1)]
+
+
+def test_summary_counts_must_rows_and_all_and_never_rounds_up() -> None:
+    rows = [_row(number, "MUST*" if number % 2 else "MUST") for number in range(1, 1001)]
+    requirements = _rows_of(*rows, _row(1001, "SHOULD", WHY))
+    page = render_conformance(requirements, {row.id: PROOF for row in rows[1:]})
+    assert "| Version 2.2.1 | Covered | Total | % |" in page
+    assert "| MUST | 999 | 1000 | 99.9 |" in page
+    assert "| All | 999 | 1001 | 99.8 |" in page
+    everything = {row.id: PROOF for row in requirements.requirement}
+    page = render_conformance(requirements, everything)
+    assert "| MUST | 1000 | 1000 | 100 |\n| All | 1001 | 1001 | 100 |" in page
+    assert "Nothing is open." in page
+
+
+def test_an_open_row_shows_its_reason() -> None:
+    page = render_conformance(_rows_of(_row(1, reason=WHY), _row(2, "MAY")), {})
+    assert _rows(page) == {
+        "TF-01": "**open**: No partner of \\*this\\* kind exists yet",
+        "TF-02": "**open**",
+    }
+    assert "Open, each with its reason below: TF-01, TF-02." in page
+
+
+@pytest.mark.parametrize(
+    ("row", "proven", "missing"),
+    [
+        (_row(1), False, True),
+        (_row(1, "MUST*"), False, True),
+        (_row(1, reason=WHY), False, False),
+        (_row(1), True, False),
+        (_row(1, "SHOULD"), False, False),
+    ],
+    ids=["must", "must of the hub", "with a reason", "proven", "should"],
+)
+def test_a_must_row_needs_a_test_or_a_reason(row: Requirement, proven: bool, missing: bool) -> None:
+    found = unexplained(_rows_of(row), {row.id: PROOF} if proven else {})
+    assert found == ([row] if missing else [])
+
+
+@pytest.mark.parametrize("reason", ["", "later", "  a reason with space in front"])
+def test_a_reason_says_something(reason: str) -> None:
+    with pytest.raises(ValidationError):
+        _row(1, reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +244,7 @@ def test_node_id_loses_parameters_and_group(nodeid: str, function: str) -> None:
 def _rows(page: str) -> dict[str, str]:
     """Row id -> its tests."""
     cells = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
-    return {each[0]: each[3] for each in cells if len(each) == 4 and "-" in each[0]}
+    return {each[0]: each[3] for each in cells if len(each) == 4 and "-" in each[0][1:]}
 
 
 def test_default_checklist_is_the_one_in_docs() -> None:

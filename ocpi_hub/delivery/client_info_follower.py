@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.client_info import Audience, ClientInfoStore, Outcome, Synced
-from ocpi_hub.delivery.client_info_sight import Affected, Sight, affected
+from ocpi_hub.delivery.client_info_sight import About, Sight, affected
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import PlatformId, PlatformState
 
 GUARANTEE_S = 3600.0
 """Seconds after which everything is compared although nothing seems to have changed, about."""
 
-ROWS_AT_ONCE, PLATFORMS_AT_ONCE = 20_000, 200
+ROWS_AT_ONCE, PLATFORMS_AT_ONCE = 5_000, 200
 """How much one transaction compares."""
 
 _AFTER_S = 0.05
@@ -73,9 +73,9 @@ class ClientInfoFollower:
         )
         whole = seen is None or now >= self._whole_at
         ripe = self._ripe_at is not None and now >= self._ripe_at
-        plan = self._plan(seen, sight, whole=whole, ripe=ripe)
-        if stop.is_set():
+        if stop.is_set() or (seen is sight and not whole and not ripe):
             return {}
+        plan = self._plan(seen, sight, whole=whole, ripe=ripe)
         synced, held_s = await self._compare(sight, plan, stop)
         if stop.is_set():
             return synced
@@ -84,17 +84,29 @@ class ClientInfoFollower:
             self._whole_at = now + GUARANTEE_S * random.uniform(0.9, 1.1)  # noqa: S311 - scatters
         if whole or ripe:
             self._ripe_at = None
-        if held_s is not None:
-            at = self._clock.monotonic() + held_s + _AFTER_S
+        waits = [*self._waits(sight), *([] if held_s is None else [held_s])]
+        if waits:
+            at = self._clock.monotonic() + min(waits) + _AFTER_S
             self._ripe_at = at if self._ripe_at is None else min(at, self._ripe_at)
         return synced
 
-    def _plan(self, seen: Sight | None, sight: Sight, *, whole: bool, ripe: bool) -> Affected:
+    def _waits(self, sight: Sight) -> Iterator[float]:
+        """Seconds until absences have lasted, by this machine's clock. Also of those that another
+        process has seen to: it may be gone by then."""
+        now = self._clock.now()
+        for who in self._held(sight):
+            since = sight.directory.platforms[who].offline_since
+            if since is not None and since + self._hold > now:
+                yield (since + self._hold - now).total_seconds()
+
+    def _plan(
+        self, seen: Sight | None, sight: Sight, *, whole: bool, ripe: bool
+    ) -> Iterator[tuple[PlatformId, About]]:
         """For whom to compare what."""
         if seen is None or whole:
-            return dict.fromkeys(sight.directory.platforms)
-        plan = {} if seen is sight else affected(seen, sight)
-        return _and_held(plan, sight, self._held(sight)) if ripe else plan
+            return iter(dict.fromkeys(sight.directory.platforms).items())
+        plan = iter(()) if seen is sight else affected(seen, sight)
+        return iter(_and_held(dict(plan), sight, self._held(sight)).items()) if ripe else plan
 
     def _held(self, sight: Sight) -> frozenset[PlatformId]:
         """Platforms that others may take for CONNECTED although they are OFFLINE."""
@@ -109,7 +121,7 @@ class ClientInfoFollower:
         )
 
     async def _compare(
-        self, sight: Sight, plan: Affected, stop: asyncio.Event
+        self, sight: Sight, plan: Iterable[tuple[PlatformId, About]], stop: asyncio.Event
     ) -> tuple[Mapping[PlatformId, Synced], float | None]:
         """Compare, a bounded number of rows at a time.
 
@@ -118,8 +130,8 @@ class ClientInfoFollower:
         """
         found: dict[PlatformId, Synced] = {}
         held: list[float] = []
-        while plan and not stop.is_set():
-            again: dict[PlatformId, None] = {}
+        while not stop.is_set():
+            again: list[tuple[PlatformId, About]] = []
             async for some in self._batches(sight, plan):
                 if stop.is_set():
                     break
@@ -127,18 +139,25 @@ class ClientInfoFollower:
                 self._take(sight.directory.version, result.synced)
                 found |= result.synced
                 held += [] if result.held_s is None else [result.held_s]
-                again |= {
-                    who: None
+                again += [
+                    (who, None)
                     for who, synced in result.synced.items()
                     if synced.outcome is Outcome.UNKNOWN
-                }
+                ]
+            if not again:
+                break
             plan = again
         return found, min(held, default=None)
 
-    async def _batches(self, sight: Sight, plan: Affected) -> AsyncIterator[Sequence[Audience]]:
+    async def _batches(
+        self, sight: Sight, plan: Iterable[tuple[PlatformId, About]]
+    ) -> AsyncIterator[Sequence[Audience]]:
         batch: list[Audience] = []
         rows = 0
-        for who, about in plan.items():
+        for who, about in plan:
+            await asyncio.sleep(0)  # requests are served in between
+            if about is not None and not about:
+                continue
             platform = sight.directory.platforms[who]
             one = (
                 sight.whole(platform)
@@ -150,7 +169,6 @@ class ClientInfoFollower:
             if rows >= ROWS_AT_ONCE or len(batch) >= PLATFORMS_AT_ONCE:
                 yield batch
                 batch, rows = [], 0
-            await asyncio.sleep(0)  # requests are served in between
         if batch:
             yield batch
 
@@ -162,13 +180,15 @@ class ClientInfoFollower:
                 self._bases.pop(who, None)
 
 
-def _and_held(plan: Affected, sight: Sight, held: frozenset[PlatformId]) -> Affected:
+def _and_held(
+    plan: Mapping[PlatformId, About], sight: Sight, held: frozenset[PlatformId]
+) -> Mapping[PlatformId, About]:
     """The same, and those that have to do with platforms that may have been OFFLINE long enough."""
     platforms = sight.directory.platforms
     parties = frozenset(one.party for who in held for one in platforms[who].roles)
     result = dict(plan)
     for who, platform in platforms.items():
         known = plan.get(who, frozenset())
-        if known is not None and (who in held or sight.among(platform, parties)):
+        if known is not None and (who in held or sight.shows_any(platform, parties)):
             result[who] = known | parties
     return result

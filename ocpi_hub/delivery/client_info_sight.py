@@ -10,7 +10,7 @@ Spec: 2.2.1 mod_hub_client_info_module.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -31,8 +31,8 @@ _SIDES: Final = ((CPO_SIDE, EMSP_SIDE), (DELEGATING_SIDE, DELEGATED_SIDE))
 _Own = Sequence[tuple[Sequence[PartyId], Sequence[PartyId]]]
 """The active parties of a platform on both sides of each kind of relation."""
 
-Affected = Mapping[PlatformId, frozenset[PartyId] | None]
-"""For whom something may have changed: about which parties; None: about everybody."""
+About = frozenset[PartyId] | None
+"""The parties about whom something may have changed; None: everybody."""
 
 
 class Sight:
@@ -52,9 +52,17 @@ class Sight:
 
     def among(self, platform: Platform, parties: Iterable[PartyId]) -> Visible:
         """Those of these parties that a platform is shown. Never its own, never the hub (HC-16)."""
+        return dict(self._shown(platform, parties))
+
+    def shows_any(self, platform: Platform, parties: Iterable[PartyId]) -> bool:
+        """Whether a platform is shown one of these parties."""
+        return next(self._shown(platform, parties), None) is not None
+
+    def _shown(
+        self, platform: Platform, parties: Iterable[PartyId]
+    ) -> Iterator[tuple[tuple[PartyId, Role], Standing]]:
         directory, own = self.directory, _own(platform)
         hidden = {held.party for held in platform.roles} | {directory.hub}
-        result: dict[tuple[PartyId, Role], Standing] = {}
         for party in parties:
             other = directory.platform_of(party)
             if other is None or party in hidden:
@@ -62,8 +70,7 @@ class Sight:
             for role in sorted(directory.roles_of(party)):
                 standing = self._standing(party, role, other, own)
                 if standing is not None:
-                    result[party, role] = standing
-        return result
+                    yield (party, role), standing
 
     def _candidates(self, platform: Platform) -> Iterable[PartyId]:
         """Whoever may be shown to a platform: with thousands of parties, not all there are."""
@@ -95,19 +102,19 @@ class Sight:
         return None
 
 
-def affected(before: Sight, after: Sight) -> Affected:
-    """For whom the step from one directory to the next may change something.
+def affected(before: Sight, after: Sight) -> Iterator[tuple[PlatformId, About]]:
+    """For whom the step from one directory to the next may change something, about whom.
 
-    Only what differs is looked at: of a thousand parties, one changes at a time.
+    Only what differs is looked at: of a thousand platforms, one changes at a time. Comes with a
+    word about every platform, if about nobody, so that whoever reads it can do other things.
     """
     old, new = before.directory, after.directory
     if (old.default_relation, old.hub) != (new.default_relation, new.hub):
-        return dict.fromkeys(new.platforms)
-    changed = {
-        platform_id
-        for platform_id in old.platforms.keys() | new.platforms.keys()
-        if _differ(old.platforms.get(platform_id), new.platforms.get(platform_id))
-    }
+        yield from dict.fromkeys(new.platforms).items()
+        return
+    changed, pairs = _changed_platforms(old, new), _changed_relations(old, new)
+    if not changed and not pairs:
+        return
     concerned = frozenset(
         held.party
         for platform_id in changed
@@ -115,19 +122,26 @@ def affected(before: Sight, after: Sight) -> Affected:
         if platform is not None
         for held in platform.roles
     )
-    pairs = _changed_relations(old, new)
-    if not changed and not pairs:
-        return {}
-    result: dict[PlatformId, frozenset[PartyId] | None] = {}
     for platform_id, platform in new.platforms.items():
         known = old.platforms.get(platform_id)
         if known is None or (platform_id in changed and known.roles != platform.roles):
-            result[platform_id] = None
+            yield platform_id, None
             continue
         about = concerned | pairs.get(platform_id, frozenset())
-        if platform_id in changed or before.among(known, about) != after.among(platform, about):
-            result[platform_id] = about
-    return result
+        seen = (
+            platform_id in changed
+            or after.shows_any(platform, about)
+            or before.shows_any(known, about)
+        )
+        yield platform_id, about if seen else frozenset()
+
+
+def _changed_platforms(old: Directory, new: Directory) -> frozenset[PlatformId]:
+    return frozenset(
+        platform_id
+        for platform_id in old.platforms.keys() | new.platforms.keys()
+        if _differ(old.platforms.get(platform_id), new.platforms.get(platform_id))
+    )
 
 
 def _changed_relations(old: Directory, new: Directory) -> Mapping[PlatformId, frozenset[PartyId]]:

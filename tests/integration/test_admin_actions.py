@@ -55,6 +55,31 @@ async def test_an_invitation_lets_the_partner_in(hub: AdminHub, admin: httpx.Asy
     assert (await admin.post("platforms/p-0/invitation", json={})).status_code == 404
 
 
+async def test_an_invitation_names_the_parties_that_are_planned(
+    hub: AdminHub, admin: httpx.AsyncClient
+) -> None:
+    one, two = {"party": "AT*ONE", "role": "CPO"}, {"party": "AT*TWO", "role": "EMSP"}
+    answer = await admin.post("platforms", json={"name": "New Co", "expected_parties": [one]})
+    assert answer.status_code == 201
+    platform = answer.json()["platform"]
+    renewed = await admin.post(
+        f"platforms/{platform}/invitation", json={"expected_parties": [one, two]}
+    )
+    assert renewed.status_code == 201
+    shown = (await admin.get(f"platforms/{platform}")).json()
+    assert shown["parties"] == [{**each, "status": "PLANNED"} for each in (one, two)]
+    for taken_or_wrong in (
+        {"party": "NL*CPO", "role": "CPO"},
+        {"party": "EU*HUB", "role": "CPO"},
+        {"party": "AT*ALL", "role": "HUB"},
+        {"party": "AT*ALL", "role": "KING"},
+        {"party": "AT", "role": "CPO"},
+    ):
+        body = {"name": "Other Co", "expected_parties": [taken_or_wrong]}
+        assert (await admin.post("platforms", json=body)).status_code in (400, 409, 422)
+    assert len((await admin.get("platforms")).json()["items"]) == 3
+
+
 async def test_suspend_answers_when_nothing_passes_any_more(
     hub: AdminHub, admin: httpx.AsyncClient
 ) -> None:

@@ -11,6 +11,7 @@ from ocpi_hub.admin.routes.base import API, AnyRoute, Body, Call, Given, NoBody,
 from ocpi_hub.admin.routes.platforms import PlatformGiven, checked_name
 from ocpi_hub.admin.views.platforms import InvitationView, PlatformItem
 from ocpi_hub.domain.party import CredentialsToken, PlatformId, Role
+from ocpi_hub.registration.claims import MAX_ROLES
 from ocpi_hub.registration.protocols import ExpectedRole
 
 _PERMIT = Field((), description="parties it may claim although the hub knows them already")
@@ -30,7 +31,9 @@ class ExpectedParty(Body):
         return ExpectedRole(self.party, self.role)
 
 
-_EXPECT = Field((), description="parties that are PLANNED until the platform claims them")
+_EXPECT = Field(
+    (), max_length=MAX_ROLES, description="parties that are PLANNED until the platform claims them"
+)
 
 
 class NewPlatform(Body):
@@ -46,8 +49,8 @@ class NewPlatform(Body):
         return checked_name(value)
 
 
-class Renewal(Body):
-    """A new invitation for a platform that is known already."""
+class Known(Body):
+    """What may be said of a platform besides."""
 
     name: str | None = Field(None, description="a new name")
     allow_parties: tuple[Party, ...] = _PERMIT
@@ -58,7 +61,13 @@ class Renewal(Body):
         return checked_name(value) if value is not None else None
 
 
-class Connection(Renewal):
+class Renewal(Known):
+    """A new invitation for a platform that is known already."""
+
+    expected_parties: tuple[ExpectedParty, ...] = _EXPECT
+
+
+class Connection(Known):
     """What a partner that invited the hub gave us."""
 
     versions_url: str = Field(min_length=1, max_length=2000)
@@ -85,6 +94,7 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             PlatformId(call.given.platform),
             name=call.body.name,
             permit=call.body.allow_parties,
+            expect=[party.expected() for party in call.body.expected_parties],
         )
 
     async def connect(call: Call[NoParameters, Connection]) -> PlatformItem:

@@ -176,6 +176,26 @@ async def test_an_absence_is_looked_at_again_when_it_has_lasted() -> None:
     assert await scene.follow() == []
 
 
+async def test_an_absence_that_another_process_saw_to_is_looked_at_all_the_same() -> None:
+    scene = Scene()
+    await scene.follow()
+    away = replace(scene.emsp, online=False, offline_since=scene.clock.now())
+    scene.change(scene.cpo, away, scene.other)
+    await scene.follow()
+    scene.clock.advance(29)
+    assert await scene.follow() == []
+    scene.clock.advance(2)
+    # The database's clock is behind: once more, and then no more.
+    scene.store.held_s = 5.0
+    assert len(await scene.follow()) == 3
+    scene.store.held_s = None
+    assert await scene.follow() == []
+    scene.clock.advance(6)
+    assert len(await scene.follow()) == 3
+    scene.clock.advance(60)
+    assert await scene.follow() == []
+
+
 async def test_nothing_is_compared_once_the_process_stops() -> None:
     scene, stop = Scene(), asyncio.Event()
     stop.set()

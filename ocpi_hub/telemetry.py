@@ -6,6 +6,7 @@ never fails its caller: what cannot be rendered is replaced by a line that says 
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import functools
 import json
@@ -13,8 +14,10 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
+from types import MappingProxyType
 from typing import cast
 
 import structlog
@@ -24,6 +27,8 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from ocpi_hub.settings import Settings
 
 MASK = "***"
+
+_BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxyType({}))
 
 MAX_DEPTH = 8
 """Levels of nested values that are written; a structured traceback needs six."""
@@ -45,7 +50,7 @@ def configure_logging(settings: Settings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     processors = _processors(human=_is_human(settings))
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *processors],
+        processors=[_with_bound, *processors],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_StderrLogger,
         cache_logger_on_first_use=True,
@@ -53,7 +58,7 @@ def configure_logging(settings: Settings) -> None:
     handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.contextvars.merge_contextvars],
+            foreign_pre_chain=[_with_bound],
             processors=[
                 # The logger's name and level come from the record; redact must not render it.
                 *processors[:3],
@@ -72,11 +77,25 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return cast(FilteringBoundLogger, structlog.get_logger(name))
 
 
+def bind(fields: Mapping[str, str]) -> None:
+    """Have every line of this task, and of those it makes, carry these fields and no others.
+
+    What is added to the mapping later is carried too.
+    """
+    _BOUND.set(fields)
+
+
+def _with_bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {**_BOUND.get(), **event}
+
+
 class RequestLog:
     """The line that every request leaves.
 
     Its fields are the hub's own words, so there is nothing to look for and mask, and it passes none
     of the processors: as many lines as this one are not written all together.
+
+    Lines of requests that end in one turn of the event loop leave in one write.
 
     Args:
         event: of every line.
@@ -89,9 +108,14 @@ class RequestLog:
         self._written = logging.getLevelNamesMapping()[settings.log_level.upper()] <= logging.INFO
         fixed = {"event": event, "logger": name, "level": "info"}
         self._fixed = _JSON.encode(fixed).removesuffix("}")
+        self._lines: list[str] = []
 
     def line(self, now: datetime, **fields: str | float | None) -> None:
-        """One request; what is bound to the context is left out: whoever calls knows it."""
+        """One request; what is bound to the context is left out: whoever calls knows it.
+
+        Raises:
+            RuntimeError: no event loop runs.
+        """
         if not self._written:
             return
         if not self._plain:
@@ -99,7 +123,13 @@ class RequestLog:
             return
         rest = "".join([f', "{name}": {_json(value)}' for name, value in fields.items()])
         moment = now.isoformat(timespec="microseconds").removesuffix("+00:00")
-        _write(f'{self._fixed}{rest}, "timestamp": "{moment}Z"}}')
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(f'{self._fixed}{rest}, "timestamp": "{moment}Z"}}')
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        _write("\n".join(lines))
 
 
 def _json(value: str | float | None) -> str:

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -25,7 +24,7 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.ocpi import headers
 from ocpi_hub.server.inbound import Gate, Target, read_body, read_target
-from ocpi_hub.telemetry import get_logger
+from ocpi_hub.telemetry import bind, get_logger
 
 log = get_logger(__name__)
 
@@ -67,10 +66,7 @@ class AdminApi:
         """Serve one request. Never raises but for cancellation."""
         started = self._clock.monotonic()
         seen = _Seen(headers.message_ids(request.headers))
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(
-            request_id=seen.ids.request_id, correlation_id=seen.ids.correlation_id
-        )
+        bind({"request_id": seen.ids.request_id, "correlation_id": seen.ids.correlation_id})
         extra: Mapping[str, str] = {}
         try:
             with self._gate:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from aiohttp import web
 
 from ocpi_hub.clock import Clock
@@ -27,7 +26,6 @@ from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.http import OCPI
 from ocpi_hub.server.inbound import (
     Authenticator,
-    Caller,
     Gate,
     Inbound,
     Target,
@@ -40,12 +38,13 @@ from ocpi_hub.server.limits import RateLimit
 from ocpi_hub.server.plain import HttpRequest, PlainResponse
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings
-from ocpi_hub.telemetry import RequestLog
+from ocpi_hub.telemetry import RequestLog, bind
 
 Handler = Callable[[Inbound], Awaitable[Reply]]
 
 _CONFIGURATION = frozenset({"versions", "credentials", "hubclientinfo"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_OTHER = "other"
 _CDR_INTAKE = "receiver/cdrs"
 
 
@@ -54,16 +53,19 @@ class _Exchange:
     """What the pipeline learns about one request on its way.
 
     Attributes:
+        context: what log lines carry from now on.
+        interface: what was called, in words that may be logged and recorded.
         sender, to: of the request; the response's routing headers follow from the sender.
         error: why it failed, in the hub's words.
     """
 
     ids: MessageIds
+    context: dict[str, str]
     functional: bool = False
+    interface: str = _OTHER
     sender: PartyId | None = None
     to: PartyId | None = None
     platform: Platform | None = None
-    target: Target | None = None
     body: bytes = b""
     error: str | None = None
 
@@ -109,11 +111,10 @@ class OcpiServer:
     async def handle(self, request: HttpRequest) -> PlainResponse:
         """Serve one request. Never raises but for cancellation."""
         started = self._clock.monotonic()
-        exchange = _Exchange(headers.message_ids(request.headers))
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(
-            request_id=exchange.ids.request_id, correlation_id=exchange.ids.correlation_id
-        )
+        ids = headers.message_ids(request.headers)
+        context = {"request_id": ids.request_id, "correlation_id": ids.correlation_id}
+        exchange = _Exchange(ids, context)
+        bind(exchange.context)
         try:
             with self._gate:
                 reply = await self._serve(request, exchange, started)
@@ -126,20 +127,24 @@ class OcpiServer:
         return self._response(reply, exchange)
 
     async def _serve(self, request: HttpRequest, exchange: _Exchange, started: float) -> Reply:
-        target = exchange.target = read_target(request.raw_path)
+        target = read_target(request.raw_path)
         exchange.functional = _is_functional(target)
+        exchange.interface = self._interface(target)
         if not self._keeper.fresh():
             raise Overloaded(
                 "The hub cannot read its directory at the moment", headers={"Retry-After": "2"}
             )
         caller = await self._authenticator.caller(read_authorization(request))
         exchange.platform = caller.platform
-        structlog.contextvars.bind_contextvars(platform=caller.platform.platform_id)
+        exchange.context["platform"] = caller.platform.platform_id
         self._seen(caller.platform)
         self._keeper.note_use(caller.issued)
-        await self._limit_rate(request.method, exchange, caller.platform)
+        custom = exchange.functional and target.segments[3] in caller.platform.custom_modules
+        if custom:
+            exchange.interface = f"{target.segments[2]}/{target.segments[3]}"
+        await self._limit_rate(request.method, exchange.interface, caller.platform)
         body = b""
-        if request.method in _WITH_BODY or self._is_custom(exchange):
+        if custom or request.method in _WITH_BODY:
             body = exchange.body = await read_body(
                 request,
                 timeout_s=self._settings.request_read_timeout_s,
@@ -147,31 +152,17 @@ class OcpiServer:
             )
         if not exchange.functional:
             return await self._configuration.handle(request.method, target, caller, body)
-        return await self._functional(request, exchange, caller, body, started)
-
-    async def _limit_rate(self, method: str, exchange: _Exchange, platform: Platform) -> None:
-        interface = self._interface(exchange)
-        _, _, module = interface.rpartition("/")
-        # Nobody but its owner ever sends a CDR again: those are slowed first.
-        patient = method == "POST" and interface == _CDR_INTAKE
-        await self._rate.admit(platform.platform_id, module, patient=patient)
-
-    async def _functional(
-        self,
-        request: HttpRequest,
-        exchange: _Exchange,
-        caller: Caller,
-        body: bytes,
-        started: float,
-    ) -> Reply:
-        target = exchange.target
-        if target is None:
-            raise AssertionError("the target is read before")
         message = read_message(request, target, caller, exchange.ids, body)
         exchange.sender, exchange.to = message.sender, message.to
         self._configuration.require_served(message.version, caller.platform)
         handler = self._handlers.get(message.module, self._custom)
         return await handler(Inbound(message, caller.directory, started))
+
+    async def _limit_rate(self, method: str, interface: str, platform: Platform) -> None:
+        _, _, module = interface.rpartition("/")
+        # Nobody but its owner ever sends a CDR again: those are slowed first.
+        patient = method == "POST" and interface == _CDR_INTAKE
+        await self._rate.admit(platform.platform_id, module, patient=patient)
 
     def _response(self, reply: Reply, exchange: _Exchange) -> PlainResponse:
         """Ids always; routing headers on functional modules only (RT-01, RT-02, RT-16)."""
@@ -188,8 +179,7 @@ class OcpiServer:
         if exchange.platform is None:
             self._turned_away(reply.http_status)
             return
-        interface = self._interface(exchange)
-        role, _, module = interface.rpartition("/")
+        role, _, module = exchange.interface.rpartition("/")
         about = LegInfo(
             LegKind.INBOUND,
             exchange.platform.platform_id,
@@ -218,26 +208,20 @@ class OcpiServer:
             correlation_id=exchange.ids.correlation_id,
             platform=exchange.platform.platform_id if exchange.platform else None,
             method=request.method,
-            interface=self._interface(exchange),
+            interface=exchange.interface,
             sender=str(exchange.sender) if exchange.sender else None,
             http_status=reply.http_status,
             duration_ms=round(elapsed_s * 1000, 1),
         )
 
-    def _interface(self, exchange: _Exchange) -> str:
-        """What was called. Paths of tokens hold uids, and wrong paths whatever was thought up."""
-        segments = exchange.target.segments if exchange.target else ()
-        if exchange.functional and (segments[3] in self._handlers or self._is_custom(exchange)):
-            return f"{segments[2]}/{segments[3]}"
-        known = (segment for segment in reversed(segments[1:]) if segment in _CONFIGURATION)
-        return next(known, "other")
-
-    def _is_custom(self, exchange: _Exchange) -> bool:
-        """Whether it is a module that was agreed on with the caller's platform."""
-        target, platform = exchange.target, exchange.platform
-        if target is None or platform is None or not exchange.functional:
-            return False
-        return target.segments[3] in platform.custom_modules
+    def _interface(self, target: Target) -> str:
+        """What is called. Paths of tokens hold uids, and wrong paths whatever was thought up."""
+        segments = target.segments
+        if _is_functional(target):
+            known = segments[3] in self._handlers
+            return f"{segments[2]}/{segments[3]}" if known else _OTHER
+        named = (segment for segment in reversed(segments[1:]) if segment in _CONFIGURATION)
+        return next(named, _OTHER)
 
 
 def _is_functional(target: Target) -> bool:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from ocpi_hub.domain.party import CredentialsToken, Role
 from ocpi_hub.settings import Settings
-from ocpi_hub.telemetry import MASK, RequestLog, configure_logging, get_logger, redact
+from ocpi_hub.telemetry import MASK, RequestLog, bind, configure_logging, get_logger, redact
 
 TOKEN = "s3cretS3cret"
 
@@ -32,7 +32,7 @@ def restored_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    bind({})
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -79,7 +79,7 @@ async def test_ids_of_the_request_are_on_every_line_of_its_task(
     configure_logging(Settings(log_format="json"))
 
     async def request(number: int) -> None:
-        structlog.contextvars.bind_contextvars(request_id=f"r-{number}", correlation_id="c")
+        bind({"request_id": f"r-{number}", "correlation_id": "c"})
         await asyncio.sleep(0)
         get_logger("ocpi_hub.x").info("ours")
         logging.getLogger("library").warning("theirs")
@@ -249,7 +249,7 @@ def test_masking_never_fails_and_never_adds_fields(fields: dict[str, object]) ->
     assert masked.keys() == fields.keys()
 
 
-def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
     configured = Settings(log_format="json", log_level="info")
     configure_logging(configured)
     moment = datetime(2026, 11, 22, 7, 42, 18, 5, tzinfo=UTC)
@@ -260,6 +260,7 @@ def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -
         "sender": None,
     }
     RequestLog(configured, "hub.server", "request_served").line(moment, **fields)
+    await asyncio.sleep(0)
     get_logger("hub.server").info("request_served", **fields)
     quick, usual = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert quick.pop("timestamp") == "2026-11-22T07:42:18.000005Z"
@@ -267,12 +268,13 @@ def test_a_requests_line_is_like_any_other(capsys: pytest.CaptureFixture[str]) -
     assert quick == usual
 
 
-def test_a_requests_line_follows_level_and_format(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_requests_line_follows_level_and_format(capsys: pytest.CaptureFixture[str]) -> None:
     moment = datetime(2026, 11, 22, tzinfo=UTC)
     for level, fmt in (("warning", "json"), ("info", "human")):
         configured = Settings(log_format=fmt, log_level=level)
         configure_logging(configured)
         RequestLog(configured, "hub.server", "request_served").line(moment, method="GET")
+    await asyncio.sleep(0)
     (line,) = capsys.readouterr().err.splitlines()
     assert "request_served" in line
     assert not line.startswith("{")

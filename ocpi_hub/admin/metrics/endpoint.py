@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -24,6 +23,7 @@ from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.settings import Settings
+from ocpi_hub.telemetry import bind
 
 STALE_KEY_S = 3600.0
 """While the database is away, a key that was good this long ago still reads metrics."""
@@ -60,7 +60,7 @@ class MetricsEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Serve one scrape. It never fails because the database is away."""
-        structlog.contextvars.clear_contextvars()
+        bind({})
         headers = {"Cache-Control": "no-store", "Server": "ocpi-hub"}
         try:
             if not self._is_open_to(request):

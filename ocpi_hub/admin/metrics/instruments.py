@@ -26,12 +26,31 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _OTHER = "other"
 _MOST_SERIES = 20_000
 
-_Series = tuple[Counter, Histogram]
-"""What counts one kind of request, and what measures it."""
+MOST_UNSETTLED = 1000
+"""Measurements of one kind that wait to be counted."""
+
+
+class _Series:
+    """What counts one kind of request, what measures it, and the seconds of those that wait."""
+
+    __slots__ = ("_counter", "_histogram", "seconds")
+
+    def __init__(self, counter: Counter, histogram: Histogram) -> None:
+        self._counter = counter
+        self._histogram = histogram
+        self.seconds: list[float] = []
+
+    def settle(self) -> None:
+        seconds, self.seconds = self.seconds, []
+        if seconds:
+            self._counter.inc(len(seconds))
+        for each in seconds:
+            self._histogram.observe(each)
 
 
 class Instruments:
-    """What is counted and measured as it happens. Cheap enough for every request."""
+    """What is counted and measured as it happens. Cheap enough for every request: that one has
+    ended is only put down, and counted when somebody looks or half a second has passed."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
@@ -143,9 +162,15 @@ class Instruments:
         else:
             way = (about.platform_id or "", about.module, about.kind, _outcome(seen))
             series = self._calls_of.get(way) or self._call_series(*way)
-        counter, seconds = series
-        counter.inc()
-        seconds.observe(seen.elapsed_s)
+        series.seconds.append(seen.elapsed_s)
+        if len(series.seconds) >= MOST_UNSETTLED:
+            series.settle()
+
+    def settle(self) -> None:
+        """Count what was put down."""
+        for known in (self._requests_of, self._calls_of, self._decisions_of):
+            for series in known.values():
+                series.settle()
 
     def _request_series(
         self, module: str, role: InterfaceRole | None, method: str, ocpi: int | None
@@ -153,22 +178,24 @@ class Instruments:
         name = module if module in _MODULES else _OTHER
         interface = role.value.lower() if role else "none"
         answered = f"{ocpi}xxx" if ocpi is not None else "none"
-        made = (
+        if len(self._requests_of) >= _MOST_SERIES:
+            self.settle()
+            self._requests_of.clear()
+        made = self._requests_of[module, role, method, ocpi] = _Series(
             self.requests.labels(name, interface, method, answered),
             self.request_seconds.labels(name, interface, method),
         )
-        if len(self._requests_of) < _MOST_SERIES:
-            self._requests_of[module, role, method, ocpi] = made
         return made
 
     def _call_series(self, platform: str, module: str, kind: LegKind, outcome: str) -> _Series:
         name = module if module in _MODULES else _OTHER
-        made = (
+        if len(self._calls_of) >= _MOST_SERIES:
+            self.settle()
+            self._calls_of.clear()
+        made = self._calls_of[platform, module, kind, outcome] = _Series(
             self.calls.labels(platform, name, kind.value, outcome),
             self.call_seconds.labels(name, kind.value),
         )
-        if len(self._calls_of) < _MOST_SERIES:
-            self._calls_of[platform, module, kind, outcome] = made
         return made
 
     def refused(self, http_status: int) -> None:
@@ -184,13 +211,13 @@ class Instruments:
         way = (decision.decided_by, decision.reason)
         series = self._decisions_of.get(way)
         if series is None:
-            series = self._decisions_of[way] = (
+            series = self._decisions_of[way] = _Series(
                 self.decisions.labels(decision.decided_by.value, decision.reason),
                 self.decision_seconds.labels(decision.decided_by.value),
             )
-        counter, seconds = series
-        counter.inc()
-        seconds.observe(decision.total_ms / 1000)
+        series.seconds.append(decision.total_ms / 1000)
+        if len(series.seconds) >= MOST_UNSETTLED:
+            series.settle()
 
 
 def _outcome(seen: SeenLeg) -> str:

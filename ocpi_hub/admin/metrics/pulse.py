@@ -70,6 +70,7 @@ class Pulse:
     def note(self) -> None:
         """Take everything as it is now."""
         instruments = self._instruments
+        instruments.settle()
         for queue in self._queues:
             instruments.queued.labels(queue.name).set(queue.queued)
         instruments.directory_version.set(self._keeper.current.version)

@@ -73,7 +73,10 @@ def test_tariffs_may_stand_beside_the_cdr_and_the_file_may_be_stdin(
         (b'{"id":\n 1,}', "at line 2 column 4"),
         (b"\xff\xfe", "cdr.json: is not UTF-8: byte 0"),
         (b"[]", "cdr.json: must be a CDR, or an object with cdr and tariffs"),
-        ({**TOLD, "currency": None}, "cdr.json: currency: must be a string(3): printable, got null"),
+        (
+            {**TOLD, "currency": None},
+            "cdr.json: currency: must be a string(3): printable, got null",
+        ),
         ({"cdr": TOLD, "tariffs": [{}]}, "cdr.json: tariffs[0]: country_code: is required"),
     ],
 )

@@ -1,10 +1,10 @@
 """What a CDR should cost, from its charging periods and tariffs alone: docs/pricing.md.
 
-The way of a CDR: `source` parses it; `session` reads its periods, `choice` and `tariff` its tariffs;
-`grid` finds when restrictions change, `matching` what is active then, `segments` what becomes of a
-period that a change falls into; `walk` gives each volume to a component, `charges` collects them;
-`steps` applies step_size, `totals` VAT and limits; `compare` judges, `explain` tells. `readings` are
-the ways in which the text can be understood.
+The way of a CDR: `source` parses it; `session` reads its periods, `choice` and `tariff` its
+tariffs; `grid` finds when restrictions change, `matching` what is active then, `segments` what
+becomes of a period that a change falls into; `walk` gives each volume to a component, `charges`
+collects them; `steps` applies step_size, `totals` VAT and limits; `compare` judges, `explain`
+tells. `readings` has the ways in which the text can be understood.
 """
 
 from ocpi_hub.clearing.pricing.engine import check_price

@@ -80,12 +80,13 @@ def compute(
     tariff = None if first is None else session.tariffs[first].source
     bounded = limited(total, tariff, reading)
     figures = [bounded.gross, *(each.gross for each in costs), *(each.billed for each in every)]
-    if any(each.adjusted() >= ABSURD for each in figures):
+    if any(abs(each) >= ABSURD for each in figures):
         raise NotCheckable("absurd", "a volume or price is absurdly large")
     return Computed(bounded, bounded - total, every, grids, session)
 
 
 def _grids(session: Session, zone: tzinfo, reading: Reading, budget: Budget) -> list[Grid]:
+    last = session.periods[-1]
     expired = session.expired if reading.infer_expiry else not session.expired
     return [
         Grid(
@@ -93,7 +94,7 @@ def _grids(session: Session, zone: tzinfo, reading: Reading, budget: Budget) -> 
             tariff.candidates_when(expired=expired),
             reading,
             first_us=session.periods[0].start_us,
-            last_us=session.periods[-1].end_us,
+            last_us=max(last.start_us, last.end_us),
             start_us=session.start_us,
             zone=zone,
             budget=budget,

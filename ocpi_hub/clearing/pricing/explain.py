@@ -21,6 +21,10 @@ from ocpi_hub.clearing.pricing.model import (
 
 _SHOWN: Final = Decimal("0.000001")
 _FEES: Final = frozenset({Dimension.FLAT, Dimension.RESERVATION_FLAT})
+_LINE_FIELDS: Final = (
+    *("dimension", "tariff_id", "element", "component", "periods", "volume", "billed", "unit"),
+    *("step_size", "price", "vat", "excl_vat", "incl_vat", "currency", "skipped"),
+)
 _HEADINGS: Final = ("", "periods", "tariff", "volume", "billed", "price", "VAT", "net", "gross")
 
 
@@ -76,16 +80,12 @@ def _line(line: Line, currency: str) -> dict[str, object]:
 
 
 def _limit_line(check: PriceCheck) -> list[dict[str, object]]:
+    """What min_price or max_price changed: a line like the others, of which most is empty."""
     if check.limit == Money():
         return []
-    return [
-        {
-            "dimension": _limit_name(check.limit),
-            "excl_vat": _number(check.limit.net),
-            "incl_vat": _number(check.limit.gross),
-            "currency": check.currency,
-        }
-    ]
+    amounts = {"excl_vat": _number(check.limit.net), "incl_vat": _number(check.limit.gross)}
+    about = {"dimension": _limit_name(check.limit), "currency": check.currency, "skipped": []}
+    return [dict.fromkeys(_LINE_FIELDS) | about | amounts]
 
 
 def _limit_name(limit: Money) -> str:

@@ -71,7 +71,7 @@ class Grid:
     """The grid of one tariff over one session.
 
     Args:
-        first_us, last_us: from the start of the first charging period to the end of the last.
+        first_us, last_us: the first and the last moment that matters.
         start_us: the start of the session, which durations count from.
         zone: where the Location is.
     """
@@ -121,7 +121,7 @@ class Grid:
         moments = {start_us + each * SECOND_US for each in durations if each is not None}
         if any(each.local for each in every):
             moments.update(self._local_moments(first_us, last_us))
-        self.moments = sorted(each for each in moments if first_us < each < last_us)
+        self.moments = sorted(each for each in moments if first_us < each <= last_us)
 
     def _local_moments(self, first_us: int, last_us: int) -> Iterator[int]:
         """When a local day or time of the restrictions begins, and when clocks are changed."""
@@ -130,9 +130,7 @@ class Grid:
         times = [
             time(each // 3600, each // 60 % 60) for each in sorted(edges | {0}) if each < DAY_S
         ]
-        day, last = (
-            moment_of(us).astimezone(self._zone).date() for us in (first_us, max(first_us, last_us))
-        )
+        day, last = (moment_of(us).astimezone(self._zone).date() for us in (first_us, last_us))
         self.spend(((last - day).days + 1) * len(times) * STEPS_PER_MOMENT)
         while day <= last:
             yield from _of_day(day, times, self._zone)

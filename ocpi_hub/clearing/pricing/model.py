@@ -12,8 +12,8 @@ from ocpi_hub.domain.value import value
 EXACT: Final = Context(prec=50)
 """Sums and products of OCPI numbers are exact in it; only a division may need its last digit."""
 
-ABSURD: Final = 30
-"""Powers of ten from which on an amount is no money, energy or time."""
+ABSURD: Final = Decimal(10) ** 30
+"""From here on an amount is no money, energy or time."""
 
 SHOWN: Final = 40
 """Characters of a partner's word in a message: more than ids have."""
@@ -198,7 +198,7 @@ def rounded(amount: Decimal, unit: Decimal, rounding: str = ROUND_HALF_UP) -> De
 
 def told(amount: Decimal) -> str:
     """A number in a message: short, whatever somebody sent."""
-    return f"{amount:f}" if amount.adjusted() < ABSURD else f"{amount:.3E}"
+    return f"{amount:f}" if abs(amount) < ABSURD else f"{amount:.3E}"
 
 
 def shown(text: str) -> str:

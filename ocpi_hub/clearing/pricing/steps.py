@@ -8,13 +8,16 @@ An amount that is a multiple already stays as it is.
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
+from typing import Final
 
 from ocpi_hub.clearing.pricing.charges import Charge, Charges
 from ocpi_hub.clearing.pricing.model import ZERO, Dimension
 from ocpi_hub.clearing.pricing.readings import Reading
 
-_STEPS_PER_KWH = 1000
-_STEPS_PER_S = 1
+NO_STEP: Final = Decimal("1e-20")
+"""What a division leaves in its last digits is no step more."""
+_STEPS_PER_KWH: Final = 1000
+_STEPS_PER_S: Final = 1
 
 
 def apply_steps(charges: Charges, reading: Reading) -> None:
@@ -74,5 +77,8 @@ def _apply(
 
 
 def _rounded_up(amount: Decimal, step: Decimal) -> Decimal:
-    steps = (amount / step).to_integral_value(rounding=ROUND_CEILING)
-    return steps * step
+    ratio = amount / step
+    nearest = ratio.to_integral_value()
+    if abs(ratio - nearest) < NO_STEP:
+        return nearest * step
+    return ratio.to_integral_value(rounding=ROUND_CEILING) * step

@@ -9,6 +9,7 @@ import pytest
 from ocpi_hub.clearing.pricing import Verdict
 from tests.support.pricing import (
     AMSTERDAM,
+    START,
     cdr,
     charging,
     check,
@@ -98,6 +99,15 @@ def test_times_of_day(start: str | None, end: str | None, at: str, applies: bool
     found = tariff(element(energy(1), **window), element(energy(0)))
     # Of no length, so that it does not reach the next boundary.
     assert net(found, [(at, {"ENERGY": 3})], at) == (3 if applies else 0)
+
+
+@pytest.mark.req("TA-11")
+def test_period_of_no_length_at_the_end_is_judged_by_its_own_moment() -> None:
+    found = tariff(element(energy(1), start_time="10:00", end_time="12:00"), element(energy(0)))
+    periods = [("09:00", {"ENERGY": 1}), ("10:00", {"ENERGY": 5})]
+    assert net(found, periods, "10:00") == 5
+    # Also when the session is said to have ended before.
+    assert net(found, periods, "08:00", start_date_time=START) == 5
 
 
 @pytest.mark.req("TA-11")

@@ -91,6 +91,17 @@ def test_amount_is_rounded_up_and_a_multiple_stays(wh: float, step: int, billed:
     assert [each.billed for each in answer.lines] == [Decimal(billed) / 1000]
 
 
+@pytest.mark.req("TA-17")
+def test_shares_that_add_up_but_for_a_last_digit_make_no_step_more() -> None:
+    # A third of 9 kWh before 17:00, two thirds after: 9 kWh are three steps, not four.
+    found = tariff(element(energy(1, step=3000), end_time="17:00"), element(energy(4, step=3000)))
+    told = cdr([found], [("16:40", {"ENERGY": 9})], "17:40", total_cost={"excl_vat": 27})
+    answer = check(told)  # 3 x 1.00 + 6 x 4.00
+    assert "fits another reading: periods divided in proportion" in [
+        each.message for each in answer.findings
+    ]
+
+
 @pytest.mark.req("TA-08", "TA-17")
 def test_step_that_is_not_positive_rounds_nothing() -> None:
     found = tariff(element(energy(1, step=0), flat(1, step=0)))

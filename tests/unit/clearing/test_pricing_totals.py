@@ -121,7 +121,6 @@ def test_reservation_prices_neither_energy_nor_parking() -> None:
     assert codes(answer) == ["unknown_component"]
 
 
-@pytest.mark.req("TA-18")
 def test_totals_are_rounded_half_up_and_last() -> None:
     # 3 x 0.333 = 0.999 and 0.626 x 1: nothing is rounded before the sum 1.625, which is 1.63.
     found = tariff(element(flat(0.626), energy(0.333)))

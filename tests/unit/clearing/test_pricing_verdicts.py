@@ -70,7 +70,6 @@ def test_caller_may_tolerate_more() -> None:
     assert check(told, tolerance=Decimal("0.05")).verdict is Verdict.EQUAL
 
 
-@pytest.mark.req("CD-11")
 def test_credit_cdr_is_compared_with_the_negated_price() -> None:
     credit = {**ODD, "id": "CDR1-C", "credit": True, "credit_reference_id": "CDR1"}
     assert _verdict(credit, -3.51, -4.24) is Verdict.EQUAL
@@ -142,6 +141,14 @@ def test_json_has_the_promised_shape() -> None:
         "findings": [],
         "verdict": "equal",
     }
+
+
+def test_line_of_a_limit_has_the_fields_of_the_others() -> None:
+    found = tariff(element(energy(1)), min_price={"excl_vat": 3})
+    lines: Any = as_json(check(cdr([found], [("09:00", {"ENERGY": 1})], "10:00")))["lines"]
+    assert [each["dimension"] for each in lines] == ["ENERGY", "MIN_PRICE"]
+    assert list(lines[0]) == list(lines[1])
+    assert sum(each["excl_vat"] for each in lines) == 3
 
 
 def test_text_can_be_followed() -> None:

@@ -16,7 +16,18 @@ from pathlib import Path
 from tests.bench import report, targets
 from tests.bench.figures import Figure, Quantity
 from tests.bench.programs import MissingTool
-from tests.bench.rows import client, fan_out, intake, pages, pricing, relay, whitelist, workers
+from tests.bench.rows import (
+    client,
+    evse,
+    fan_out,
+    intake,
+    lists,
+    pages,
+    pricing,
+    relay,
+    whitelist,
+    workers,
+)
 from tests.bench.world import Bench, open_bench
 
 
@@ -37,7 +48,9 @@ ROWS: Mapping[str, Row] = {
     "whitelist": Row(whitelist.run, (targets.WHITELIST,)),
     "intake": Row(intake.run, (targets.INTAKE,)),
     "fan-out": Row(fan_out.run, (targets.FAN_OUT, targets.FEED_READS)),
-    "pages": Row(pages.run, (targets.PAGES,)),
+    "evse": Row(evse.run, (targets.EVSE_ROWS, targets.EVSE_BYTES)),
+    "pages": Row(pages.run, (targets.PAGES, targets.DEEP)),
+    "lists": Row(lists.run, (targets.LISTS, targets.LISTS_SIZE)),
     "workers": Row(workers.run, (targets.WORKERS,)),
     "pricing": Row(pricing.run, (targets.PRICING,)),
     "client": Row(client.run, (targets.CLIENT_WARM, targets.CLIENT_NEW)),

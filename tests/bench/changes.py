@@ -61,7 +61,7 @@ def evse_change(base_url: str) -> Change:
     first = messages.request(
         "PUT",
         path,
-        factories.text(_location(owner.party)).encode(),
+        factories.text(make_location(owner.party)).encode(),
         token=owner.token,
         sender=owner.party,
     )
@@ -69,7 +69,7 @@ def evse_change(base_url: str) -> Change:
     return Change("locations", owner, "EMSP", first, turns, f"{path}/EVSE1", "PATCH")
 
 
-def _location(owner: PartyId) -> dict[str, object]:
+def make_location(owner: PartyId, location_id: str = "LOC1") -> dict[str, object]:
     """A site of four EVSEs with two connectors each."""
     at = "2026-10-01T08:00:00Z"
     evses = [
@@ -96,7 +96,7 @@ def _location(owner: PartyId) -> dict[str, object]:
     return {
         "country_code": owner.country_code,
         "party_id": owner.party_id,
-        "id": "LOC1",
+        "id": location_id,
         "publish": True,
         "address": "Dorpsstraat 1",
         "city": "Utrecht",

@@ -128,3 +128,19 @@ async def store_tokens(
             some,
             [factories.text(factories.token(uid, owner=owner)) for uid in some],
         )
+
+
+async def store_locations(
+    connection: asyncpg.Connection[asyncpg.Record], owner: PartyId, texts: Sequence[str]
+) -> None:
+    """Locations as they stand in these texts, their ids included."""
+    await connection.execute(
+        "insert into shared_object (module, country_code, party_id, object_id, object_type,"
+        " position, body, last_updated, origin, correlation_id)"
+        " select 'locations', $1, $2, upper(body::json ->> 'id'), '',"
+        " nextval('shared_object_position'), body::json, now(), 'broadcast', 'bench'"
+        " from unnest($3::text[]) as t (body)",
+        owner.country_code,
+        owner.party_id,
+        list(texts),
+    )

@@ -32,10 +32,11 @@ _ALLOWED = (
 
 @dataclass(slots=True)
 class Counts:
-    """Requests so far, by what they were."""
+    """Requests so far, by what they were; `pushed_bytes`: of heads and bodies."""
 
     authorized: int = 0
     pushed: int = 0
+    pushed_bytes: int = 0
     read: int = 0
     connections: int = 0
 
@@ -44,6 +45,7 @@ class Counts:
             {
                 "authorized": self.authorized,
                 "pushed": self.pushed,
+                "pushed_bytes": self.pushed_bytes,
                 "read": self.read,
                 "connections": self.connections,
             }
@@ -70,21 +72,21 @@ class Sink(asyncio.Protocol):
             size = end + 4 + _content_length(head)
             if len(received) < size:
                 break
-            self._answer(head)
+            self._answer(head, size)
             received = received[size:]
         self._received = received
 
-    def _answer(self, head: bytes) -> None:
+    def _answer(self, head: bytes, size: int) -> None:
         assert self._transport is not None
         method, path, _ = head.split(b" ", 2)
-        body = self._body(method, path)
+        body = self._body(method, path, size)
         if path.startswith(b"/close/"):
             self._transport.write(_response(body, b"Connection: close\r\n"))
             self._transport.close()
         else:
             self._transport.write(_response(body))
 
-    def _body(self, method: bytes, path: bytes) -> bytes:
+    def _body(self, method: bytes, path: bytes, size: int) -> bytes:
         if path.find(b"/authorize") >= 0:
             self._counts.authorized += 1
             country, party, _, uid, _ = path.split(b"/")[-5:]
@@ -95,6 +97,7 @@ class Sink(asyncio.Protocol):
             self._counts.read += 1
             return _EMPTY_LIST
         self._counts.pushed += 1
+        self._counts.pushed_bytes += size
         return _DONE
 
 

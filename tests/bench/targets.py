@@ -28,6 +28,13 @@ FEED_READS = Quantity(
     "one change to 500 receivers, reads of objects in the database", Better.LOWER, "", 10.0, 4.0
 )
 PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
+DEEP = Quantity("token page at the end of the list / at its beginning, CPU", Better.LOWER, "", 1.5)
+LISTS = Quantity("page of 1,000 Locations, hub CPU per Location", Better.LOWER, "us", 10.0, 4.0)
+LISTS_SIZE = Quantity("page of 1,000 Locations / page of 100, hub CPU", Better.LOWER, "", 10.0)
+EVSE_ROWS = Quantity("one EVSE's status change, rows of objects written", Better.LOWER, "", 2.0)
+EVSE_BYTES = Quantity(
+    "one EVSE's status change, bytes to each receiver", Better.LOWER, "bytes", 1024.0
+)
 WORKERS = Quantity(
     "two workers / one worker, relayed requests/s on two cores", Better.HIGHER, "", 1.5, 1.9
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.ocpi.paging import Cursor, next_url
 from tests.bench import messages, targets
 from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure
@@ -22,6 +23,11 @@ EMSP = PartyId("DE", "MSP")
 TOKENS = 100_000
 TOKENS_FULL = 1_000_000
 PAGE = 1000
+SMALL_PAGE = 200
+"""Of which a million tokens make 5,000."""
+SMALL_READS = 300
+COUNTS = 10
+"""Reads of a page that counts the whole list."""
 _UNREACHED = "http://127.0.0.1:9"
 _NEXT = re.compile(r'<([^>]*)>; rel="next"')
 
@@ -42,6 +48,9 @@ async def run(bench: Bench) -> Sequence[Figure]:
     uids = [f"04{serial:012X}" for serial in range(number)]
     async with bench.world("pages", partners, tokens=[(EMSP, uids)]) as world:
         crawls = [await _crawl(world, partners[0].token, number) for _ in range(bench.repeats)]
+        async with line(world.port) as way:
+            deep = _Deep(world, way, partners[0].token, number)
+            ratios = [await deep.ratio() for _ in range(bench.repeats)]
     last = crawls[-1]
     return [
         Figure(
@@ -53,8 +62,66 @@ async def run(bench: Bench) -> Sequence[Figure]:
                 "tokens/s": number / last.seconds,
                 "last tenth / first tenth": last.last_to_first,
             },
-        )
+        ),
+        Figure(
+            targets.DEEP,
+            ratios,
+            {
+                **{f"page {number:,} us": cost for number, cost in deep.costs_us.items()},
+                "tokens on a page": SMALL_PAGE,
+            },
+            note="hub and PostgreSQL; page 2 stands for the first, which counts the list besides",
+        ),
     ]
+
+
+class _Deep:
+    """Reads a late page beside an early one. Both go on from a cursor: the first page, which has to
+    count the list, would make the late one look cheap.
+
+    Attributes:
+        last: the number of the late page.
+        costs_us: what the pages cost the last time, by number.
+    """
+
+    def __init__(self, world: World, way: Line, token: str, tokens: int) -> None:
+        self._world = world
+        self._way = way
+        self._token = token
+        self._tokens = tokens
+        self.last = tokens // SMALL_PAGE
+        self.costs_us: dict[int, float] = {}
+
+    async def ratio(self) -> float:
+        """The late page to the second one."""
+        self.costs_us = {number: await self._cost(number) for number in (1, 2, self.last)}
+        return self.costs_us[self.last] / self.costs_us[2]
+
+    async def _cost(self, number: int) -> float:
+        """CPU microseconds of hub and PostgreSQL for a page."""
+        target = await self._target(number)
+        times = SMALL_READS if number > 1 else COUNTS
+        before = cpu_s(*self._world.watched.values())
+        for _ in range(times):
+            seen: set[str] = set()
+            await _page(self._way, target, self._token, seen)
+            if len(seen) != SMALL_PAGE:
+                raise AssertionError(f"{len(seen)} tokens on page {number}")
+        return (cpu_s(*self._world.watched.values()) - before) * 1e6 / times
+
+    async def _target(self, number: int) -> str:
+        """The link that leads to a page, as the page before it has it."""
+        path = "/ocpi/2.2.1/sender/tokens"
+        offset = (number - 1) * SMALL_PAGE
+        if not offset:
+            return f"{path}?limit={SMALL_PAGE}"
+        serial = await self._world.connection.fetchval(
+            "select serial from shared_object where module = 'tokens' order by serial"
+            " offset $1 limit 1",
+            offset - 1,
+        )
+        cursor = Cursor(serial, self._tokens)
+        return next_url(path, (), offset=offset, limit=SMALL_PAGE, cursor=cursor)
 
 
 async def _crawl(world: World, token: str, expected: int) -> _Crawl:

@@ -238,6 +238,7 @@ async def test_many_platforms_are_compared_at_once(
     assert result.synced == {P1: CHANGED, other: OWED}
 
 
+@pytest.mark.req("HC-14")
 async def test_an_absence_is_told_once_it_has_lasted(
     database: Database, store: PostgresClientInfoStore
 ) -> None:

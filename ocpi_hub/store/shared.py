@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -33,6 +34,9 @@ SQL = Queries("shared")
 
 NOTED_S = 600.0
 """Seconds for which a process remembers that it has noted who pushes: parties move."""
+
+_BODY = itemgetter("body")
+_SERIAL = itemgetter("serial")
 
 KeyColumns = tuple[str, str, str, str, str, str]
 
@@ -275,11 +279,14 @@ def path_of(row: asyncpg.Record) -> tuple[str, ...]:
 
 
 def page_of(rows: Sequence[asyncpg.Record], total: int) -> Page:
-    """A page; `found` of its rows counts them and a row that follows, if there is one."""
+    """A page; `found` of its rows counts them and a row that follows, if there is one.
+
+    Nothing here is Python's work for each row: pages are large and many.
+    """
     more = bool(rows) and rows[-1]["found"] > len(rows)
     return Page(
-        texts=tuple(row["body"] for row in rows),
+        texts=tuple(map(_BODY, rows)),
         total=total,
         last_serial=rows[-1]["serial"] if more else None,
-        serials=tuple(row["serial"] for row in rows),
+        serials=tuple(map(_SERIAL, rows)),
     )

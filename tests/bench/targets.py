@@ -29,7 +29,7 @@ FEED_READS = Quantity(
 )
 PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
 DEEP = Quantity("token page at the end of the list / at its beginning, CPU", Better.LOWER, "", 1.5)
-LISTS = Quantity("page of 1,000 Locations, hub CPU per Location", Better.LOWER, "us", 10.0, 4.0)
+LISTS = Quantity("page of 1,000 Locations, hub CPU per Location", Better.LOWER, "us", 20.0, 8.0)
 LISTS_SIZE = Quantity("page of 1,000 Locations / page of 100, hub CPU", Better.LOWER, "", 10.0)
 EVSE_ROWS = Quantity("one EVSE's status change, rows of objects written", Better.LOWER, "", 2.0)
 EVSE_BYTES = Quantity(

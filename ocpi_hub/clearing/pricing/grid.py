@@ -136,19 +136,19 @@ class Grid:
             yield from _of_day(day, times, self._zone)
             day += timedelta(days=1)
 
-    def moment_cell(self, us: int) -> int:
-        return bisect_right(self.moments, us)
+    def moment_cells(self, start_us: int, end_us: int) -> tuple[int, int]:
+        """The first and the last cell of a time; what begins with its end is not in it."""
+        if not self.moments:
+            return 0, 0
+        first = bisect_right(self.moments, start_us)
+        return first, max(first, bisect_left(self.moments, end_us))
 
-    def last_moment_cell(self, us: int) -> int:
-        """The cell of the instant before."""
-        return bisect_left(self.moments, us)
-
-    def energy_cell(self, kwh: Decimal) -> int:
-        return bisect_right(self.energies, kwh)
-
-    def last_energy_cell(self, kwh: Decimal) -> int:
-        """The cell of the amount just below."""
-        return bisect_left(self.energies, kwh)
+    def energy_cells(self, before: Decimal, kwh: Decimal) -> tuple[int, int]:
+        """The first and the last cell of an amount of energy that is charged after another."""
+        if not self.energies:
+            return 0, 0
+        first = bisect_right(self.energies, before)
+        return first, max(first, bisect_left(self.energies, before + kwh)) if kwh > 0 else first
 
     def levels(self, current: Range, power: Range) -> Levels:
         """Where a period stands among the limits of current and power."""

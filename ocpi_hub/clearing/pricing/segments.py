@@ -32,7 +32,7 @@ Share = tuple[Cell, Decimal]
 
 @value
 class Crossing:
-    """A period and the cells of the grid that it goes through.
+    """A period that goes through several cells of the grid.
 
     Attributes:
         start: the cell in which the period starts.
@@ -45,17 +45,10 @@ class Crossing:
     last_moment: int
     last_energy: int
 
-    @property
-    def crosses(self) -> bool:
-        return self.last_moment > self.start[0] or self.last_energy > self.start[1]
-
     def path(self) -> Iterator[Cell]:
         """The cells in the order in which an even flow reaches them."""
-        if self.crosses:
-            for cell, _ in self.even_flow():
-                yield cell
-        else:
-            yield self.start
+        for cell, _ in self.even_flow():
+            yield cell
 
     def even_flow(self) -> Iterator[tuple[Cell, Decimal]]:
         """The same with the share of the period that each cell has."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from ocpi_hub.clearing.pricing.charges import ONE, Charges
+from ocpi_hub.clearing.pricing.charges import ONE, Cell, Charges
 from ocpi_hub.clearing.pricing.grid import UNKNOWN_LEVELS, Grid
 from ocpi_hub.clearing.pricing.model import Dimension, Findings
 from ocpi_hub.clearing.pricing.readings import Flat, Reading
@@ -50,34 +51,45 @@ class Walk:
             self._leave_free(period)
             return
         grid = self._grids[tariff]
-        crossing = _crossing(grid, period)
-        active = grid.active(*crossing.start)
+        moment, last_moment = grid.moment_cells(period.start_us, period.end_us)
+        energy, last_energy = grid.energy_cells(period.kwh_before, period.kwh)
+        levels = UNKNOWN_LEVELS
+        if grid.has_limits:
+            levels = grid.levels(period.current, period.power)
+        cell = (moment, energy, levels)
+        if moment < last_moment or energy < last_energy:
+            crossing = Crossing(grid, period, cell, last_moment, last_energy)
+            self._divide(crossing, tariff)
+            if not self._flats.done:
+                self._add_flats(period, grid, crossing.path())
+            return
+        active = grid.active(moment, energy, levels)
         for dimension, volume in self._volumes(period):
-            if not crossing.crosses:
-                component = active.get(dimension)
-                self._charges.add(
-                    dimension, volume, component, period.place, tariff, crossing.start
-                )
-                continue
-            for cell, share in divide(crossing, dimension, volume, self._reading, self._findings):
-                component = grid.active(*cell).get(dimension)
-                self._charges.add(dimension, share, component, period.place, tariff, cell)
+            component = active.get(dimension)
+            self._charges.add(dimension, volume, component, period.place, tariff, cell)
         if not self._flats.done:
-            self._add_flats(crossing)
+            self._add_flats(period, grid, (cell,))
+
+    def _divide(self, crossing: Crossing, tariff: int) -> None:
+        """Price a period in which something begins or ceases to hold."""
+        period = crossing.period
+        for dimension, volume in self._volumes(period):
+            for cell, share in divide(crossing, dimension, volume, self._reading, self._findings):
+                component = crossing.grid.active(*cell).get(dimension)
+                self._charges.add(dimension, share, component, period.place, tariff, cell)
 
     def _volumes(self, period: Period) -> list[tuple[Dimension, Decimal]]:
         return period.volumes if self._reading.clock else period.written
 
-    def _add_flats(self, crossing: Crossing) -> None:
+    def _add_flats(self, period: Period, grid: Grid, cells: Iterable[Cell]) -> None:
         """FLAT is paid when it becomes active: within the period, if it becomes so there."""
-        period = crossing.period
         wanted = []
         if Dimension.RESERVATION_TIME in period.seconds:
             wanted.append(Dimension.RESERVATION_FLAT)
         if not period.reserves_only:
             wanted.append(Dimension.FLAT)
-        for cell in crossing.path():
-            active = crossing.grid.active(*cell)
+        for cell in cells:
+            active = grid.active(*cell)
             for dimension in wanted:
                 component = active.get(dimension)
                 if component is not None and self._flats.take(component):
@@ -125,16 +137,3 @@ class _Flats:
                 return component
             case Flat.ONCE:
                 return component.tariff, component.dimension
-
-
-def _crossing(grid: Grid, period: Period) -> Crossing:
-    """Where a period stands in the grid."""
-    before, kwh = period.kwh_before, period.kwh
-    moment, energy = grid.moment_cell(period.start_us), grid.energy_cell(before)
-    last_moment, last_energy = moment, energy
-    if grid.moments:
-        last_moment = max(moment, grid.last_moment_cell(period.end_us))
-    if grid.energies and kwh > 0:
-        last_energy = max(energy, grid.last_energy_cell(before + kwh))
-    levels = grid.levels(period.current, period.power) if grid.has_limits else UNKNOWN_LEVELS
-    return Crossing(grid, period, (moment, energy, levels), last_moment, last_energy)

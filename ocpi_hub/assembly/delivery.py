@@ -17,6 +17,7 @@ from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.sender import FeedLimits
 from ocpi_hub.delivery.feed.worker import FeedWorker
+from ocpi_hub.delivery.full_lists import FullLists
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.kinds import KINDS
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
@@ -112,6 +113,7 @@ class Delivery:
             self.client,
             directory,
             clock,
+            FullLists(stores.catch_up, stores.shared),
             timeout_s=settings.relay_timeout_s,
             poll_s=settings.delivery_poll_s,
         )

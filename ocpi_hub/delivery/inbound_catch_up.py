@@ -22,6 +22,7 @@ from datetime import timedelta
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
+from ocpi_hub.delivery.full_lists import FullLists
 from ocpi_hub.delivery.listed import Listed, ListedObjects, Source
 from ocpi_hub.delivery.owner_lists import OwnerList, OwnerLists, Unreadable
 from ocpi_hub.directory.snapshot import Directory
@@ -67,10 +68,15 @@ class _Turn:
     keep_at: float
     visited: set[str] = field(default_factory=set)
 
-    def owner_after(self, owner: PartyId | None) -> PartyId | None:
+    @property
+    def owners(self) -> list[PartyId]:
+        """Whose lists are read, in order."""
         owning = RULES[self.job.module].callers[InterfaceRole.RECEIVER]
-        owners = {held.party for held in self.platform.roles if held.active and held.role in owning}
-        return min((each for each in owners if owner is None or owner < each), default=None)
+        roles = self.platform.roles
+        return sorted({held.party for held in roles if held.active and held.role in owning})
+
+    def owner_after(self, owner: PartyId | None) -> PartyId | None:
+        return next((each for each in self.owners if owner is None or owner < each), None)
 
 
 class InboundCatchUp:
@@ -78,6 +84,7 @@ class InboundCatchUp:
 
     Args:
         objects: who takes the objects of a list, by module.
+        full_lists: told what lists show, and when they were read to their end.
         timeout_s, poll_s: seconds for a page, and between looks for what is to be read.
     """
 
@@ -88,11 +95,13 @@ class InboundCatchUp:
         client: OutboundClient,
         directory: Callable[[], Directory],
         clock: Clock,
+        full_lists: FullLists,
         *,
         timeout_s: float,
         poll_s: float,
     ) -> None:
         self._store = store
+        self._full_lists = full_lists
         self._objects = objects
         self._lists = OwnerLists(client, timeout_s=timeout_s)
         self._directory = directory
@@ -158,7 +167,11 @@ class InboundCatchUp:
             await self._store.requeue(job)
             return
         endless = turn.progress.owner is not None
+        compare = self._full_lists.compare
+        again = not endless and await compare(job, turn.owners, turn.progress.broken)
         await self._store.end(job, complete=not endless)
+        if again:
+            await self._full_lists.read_again(job)
         log.info(
             "caught_up",
             platform=job.platform_id,
@@ -230,6 +243,7 @@ class InboundCatchUp:
             if isinstance(result, BaseException):
                 raise result
             taken.append(result)
+        await self._full_lists.listed(turn.job, source.known)
         return taken
 
     async def _keeps(self, turn: _Turn) -> bool:

@@ -6,12 +6,13 @@ in the log; there is no way to report it in-band (TF-19).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
 from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId, Platform
 from ocpi_hub.domain.quality import Subject
 from ocpi_hub.errors import InvalidRequest, OcpiError, ReceiverNotConnected, UnknownReceiver
@@ -29,10 +30,15 @@ class Listed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose list it is, and who is who at the time of reading."""
+    """Whose list it is, and who is who at the time of reading.
+
+    Attributes:
+        known: where takers of shared objects note those that they had already, as they stand.
+    """
 
     platform: Platform
     directory: Directory
+    known: list[ObjectKey] = field(default_factory=list)
 
 
 def subject_of(source: Source, module: str, owner: PartyId | None, object_id: str) -> Subject:

@@ -70,6 +70,8 @@ class ListedShared:
         except StoreError as error:
             return self._skipped(source, str(error))
         outcome = _OUTCOMES.get(changed, Listed.BROKEN)
+        if outcome is Listed.KNOWN:
+            source.known.append(change.key)
         if outcome is Listed.TAKEN:
             key = identity.key
             subject = subject_of(source, key.module, key.owner, identity.object_id)

@@ -66,11 +66,16 @@ class Change:
 @value
 class Deletion:
     """A DELETE of one object. Of a broadcast one it takes away what was addressed to single parties
-    under the same id as well."""
+    under the same id as well.
+
+    Attributes:
+        untouched_since: STALE if the object came or changed at that time or later; None: never.
+    """
 
     key: ObjectKey
     origin: Origin
     correlation_id: str
+    untouched_since: datetime | None = None
 
 
 class Changed(Enum):
@@ -203,8 +208,10 @@ def is_stale(change: Change, standing: datetime, row: SharedObject, now: datetim
 
 
 def stays_deleted(tombstone: SharedObject, change: Change, now: datetime | None = None) -> bool:
-    """Whether a change is older than the deletion."""
-    if change.origin is Origin.PULL and change.last_updated == tombstone.last_updated:
+    """Whether a change is older than the deletion. What went by a list may come back by one: lists
+    of one owner are read one after the other."""
+    same = change.last_updated == tombstone.last_updated
+    if change.origin is Origin.PULL and same and tombstone.origin is not Origin.PULL:
         return True
     return is_stale(change, tombstone.last_updated, tombstone, now)
 

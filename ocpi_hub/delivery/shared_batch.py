@@ -200,6 +200,9 @@ class SharedBatch:
     def _delete(self, deletion: Deletion) -> Changed:
         key = deletion.key
         held = self.row(key)
+        since = deletion.untouched_since
+        if since is not None and held is not None and _is_touched(held, since):
+            return Changed.STALE
         # One party's copy is deleted although it only has what everybody has.
         base = held or (None if key in self._tombstones else self.row(published_key(key)))
         if base is None:
@@ -207,6 +210,8 @@ class SharedBatch:
         goes = [key]
         if key == published_key(key):
             self.deleted.add(key)
+            if key.module == Module.LOCATIONS:
+                self._withdraw_evses(key)
             goes += [own for own in self._rows if own != key and published_key(own) == key]
         for each in goes:
             self._tombstones[each] = replace(
@@ -260,6 +265,10 @@ class SharedBatch:
         self._rows[key] = replace(self._rows[key], last_updated=moment)
         self._put(change.feed_key, evse, change, location.path)
         self._evses.setdefault(key, set()).add(change.feed_key)
+
+
+def _is_touched(row: SharedObject, since: datetime) -> bool:
+    return row.received_at is None or row.received_at >= since
 
 
 def _is_listed_location(change: Change) -> bool:

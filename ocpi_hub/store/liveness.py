@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
+
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
+from ocpi_hub.delivery.full_lists import Absent
 from ocpi_hub.delivery.inbound_catch_up import MODULES, SHARED_MODULES
 from ocpi_hub.directory.protocols import ProcessRow
+from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId, PlatformId
-from ocpi_hub.store.columns import party_columns
+from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
@@ -19,6 +23,10 @@ SQL = Queries("liveness")
 
 FIRST_LIST_AFTER = timedelta(seconds=0.5)
 """For the partner to note that it is connected: it hears of it when this is committed."""
+READ_AGAIN_AFTER = timedelta(seconds=5)
+"""Until a list that lacks something is read once more."""
+REPEATED_WITHIN = timedelta(minutes=10)
+"""A list that lacks now this and now that is not read over and over."""
 
 
 class PostgresLivenessStore:
@@ -118,7 +126,7 @@ async def request_first_lists(connection: Connection, platform_id: str) -> None:
 
 
 class PostgresCatchUpStore:
-    """Implements `delivery.inbound_catch_up.CatchUpStore`.
+    """Implements `delivery.catch_up_jobs.CatchUpStore` and `delivery.full_lists.FullListStore`.
 
     Args:
         lease: after which a catch-up whose process fell silent is begun again.
@@ -161,6 +169,24 @@ class PostgresCatchUpStore:
             )
         return str(done) == "UPDATE 1"
 
+    async def listed(self, keys: Sequence[ObjectKey]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.listed, *columns(sorted(map(_place, keys)), 5))
+
+    async def absent(self, job: Job, owners: Sequence[PartyId]) -> Absent | None:
+        parties = columns(map(party_columns, owners), 2)
+        async with self._database.transaction() as connection:
+            began = await connection.fetchrow(SQL.began, *_key(job), REPEATED_WITHIN)
+            if began is None:
+                return None
+            rows = await connection.fetch(SQL.absent, job.module, began["at"], *parties)
+        gone = [_object_key(row) for row in rows if row["gone"]]
+        return Absent(gone, len(rows) - len(gone), began["at"], began["repeated"])
+
+    async def read_again(self, job: Job) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.read_again, job.platform_id, job.module, READ_AGAIN_AFTER)
+
     async def requeue(self, job: Job) -> None:
         async with self._database.connection() as connection:
             await connection.execute(SQL.requeue_catch_up, *_key(job))
@@ -174,6 +200,21 @@ class PostgresCatchUpStore:
             done = await connection.execute(SQL.release_catch_up, *_key(job), pause, error)
             if restart and done == "UPDATE 1":
                 await connection.execute(SQL.restart_catch_up, job.platform_id, job.module)
+
+
+def _place(key: ObjectKey) -> tuple[str, str, str, str, str]:
+    return (
+        key.module,
+        key.owner.country_code,
+        key.owner.party_id,
+        key.object_id,
+        key.object_type,
+    )
+
+
+def _object_key(row: asyncpg.Record) -> ObjectKey:
+    owner = PartyId(row["country_code"], row["party_id"])
+    return ObjectKey(row["module"], owner, row["object_id"], row["object_type"])
 
 
 def _key(job: Job) -> tuple[str, str, UUID]:

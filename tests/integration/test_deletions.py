@@ -177,6 +177,23 @@ async def test_whoever_had_an_object_addressed_to_it_is_owed_its_deletion(
     assert [row["audience"] for row in rows] == [str(EMSP)]
 
 
+@pytest.mark.req("LO-08")
+async def test_a_location_goes_with_its_evses(
+    store: PostgresSharedStore, database: Database
+) -> None:
+    location = ObjectKey("locations", CPO, "L1")
+    names = '"country_code":"NL","party_id":"CPO","id":"L1"'
+    text = f'{{{names},"last_updated":"2026-01-01T00:00:00Z","evses":[]}}'
+    await store.change(Change(location, text, False, UPDATED, Origin.PULL, "c"))
+    evse = '{"uid":"E1","last_updated":"2027-01-01T00:00:00Z"}'
+    part = Change(location, evse, False, LATER, Origin.BROADCAST, "c", part=("E1",))
+    assert await store.change(part) is Changed.CREATED
+    assert await store.delete(Deletion(location, Origin.PULL, "c")) is Changed.DELETED
+    rows = "select count(*) from shared_object where not deleted or object_type <> ''"
+    assert await value(database, rows) == 0
+    assert (await store.page("locations", EMSP, [CPO], ALL)).total == 0
+
+
 async def test_a_deletion_is_outlived_by_what_is_broadcast_later(
     store: PostgresSharedStore, feed: PostgresFeedStore
 ) -> None:

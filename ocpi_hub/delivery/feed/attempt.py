@@ -60,6 +60,8 @@ class Attempts:
             return True
         if str(receiver) in current.own or current.outlived:
             return True
+        if current.deleted and current.key.module == Module.LOCATIONS:
+            return True  # there is no message that says so
         if not gets_published_only(directory, receiver, current.key):
             return False
         whole = current

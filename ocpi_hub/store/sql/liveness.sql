@@ -187,6 +187,67 @@ set lease_id = null, lease_until = null, began_at = null, country_code = null, p
     next_url = null, pages = 0, seen = 0, taken = 0, broken = 0
 where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at > began_at;
 
+-- name: listed
+-- What is being written just now is known to be there anyway.
+with shown as (
+    select o.module, o.country_code, o.party_id, o.object_id, o.object_type
+    from shared_object o
+    join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+        as k (module, country_code, party_id, object_id, object_type)
+        using (module, country_code, party_id, object_id, object_type)
+    where o.audience = '*'
+    for update of o skip locked)
+update shared_object o
+set listed_at = clock_timestamp()
+from shown s
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = (s.module, s.country_code, s.party_id, s.object_id, s.object_type, '*');
+
+-- name: began
+-- When a reading began, and whether another one had come shortly before.
+select j.began_at as at, coalesce(k.pulled_at > j.began_at - $4::interval, false) as repeated
+from inbound_catch_up j
+left join owner_knowledge k using (platform_id, module)
+where (j.platform_id, j.module, j.lease_id) = ($1, $2, $3);
+
+-- name: absent
+-- What came by lists and was neither listed nor changed since the reading began; `gone`: an
+-- earlier reading had missed it too, and none has shown it since. A reading that compares twice,
+-- because it was interrupted, counts once. What was also addressed to somebody was pushed, and stays.
+with missed as (
+    select o.module, o.country_code, o.party_id, o.object_id, o.object_type,
+        coalesce(o.missed_at > greatest(o.changed_at, o.listed_at) and o.missed_at < $2, false)
+            as gone
+    from shared_object o
+    where o.module = $1
+        and (o.country_code, o.party_id) in (select * from unnest($3::text[], $4::text[]))
+        and o.audience = '*'
+        and o.origin = 'pull'
+        and not o.deleted
+        and not (o.module = 'locations' and o.object_type <> '')
+        and greatest(o.changed_at, o.listed_at) < $2
+        and not exists (
+            select from shared_object a
+            where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+                and a.audience <> '*'
+                and not a.deleted)
+    for update of o skip locked)
+update shared_object o
+set missed_at = case when m.gone then o.missed_at else clock_timestamp() end
+from missed m
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = (m.module, m.country_code, m.party_id, m.object_id, m.object_type, '*')
+returning m.*;
+
+-- name: read_again
+insert into inbound_catch_up as job (platform_id, module, date_from, next_attempt_at)
+select p.platform_id, $2, '-infinity', now() + $3::interval
+from platform p
+where p.platform_id = $1
+on conflict (platform_id, module) do update
+set date_from = excluded.date_from, requested_at = clock_timestamp();
+
 -- name: release_catch_up
 -- A request that came while this one failed does not wait for the pause.
 update inbound_catch_up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,17 +15,19 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery import inbound_catch_up as module
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.custody import Intake, TakenIn
+from ocpi_hub.delivery.full_lists import Absent, FullLists
 from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
 from ocpi_hub.delivery.kinds import KINDS
 from ocpi_hub.delivery.listed import ListedObjects
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
 from ocpi_hub.delivery.listed_shared import ListedShared
-from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.delivery.shared import Change, Changed, Deletion
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
 from ocpi_hub.domain.objects import EVERYBODY, DirectedState, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState, Role
 from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
 from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text, token
+from tests.support.party import make_location
 from tests.support.quality import make_quality
 from tests.support.scripted import MemoryCustody, ScriptedClient, answer
 from tests.support.stores import cdr_key
@@ -60,6 +63,10 @@ class OneJob:
         self.progress = begun
         self.turns = 0
         self.lost = False
+        self.known: list[ObjectKey] = []
+        self.missing = Absent([], 0, FROM, repeated=False)
+        self.compared: list[Sequence[PartyId]] = []
+        self.again = 0
         self.ended: list[Job] = []
         self.complete: bool | None = None
         self.released: list[tuple[timedelta, str, bool]] = []
@@ -80,6 +87,16 @@ class OneJob:
             self.done.set()
         else:
             self._jobs.append(replace(job, progress=self.progress))
+
+    async def listed(self, keys: Sequence[ObjectKey]) -> None:
+        self.known += keys
+
+    async def absent(self, job: Job, owners: Sequence[PartyId]) -> Absent | None:
+        self.compared.append(owners)
+        return None if self.lost else self.missing
+
+    async def read_again(self, job: Job) -> None:
+        self.again += 1
 
     async def end(self, job: Job, *, complete: bool) -> None:
         self.ended.append(job)
@@ -105,9 +122,14 @@ class Keeping:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
+        self.deletions: list[Deletion] = []
         self.answers: dict[str, Changed | Exception] = {}
         self.most_at_once = 0
         self._waiting = 0
+
+    async def delete(self, deletion: Deletion) -> Changed:
+        self.deletions.append(deletion)
+        return Changed.DELETED
 
     async def change(self, change: Change) -> Changed:
         self._waiting += 1
@@ -153,7 +175,14 @@ def reading(
         custody, max_depth=64, holds=HoldLimits(), found=lambda: None, quality=quality
     )
     return InboundCatchUp(
-        jobs, objects, client, lambda: DIRECTORY, SystemClock(), timeout_s=5.0, poll_s=0.01
+        jobs,
+        objects,
+        client,
+        lambda: DIRECTORY,
+        SystemClock(),
+        FullLists(jobs, shared),
+        timeout_s=5.0,
+        poll_s=0.01,
     )
 
 
@@ -397,3 +426,47 @@ async def test_a_page_that_could_not_be_kept_is_read_again(away: Exception) -> N
     await catch_up._work(job, asyncio.Event())
     assert (jobs.ended, jobs.progress) == ([], Progress())
     assert [change.key.object_id for change in shared.changes] == ["T1", "T3"]
+
+
+GONE = ObjectKey("locations", CPO, "GONE")
+
+
+def of_locations(date_from: datetime | None = None) -> OneJob:
+    jobs = OneJob(module="locations", date_from=date_from)
+    jobs.missing = Absent([GONE], 1, FROM, repeated=False)
+    return jobs
+
+
+def site(name: str) -> dict[str, object]:
+    return make_location(name, owner=str(CPO), evses=[])
+
+
+@pytest.mark.req("LO-08")
+async def test_a_full_list_is_compared_with_what_the_hub_holds() -> None:
+    shared = Keeping()
+    shared.answers = {site_key("A"): Changed.UNCHANGED}
+    jobs, _, _ = await run(page(site("A"), site("B")), store=of_locations(), shared=shared)
+    assert [key.object_id for key in jobs.known] == [site_key("A")]
+    assert (jobs.compared, jobs.again) == ([[CPO]], 1)
+    assert [each.key for each in shared.deletions] == [GONE]
+    assert {(each.origin, each.untouched_since) for each in shared.deletions} == {
+        (Origin.PULL, FROM)
+    }
+
+
+@pytest.mark.req("LO-08")
+@pytest.mark.parametrize(
+    ("objects", "date_from"),
+    [([site("A")], FROM), ([site("A"), {"id": "B"}], None)],
+    ids=["since a date", "with something broken"],
+)
+async def test_other_lists_take_nothing_away(
+    objects: list[dict[str, object]], date_from: datetime | None
+) -> None:
+    shared = Keeping()
+    jobs, _, _ = await run(page(*objects), store=of_locations(date_from), shared=shared)
+    assert (len(jobs.ended), jobs.compared, shared.deletions) == (1, [], [])
+
+
+def site_key(name: str) -> str:
+    return ObjectKey("locations", CPO, name).object_id

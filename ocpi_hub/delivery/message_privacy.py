@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
 from ocpi_hub.domain.exchange import LegInfo
@@ -75,13 +75,16 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
     else:
         segments = _segments(path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
-    shown = [
-        f"~{mask(segment)}" if masked else _quoted(segment)
-        for segment, masked in zip(segments, hidden, strict=True)
-    ]
-    recorded = "/".join((base, *shown)) or "/"
-    secrets = tuple(segment for segment, masked in zip(segments, hidden, strict=True) if masked)
-    return f"{recorded[:MAX_PATH]}{_query(query)}", secrets
+    shown: list[str] = [base]
+    secrets: list[str] = []
+    for segment, masked in zip(segments, hidden, strict=True):
+        if masked:
+            secrets.append(segment)
+            shown.append(f"~{mask(segment)}")
+        else:
+            shown.append(_quoted(segment))
+    recorded = "/".join(shown) or "/"
+    return f"{recorded[:MAX_PATH]}{_query(query) if query else ''}", tuple(secrets)
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
@@ -149,7 +152,7 @@ def _segments(path: str) -> tuple[str, ...]:
     return tuple(map(unquote, parts) if "%" in stripped else parts)
 
 
-def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[str, ...]]:
+def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[Sequence[bool], tuple[str, ...]]:
     """Which segments of a whole path to hide: the hub's own, or one that a partner made up."""
     role = segments[2].upper() if len(segments) >= 4 else ""
     if role in InterfaceRole.__members__ and segments[3] == about.module:
@@ -160,10 +163,10 @@ def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[list[bool], tuple[
         Module.CREDENTIALS.value,
     }:
         return [False] * len(segments), segments
-    return list(_unknown_of(segments)), segments
+    return _unknown_of(segments), segments
 
 
-def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> list[bool]:
+def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> Sequence[bool]:
     """Which segments after the module to hide."""
     match module:
         case Module.TOKENS:
@@ -178,19 +181,18 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> l
             return [module not in MODULES and module != VERSIONS] * len(rest)
 
 
-def _unknown_of(segments: tuple[str, ...]) -> Iterator[bool]:
-    for segment in segments:
-        yield segment not in _WORDS and not _VERSION.fullmatch(segment)
+@functools.lru_cache(maxsize=1024)
+def _unknown_of(segments: tuple[str, ...]) -> Sequence[bool]:
+    return [segment not in _WORDS and not _VERSION.fullmatch(segment) for segment in segments]
 
 
 def _quoted(segment: str) -> str:
     return segment if _PLAIN.fullmatch(segment) else quote(segment, safe="")
 
 
+@functools.lru_cache(maxsize=1024)
 def _query(query: str) -> str:
     """The parameters of lists and the token's type; others are left out."""
-    if not query:
-        return ""
     kept = [
         f"{name}={value}"
         for name, value in map(_parameter, query[:MAX_PATH].split("&"))

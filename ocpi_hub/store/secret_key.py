@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hmac
 import os
 import secrets
@@ -57,6 +58,8 @@ class Keyring:
             self._key_id = key_id
         self._key = _Key(key)
         self._mac_keys: dict[str, bytes] = {}
+        # The same few thousand values come again and again.
+        self._known_mac = functools.lru_cache(maxsize=8192)(self._mac)
 
     def seal(self, text: str, *, context: str) -> bytes:
         """Encrypt. `context` says whose it is (a platform id): it opens with the same one only."""
@@ -94,6 +97,9 @@ class Keyring:
         Equal values are equal within one purpose and one key; values of different purposes cannot
         be linked.
         """
+        return self._known_mac(purpose, value)
+
+    def _mac(self, purpose: str, value: str) -> str:
         key = self._mac_keys.get(purpose)
         if key is None:
             key = self._mac_keys[purpose] = self._key.derive(f"mac {purpose}")

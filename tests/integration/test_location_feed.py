@@ -18,7 +18,7 @@ import pytest_asyncio
 from ocpi_hub.delivery.feed.evses import PATIENCE
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.delivery.feed.worker import FeedWorker
-from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.delivery.shared import Change, Changed, Deletion
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, Exchange, Unreachable
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
@@ -232,6 +232,21 @@ async def test_one_location_that_is_refused_blocks_no_other(scene: Scene) -> Non
         await scene.put("BAD", 9)
         await scene.told()
         await eventually(partial(_gaps, scene, 0), "and closed")
+
+
+@pytest.mark.req("LO-08")
+async def test_a_location_that_goes_by_a_list_is_told_to_nobody_and_blocks_nothing(
+    scene: Scene,
+) -> None:
+    async with scene.feed():
+        await scene.put("L1")
+        await scene.told()
+        key = change(location("L1"), "L1").key
+        assert await scene.store.delete(Deletion(key, Origin.PULL, "c")) is Changed.DELETED
+        await scene.put("L2")
+        await eventually(partial(_arrived, scene, "L2"), "the next Location")
+        await eventually(partial(_gaps, scene, 0), "nothing is left")
+        assert [push.method for push in scene.receivers.of("L1")] == ["PUT"]
 
 
 async def _gaps(scene: Scene, at_least: int) -> bool:

@@ -8,14 +8,15 @@ list changes is missing by mistake, so two readings in a row have to lack it. Th
 soon, once. Nothing goes that was pushed or listed meanwhile.
 
 A Tariff is deleted, and receivers get DELETE. A Location is left out of the hub's lists; OCPI has
-no message for it. Tokens are left alone: what is to become of those that a list lacks is a matter
-of the whitelist exchange.
+no message for it. Tokens are left alone: one that is revoked has to be told as invalid, which a list
+that lacks it does not do.
 
 Spec: 2.2.1 mod_locations_get_method, mod_tariffs_get_method.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
+AT_ONCE: Final = 200
+"""Objects that are withdrawn together, so that they share a few commits."""
 GOES_BY_LIST: Final = frozenset({Module.LOCATIONS.value, Module.TARIFFS.value})
 
 
@@ -97,7 +100,8 @@ class FullLists:
             broken: objects on them that could not be taken.
 
         Raises:
-            StoreError: not everything is withdrawn; the next reading goes on.
+            StoreError: not everything is withdrawn; whoever compares next goes on.
+            Overloaded: likewise.
         """
         if broken or not _counts(job):
             return False
@@ -105,9 +109,8 @@ class FullLists:
         if absent is None:
             return False
         gone = 0
-        for key in absent.gone:
-            deletion = Deletion(key, Origin.PULL, str(uuid.uuid4()), untouched_since=absent.since)
-            gone += await self._shared.delete(deletion) is Changed.DELETED
+        for start in range(0, len(absent.gone), AT_ONCE):
+            gone += await self._withdraw(absent.gone[start : start + AT_ONCE], absent.since)
         if gone or absent.doubtful:
             log.info(
                 "full_list_compared",
@@ -117,6 +120,19 @@ class FullLists:
                 doubtful=absent.doubtful,
             )
         return absent.doubtful > 0 and not absent.repeated
+
+    async def _withdraw(self, keys: Sequence[ObjectKey], since: datetime) -> int:
+        """Withdraw what was not touched since; how many that were."""
+        deletions = (
+            Deletion(key, Origin.PULL, str(uuid.uuid4()), untouched_since=since) for key in keys
+        )
+        results = await asyncio.gather(
+            *(self._shared.delete(each) for each in deletions), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results.count(Changed.DELETED)
 
     async def read_again(self, job: Job) -> None:
         """Once the job has ended.

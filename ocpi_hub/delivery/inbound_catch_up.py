@@ -69,6 +69,11 @@ class _Turn:
     visited: set[str] = field(default_factory=set)
 
     @property
+    def endless(self) -> bool:
+        """Whether a reading that is over came to no end."""
+        return self.progress.owner is not None
+
+    @property
     def owners(self) -> list[PartyId]:
         """Whose lists are read, in order."""
         owning = RULES[self.job.module].callers[InterfaceRole.RECEIVER]
@@ -154,6 +159,7 @@ class InboundCatchUp:
         turn = _Turn(job, platform, directory, stop, job.progress, now + TURN_S, now + KEEP_S)
         try:
             finished = await self._read(turn)
+            again = finished and await self._compare(turn)
         except (Unreadable, OcpiError) as error:
             log.warning("catch_up_failed", platform=job.platform_id, reason=str(error))
             # The stored URL may have expired: where it is answered like that, begin anew.
@@ -166,10 +172,7 @@ class InboundCatchUp:
         if not finished:
             await self._store.requeue(job)
             return
-        endless = turn.progress.owner is not None
-        compare = self._full_lists.compare
-        again = not endless and await compare(job, turn.owners, turn.progress.broken)
-        await self._store.end(job, complete=not endless)
+        await self._store.end(job, complete=not turn.endless)
         if again:
             await self._full_lists.read_again(job)
         log.info(
@@ -195,6 +198,12 @@ class InboundCatchUp:
                 return False
             owner = turn.progress.owner
         return True
+
+    async def _compare(self, turn: _Turn) -> bool:
+        """Look for what full lists do not show; whether they are to be read again."""
+        if turn.endless:
+            return False
+        return await self._full_lists.compare(turn.job, turn.owners, turn.progress.broken)
 
     async def _read_page(self, turn: _Turn, owner: PartyId) -> bool:
         """Read one page and store where to go on; false when that is not for us any more."""

@@ -129,6 +129,9 @@ class Keeping:
 
     async def delete(self, deletion: Deletion) -> Changed:
         self.deletions.append(deletion)
+        told = self.answers.get(deletion.key.object_id)
+        if isinstance(told, Exception):
+            raise told
         return Changed.DELETED
 
     async def change(self, change: Change) -> Changed:
@@ -466,6 +469,13 @@ async def test_other_lists_take_nothing_away(
     shared = Keeping()
     jobs, _, _ = await run(page(*objects), store=of_locations(date_from), shared=shared)
     assert (len(jobs.ended), jobs.compared, shared.deletions) == (1, [], [])
+
+
+async def test_what_cannot_be_withdrawn_now_is_tried_again() -> None:
+    shared = Keeping()
+    shared.answers = {GONE.object_id: Overloaded("busy")}
+    jobs, _, _ = await run(page(site("A")), store=of_locations(), shared=shared)
+    assert (len(jobs.ended), len(jobs.released), jobs.again) == (0, 1, 0)
 
 
 def site_key(name: str) -> str:

@@ -32,7 +32,7 @@ from tests.support.roaming_run import HUB, PLATFORMS, Run
 from tests.support.thorough import rounds
 from tests.support.wire import Wire
 
-STEPS = rounds(300, 3000)
+STEPS = rounds(240, 3000)
 """Requests of owners."""
 RUNS = rounds(1, 3)
 SEED = os.environ.get("SEED")

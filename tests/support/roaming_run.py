@@ -46,7 +46,7 @@ HUB = {
     "still_alive_s": "1",
     "log_level": "info",
 }
-ROUNDS_BETWEEN_KILLS = 14
+ROUNDS_BETWEEN_KILLS = 12
 MOODS = (
     CALM,
     Mood(lost=0.1, dropped=0.1, broken=0.1),

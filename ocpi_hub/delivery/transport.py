@@ -62,7 +62,7 @@ class Connections:
         self._context = context
         self._clock = clock
         self._names = _Names(resolver, clock)
-        self._kept: defaultdict[Server, list[_Kept]] = defaultdict(list)
+        self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
@@ -88,7 +88,7 @@ class Connections:
             ForbiddenAddress: its name stands for an address that must not be called.
             ConnectTimeout: likewise, in time.
         """
-        kept = self._kept.get(server)
+        kept = self._kept.get(server.name)
         while kept:
             connection = kept.pop().connection
             if connection.usable and connection.is_quiet():
@@ -106,7 +106,7 @@ class Connections:
             connection.abort()
             self._open.discard(connection)
             return
-        self._kept[server].append(_Kept(connection, self._clock.monotonic()))
+        self._kept[server.name].append(_Kept(connection, self._clock.monotonic()))
         if self._sweeping is None:
             self._sweep_later()
 
@@ -149,16 +149,16 @@ class Connections:
 
     def _sweep(self) -> None:
         oldest = self._clock.monotonic() - self._settings.keep_alive_s
-        for server, kept in tuple(self._kept.items()):
+        for name, kept in tuple(self._kept.items()):
             stay = [each for each in kept if each.since > oldest and each.connection.usable]
             for each in kept:
                 if each not in stay:
                     each.connection.abort()
                     self._open.discard(each.connection)
             if stay:
-                self._kept[server] = stay
+                self._kept[name] = stay
             else:
-                del self._kept[server]
+                del self._kept[name]
         self._sweeping = None
         if self._kept:
             self._sweep_later()

@@ -91,6 +91,7 @@ class Server:
         host: in lower case, without brackets.
         address: of a host that is one; None for a name.
         header: for `Host`.
+        name: tells servers apart.
     """
 
     tls: bool
@@ -98,6 +99,7 @@ class Server:
     port: int
     address: Address | None
     header: str
+    name: str
 
 
 @value
@@ -172,6 +174,7 @@ class UrlPolicy:
             port=port,
             address=address,
             header=named if port == _DEFAULT_PORTS[scheme] else f"{named}:{port}",
+            name=f"{scheme}://{named.lower()}:{port}",
         )
 
     def _check_host(self, host: str, *, bracketed: bool) -> str | None:

@@ -9,7 +9,7 @@ import pydantic_core
 
 from ocpi_hub.domain.value import value
 
-_SEPARATORS = (",", ":")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def timestamp(now: datetime | None = None) -> str:
@@ -46,8 +46,7 @@ def dump(value: object) -> bytes:
     Raises:
         ValueError: a number that is not finite.
     """
-    text = json.dumps(value, separators=_SEPARATORS, ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 @value

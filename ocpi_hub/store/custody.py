@@ -6,7 +6,7 @@ The rules are `delivery/custody.py`; here they are applied to locked rows.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -28,14 +28,23 @@ from ocpi_hub.delivery.custody import (
 from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
-from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.directed_rows import (
+    attempt_row,
+    claimed_attempt,
+    directed_object,
+    key_arrays,
+    key_columns,
+    party_arrays,
+    settled_row,
+)
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.session_rows import marks, store_changed
+from ocpi_hub.store.session_rows import store_changed
 from ocpi_hub.store.shared import page_of
 from ocpi_hub.store.writer import BatchWriter
 
@@ -43,13 +52,6 @@ if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
 
 SQL = Queries("custody")
-
-KeyColumns = tuple[str, str, str, str]
-
-
-def key_columns(key: ObjectKey) -> KeyColumns:
-    """Primary key columns of a directed object."""
-    return (key.module, key.owner.country_code, key.owner.party_id, key.object_id)
 
 
 class PostgresCustodyStore:
@@ -100,7 +102,7 @@ class PostgresCustodyStore:
 
     async def due_receivers(self, candidates: Sequence[PartyId]) -> Sequence[PartyId]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.due_receivers, *_party_arrays(candidates))
+            rows = await connection.fetch(SQL.due_receivers, *party_arrays(candidates))
         return [PartyId(row["country_code"], row["party_id"]) for row in rows]
 
     async def claim(self, receiver: PartyId, limit: int) -> Sequence[Attempt]:
@@ -108,7 +110,7 @@ class PostgresCustodyStore:
             rows = await connection.fetch(
                 SQL.claim, receiver.country_code, receiver.party_id, limit, self._lease
             )
-        return [_attempt(directed_object(row)) for row in rows]
+        return [claimed_attempt(directed_object(row)) for row in rows]
 
     async def make_announced_due(self, announced: Sequence[tuple[str, PartyId]]) -> int:
         rows = ((module, *party_columns(party)) for module, party in announced)
@@ -184,7 +186,7 @@ class PostgresCustodyStore:
         )
 
     async def _take_again(self, connection: Connection, intake: Intake) -> TakenIn:
-        rows = await connection.fetch(SQL.lock_rows, *_key_arrays([intake.key]))
+        rows = await connection.fetch(SQL.lock_rows, *key_arrays([intake.key]))
         existing = directed_object(rows[0])
         repeat = judge_repeat(existing, intake)
         match repeat:
@@ -228,7 +230,7 @@ class PostgresCustodyStore:
             doubted = {row["attempt_id"] for row in await connection.fetch(SQL.doubted, ids)}
             # What was not sent is no attempt, unless somebody took it for one meanwhile.
             attempts = [
-                _attempt_row(report)
+                attempt_row(report)
                 for report in reports
                 if not isinstance(report.verdict, NotSent) or report.attempt.attempt_id in doubted
             ]
@@ -241,7 +243,7 @@ class PostgresCustodyStore:
             # Sessions of which a verdict changed more than their state.
             moved = [rows[key] for key in keys if rows[key].version != before[key].version]
             await store_changed(connection, moved)
-            settled = [_settled_row(rows[key]) for key in keys]
+            settled = [settled_row(rows[key]) for key in keys]
             await connection.execute(SQL.store_settled, *columns(settled, 17))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
             await self._note_receivers(connection, reports)
@@ -280,14 +282,14 @@ class PostgresCustodyStore:
             wait = max(verdict.retry_after_s or 0.0 for verdict in failed)
             reason = failed[-1].answer.message or f"HTTP {failed[-1].answer.http}"
             failing.append((receiver.country_code, receiver.party_id, reason, wait))
-        rows = await connection.fetch(SQL.backing_off, *_party_arrays(alive))
+        rows = await connection.fetch(SQL.backing_off, *party_arrays(alive))
         returned = [PartyId(row["country_code"], row["party_id"]) for row in rows]
         if not returned and not failing:
             return
         failed_parties = [PartyId(country, party) for country, party, _, _ in failing]
         await lock_backoff(connection, [*returned, *failed_parties])
         if returned:
-            await connection.execute(SQL.clear_failures, *_party_arrays(returned))
+            await connection.execute(SQL.clear_failures, *party_arrays(returned))
         if failing:
             await connection.execute(
                 SQL.note_failures,
@@ -299,39 +301,7 @@ class PostgresCustodyStore:
 
 async def lock_backoff(connection: Connection, parties: Sequence[PartyId]) -> None:
     """Before writing several rows of `receiver_backoff`: see the query."""
-    await connection.execute(SQL.lock_backoff, *_party_arrays(parties))
-
-
-def directed_object(row: asyncpg.Record) -> DirectedObject:
-    """A row of `directed_object` as a value."""
-    answered = row["last_http"] is not None or row["last_message"] is not None
-    owner = PartyId(row["country_code"], row["party_id"])
-    return DirectedObject(
-        key=ObjectKey(row["module"], owner, row["object_id"]),
-        serial=row["serial"],
-        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
-        body=row["body"],
-        fingerprint=row["fingerprint"],
-        last_updated=row["last_updated"],
-        correlation_id=row["correlation_id"],
-        state=DirectedState(row["state"]),
-        version=row["version"],
-        sent_version=row["sent_version"],
-        attempt_id=row["attempt_id"],
-        lease_until=row["lease_until"],
-        attempts=row["attempts"],
-        unknown_outcomes=row["unknown_outcomes"],
-        next_attempt_at=row["next_attempt_at"],
-        received_at=row["received_at"],
-        last_answer=LastAnswer(row["last_http"], row["last_ocpi"], row["last_message"])
-        if answered
-        else None,
-        receiver_location=row["receiver_location"],
-        reason=row["reason"],
-        refused_after_ack=row["refused_after_ack"],
-        applied=marks(row["applied"]),
-        doubted_until=row["doubted_until"],
-    )
+    await connection.execute(SQL.lock_backoff, *party_arrays(parties))
 
 
 def _first_state(start: Start) -> DirectedState:
@@ -352,12 +322,6 @@ def _first_attempt(intake: Intake, version: int = 1) -> Attempt | None:
     )
 
 
-def _attempt(row: DirectedObject) -> Attempt:
-    if row.attempt_id is None:
-        raise AssertionError("a claimed row names its attempt")
-    return Attempt(row.attempt_id, row.key, row.version, row.receiver, row.body, row.correlation_id)
-
-
 async def _keep_other(
     connection: Connection,
     existing: DirectedObject,
@@ -370,46 +334,3 @@ async def _keep_other(
         SQL.keep_other_content, *key_columns(existing.key), existing.version, kind, body,
         fingerprint, correlation_id,
     )  # fmt: skip
-
-
-def _settled_row(row: DirectedObject) -> tuple[object, ...]:
-    answer = row.last_answer or LastAnswer(None, None, None)
-    return (
-        *key_columns(row.key),
-        row.state,
-        row.sent_version,
-        row.lease_until,
-        row.unknown_outcomes,
-        row.next_attempt_at,
-        answer.http,
-        answer.ocpi,
-        answer.message,
-        row.receiver_location,
-        row.reason,
-        row.refused_after_ack,
-        row.attempts,
-        row.doubted_until,
-    )
-
-
-def _attempt_row(report: AttemptReport) -> tuple[object, ...]:
-    attempt, verdict = report.attempt, report.verdict
-    kind = Failed if isinstance(verdict, NotSent) else type(verdict)
-    answer = verdict.answer
-    return (
-        attempt.attempt_id,
-        *key_columns(attempt.key),
-        attempt.version,
-        kind.__name__.lower(),
-        answer.http,
-        answer.ocpi,
-        answer.message,
-    )
-
-
-def _key_arrays(keys: Iterable[ObjectKey]) -> list[list[object]]:
-    return columns((key_columns(key) for key in keys), 4)
-
-
-def _party_arrays(parties: Iterable[PartyId]) -> list[list[object]]:
-    return columns(map(party_columns, parties), 2)

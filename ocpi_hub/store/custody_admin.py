@@ -8,8 +8,8 @@ from datetime import datetime
 
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.store.custody import directed_object, key_columns
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.directed_rows import directed_object, key_columns
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("custody_admin")

@@ -24,8 +24,8 @@ from ocpi_hub.errors import InvalidRequest, StoreError
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns
 from ocpi_hub.store.custody import SQL as CUSTODY_SQL
-from ocpi_hub.store.custody import directed_object, key_columns
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.directed_rows import directed_object, key_columns
 from ocpi_hub.store.session_rows import SQL, insert_new, store_changed
 from ocpi_hub.store.shared import page_of
 from ocpi_hub.store.writer import BatchWriter

@@ -74,7 +74,7 @@ def _ledger_is_settled(evidence: Evidence) -> Iterator[str]:
     for cdr in evidence.cdrs:
         state = listed.get(cdr.cdr_id, "absent")
         if state != "delivered":
-            yield f"{cdr.cdr_id} is {state} in the hub's list"
+            yield f"{cdr.cdr_id} is {state} in the hub's list, expected delivered"
 
 
 def _answers_as_expected(evidence: Evidence) -> Iterator[str]:

@@ -83,6 +83,6 @@ async def test_every_party_ends_with_what_it_should_hold(
                 steps += await run.round(rounds_made)
             await end.settle()
             await end.check_lists()
-            end.check_client_info()
+            await end.check_client_info()
         except AssertionError as error:
             raise AssertionError(f"SEED={seed}: {end.told(error)}") from error

@@ -122,8 +122,11 @@ class Owner:
         if kind == 4 and len(held["evses"]) < MOST_EVSES:
             new = f"EVSE{len(held['evses']) + 1}"
             return self._partial("PUT", key, (new,), make_evse(new, last_updated=date), held)
-        body = make_connector(self._chance.choice(["1", "2"]), last_updated=date)
-        return self._partial("PUT", key, (uid, body["id"]), body, held)
+        if self._chance.random() < 0.5:
+            amperage = {"max_amperage": self._chance.randrange(16, 64), "last_updated": date}
+            return self._partial("PATCH", key, (uid, "1"), amperage, held)
+        connector = make_connector(self._chance.choice(["1", "2"]), last_updated=date)
+        return self._partial("PUT", key, (uid, connector["id"]), connector, held)
 
     # Sessions ------------------------------------------------------------------------------------
 

@@ -25,8 +25,9 @@ from pathlib import Path
 import pytest
 
 from ocpi_hub.store.address import DatabaseAddress
+from tests.support.copies import Fields
 from tests.support.hub import HubProcess
-from tests.support.keeping_partner import Fields, KeepingPartner
+from tests.support.keeping_partner import KeepingPartner
 from tests.support.roaming_end import End
 from tests.support.roaming_run import HUB, PLATFORMS, Run
 from tests.support.thorough import rounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.support.keeping_partner import Fields, Given, Key, changed_object
+from tests.support.copies import Fields, Given, Key, changed_object
 from tests.support.party import (
     make_cdr,
     make_connector,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.support.keeping_partner import CALM, OTHER_ROLE, OWNED, Fields, Key, comparable
+from tests.support.copies import Fields, Key, comparable
+from tests.support.keeping_partner import CALM, OTHER_ROLE, OWNED
 from tests.support.roaming_model import EVERYBODY, Owned, differences
 from tests.support.roaming_run import Run
 from tests.support.waiting import eventually

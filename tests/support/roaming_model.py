@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tests.support.keeping_partner import Fields, Key
+from tests.support.copies import Fields, Key
 
 EVERYBODY = "*"
 

@@ -16,9 +16,10 @@ from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.platform_admin import RelationChange
 from ocpi_hub.store.secret_key import Keyring
+from tests.support.copies import Given, Key
 from tests.support.directory import make_directory_store
 from tests.support.hub import HubProcess
-from tests.support.keeping_partner import CALM, Given, KeepingPartner, Key, Mood
+from tests.support.keeping_partner import CALM, KeepingPartner, Mood
 from tests.support.owner_actions import Owner
 from tests.support.postgres import make_settings
 from tests.support.roaming_model import EVERYBODY, Ask, Dates, Owned, Roaming

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,25 +31,20 @@ from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page
 from ocpi_hub.domain.exchange import Exchange, OutboundRequest
 from ocpi_hub.domain.message import Reply
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
-from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
+from ocpi_hub.domain.party import Module, PartyId, Role
 from ocpi_hub.errors import OcpiError
-from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.inbound import Inbound
 from tests.support.directory import ManualClock
-from tests.support.factories import CPO, EMSP, HUB, cdr, make_directory, make_message, make_platform
-from tests.support.party import make_evse, make_location, make_session, make_token
+from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
+from tests.support.party import make_location
 from tests.support.postgres import make_settings
 from tests.support.quality import make_quality
+from tests.support.routing_examples import RESPONSE_URL, Example, examples
 from tests.support.scripted import answer
-from tests.unit.ocpi import factories
 
 PAGE = Path(__file__).parents[2] / "docs" / "routing.md"
 PUBLIC_URL = "https://hub.example"
-RESPONSE_URL = "https://partner.example/results/1"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-DATED = "2026-01-01T00:00:00Z"
-SENDER, RECEIVER = InterfaceRole.SENDER, InterfaceRole.RECEIVER
-OWNER = "{country_code}/{party_id}"
 PARTIES = {CPO: Role.CPO, EMSP: Role.EMSP}
 
 STORED = "stored"
@@ -85,29 +80,6 @@ A message that is only relayed is never sent again: without an answer of its rec
 are relayed, to the party that TO names. `hubclientinfo` is the hub's own: docs/architecture.md.
 Methods that are not shown are answered 405.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A request of one module.
-
-    Attributes:
-        path, query, body: of the request, the path after the endpoint's URL.
-        label: the path as it is shown.
-    """
-
-    module: Module
-    role: InterfaceRole
-    method: str
-    label: str
-    path: tuple[str, ...] = ()
-    query: tuple[tuple[str, str], ...] = ()
-    body: object = None
-
-    @property
-    def sender(self) -> PartyId:
-        """Who may call this interface."""
-        return CPO if Role.CPO in RULES[self.module].callers[self.role] else EMSP
 
 
 class Around:
@@ -205,78 +177,6 @@ class Around:
 
     async def nothing(self, *_: object, **__: object) -> None:
         """What leaves no trace in the table."""
-
-
-def examples() -> Iterator[Example]:
-    """Every method of both interfaces of every module, with each shape of its URL."""
-    yield from _shared()
-    yield from _directed()
-    yield from _asked()
-
-
-def _shared() -> Iterator[Example]:
-    for module in (Module.LOCATIONS, Module.TARIFFS, Module.TOKENS):
-        yield Example(module, SENDER, "GET", "")
-    yield Example(Module.LOCATIONS, SENDER, "GET", "{location_id}", ("LOC1",))
-    yield Example(Module.TOKENS, SENDER, "POST", "{uid}/authorize", ("T1", "authorize"))
-    location = ("NL", "CPO", "LOC1")
-    dated = {"last_updated": DATED}
-    for place, path, body in (
-        ("{location_id}", location, make_location()),
-        ("{location_id}/{evse_uid}", (*location, "EVSE1"), make_evse()),
-    ):
-        for method, sent in (("GET", None), ("PUT", body), ("PATCH", dated)):
-            yield Example(Module.LOCATIONS, RECEIVER, method, f"{OWNER}/{place}", path, (), sent)
-    tariff = factories.make_tariff(country_code="NL", party_id="CPO", id="T1")
-    token = make_token("T1")
-    for module, path, methods in (
-        (Module.TARIFFS, ("NL", "CPO", "T1"), {"GET": None, "PUT": tariff, "DELETE": None}),
-        (Module.TOKENS, ("DE", "MSP", "T1"), {"GET": None, "PUT": token, "PATCH": dated}),
-    ):
-        for method, sent in methods.items():
-            yield Example(module, RECEIVER, method, f"{OWNER}/{{id}}", path, (), sent)
-
-
-def _directed() -> Iterator[Example]:
-    session = ("NL", "CPO", "S1")
-    dated = (("date_from", DATED),)
-    preferences = {"profile_type": "GREEN"}
-    wished = ("S1", "charging_preferences")
-    yield Example(Module.SESSIONS, SENDER, "GET", "", (), dated)
-    yield Example(
-        Module.SESSIONS, SENDER, "PUT", "{id}/charging_preferences", wished, (), preferences
-    )
-    for method, body in (
-        ("GET", None),
-        ("PUT", make_session("S1")),
-        ("PATCH", {"last_updated": DATED, "kwh": 1}),
-    ):
-        yield Example(Module.SESSIONS, RECEIVER, method, f"{OWNER}/{{id}}", session, (), body)
-    yield Example(Module.CDRS, SENDER, "GET", "")
-    yield Example(Module.CDRS, RECEIVER, "GET", "the URL given", ("NL", "CPO", "CDR-1"))
-    yield Example(Module.CDRS, RECEIVER, "POST", "", body=cdr())
-
-
-def _asked() -> Iterator[Example]:
-    url = {"response_url": RESPONSE_URL}
-    stop = {**url, "session_id": "S1"}
-    command, profile = Module.COMMANDS, Module.CHARGING_PROFILES
-    yield Example(command, RECEIVER, "POST", "{command}", ("STOP_SESSION",), (), stop)
-    result = {"result": "ACCEPTED"}
-    path = ("STOP_SESSION", "command-1")
-    yield Example(command, SENDER, "POST", "the response_url", path, (), result)
-    asked = (("duration", "900"), ("response_url", RESPONSE_URL))
-    wanted = factories.make_charging_profile()
-    setting = {**url, "charging_profile": wanted}
-    for method, query, body in (
-        ("GET", asked, None),
-        ("PUT", (), setting),
-        ("DELETE", asked[1:], None),
-    ):
-        yield Example(profile, RECEIVER, method, "{session_id}", ("S1",), query, body)
-    yield Example(profile, SENDER, "POST", "the response_url", ("profile-1",), (), result)
-    active = {"start_date_time": DATED, "charging_profile": wanted}
-    yield Example(profile, SENDER, "PUT", "{session_id}", ("S1",), (), active)
 
 
 async def outcome(example: Example, to: PartyId | None) -> str:

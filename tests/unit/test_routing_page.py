@@ -9,7 +9,8 @@ from ocpi_hub.routing.custom import METHODS
 from ocpi_hub.routing.rules import RULES
 from tests.support import routing_page
 from tests.support.factories import CPO, EMSP
-from tests.support.routing_page import PAGE, Example, examples, outcome
+from tests.support.routing_examples import Example, examples
+from tests.support.routing_page import PAGE, outcome
 
 DEFINED = [
     (rules.module, role, method)

@@ -43,7 +43,7 @@ OWED_S = 60.0
 ANOTHER_PROCESS_S = 1.0
 """Seconds until a look at a platform that another process is telling, or after an error."""
 
-INTRODUCED_S, INTRODUCED_LOOK_S = 1.0, 0.02
+INTRODUCED_S, INTRODUCED_LOOK_S = 2.0, 0.02
 """Seconds for which a handshake waits until others know of a platform; seconds between looks."""
 
 AT_ONCE = 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import keys
 from ocpi_hub.admin.keys import Scope
@@ -11,9 +10,6 @@ from ocpi_hub.admin.views.keys import key_item
 from ocpi_hub.cli.common import add_command, operator_access
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
-
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
 
 CREATE_EXAMPLE = """\
   ocpi-hub admin key create --scope read --name "Prometheus"
@@ -33,9 +29,8 @@ NAME_LENGTH = 100
 MOST_KEYS = 10_000
 
 
-def add_admin_parser(subparsers: Subparsers) -> None:
-    """Add `admin key` with its commands; each sets `run`."""
-    group = subparsers.add_parser("admin", help="decide who may use the admin API")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `admin key`; each sets `run`."""
     things = group.add_subparsers(dest="admin_thing", required=True, metavar="COMMAND")
     key = things.add_parser("key", help="keys of the admin API")
     commands = key.add_subparsers(dest="admin_command", required=True, metavar="COMMAND")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.views.authorizations import authorization_item
 from ocpi_hub.cli.common import (
@@ -16,9 +15,6 @@ from ocpi_hub.cli.common import (
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.authorization import DecisionFilter, PostgresDecisionStore
 
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
-
 LIST_EXAMPLE = """\
   ocpi-hub authorization list --limit 20
   ocpi-hub authorization list --uid 04A1B2C3D4 --since 2026-01-31T08:00:00Z
@@ -28,9 +24,8 @@ The newest decision comes first. docs/authorization.md explains decided_by and r
 """
 
 
-def add_authorization_parser(subparsers: Subparsers) -> None:
-    """Add `authorization` with its commands; each sets `run`."""
-    group = subparsers.add_parser("authorization", help="see who was allowed to charge, and why")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `authorization`; each sets `run`."""
     commands = group.add_subparsers(dest="authorization_command", required=True, metavar="COMMAND")
     parser = add_command(commands, "list", "list decisions", LIST_EXAMPLE, run_list)
     parser.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.cli.common import add_command, operator_access
@@ -11,9 +10,6 @@ from ocpi_hub.cli.directed import PARTY, add_filters, items
 from ocpi_hub.cli.price import add_price_parser
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
-
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
 
 LIST_EXAMPLE = """\
   ocpi-hub cdr list --state dead --receiver "DE*MSP"
@@ -45,9 +41,8 @@ An uncertain or dead CDR is closed as delivered, on the receiver's word.
 """
 
 
-def add_cdr_parser(subparsers: Subparsers) -> None:
-    """Add the `cdr` commands."""
-    group = subparsers.add_parser("cdr", help="see the CDRs in custody, and decide about them")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `cdr`; each sets `run`."""
     commands = group.add_subparsers(dest="cdr_command", required=True, metavar="COMMAND")
     listing = add_command(commands, "list", "list CDRs, newest first", LIST_EXAMPLE, run_list)
     add_filters(listing)

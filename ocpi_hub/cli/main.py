@@ -14,26 +14,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 import uvloop
 
 from ocpi_hub import __version__
-from ocpi_hub.cli.admin import add_admin_parser
-from ocpi_hub.cli.authorization import add_authorization_parser
-from ocpi_hub.cli.cdr import add_cdr_parser
-from ocpi_hub.cli.message import add_message_parser
-from ocpi_hub.cli.party import add_party_parser
-from ocpi_hub.cli.platform import add_platform_parser
-from ocpi_hub.cli.relation import add_relation_parser
-from ocpi_hub.cli.serve import add_serve_parsers
-from ocpi_hub.cli.session import add_session_parser
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.errors import ConfigError, HubError
 from ocpi_hub.settings import Settings, load_settings
@@ -51,6 +44,25 @@ Run = Callable[[argparse.Namespace, Settings], Awaitable[object]]
 RunService = Callable[[argparse.Namespace], int]
 Render = Callable[[object], str]
 
+Add = Callable[[argparse.ArgumentParser], None]
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "run the hub",
+        "migrate": "bring the database's schema up to date",
+        "check-config": "check the configuration and show it",
+        "platform": "bring partners on board, look after them",
+        "relation": "decide who works with whom, and how",
+        "authorization": "see who was allowed to charge, and why",
+        "cdr": "see the CDRs in custody, and decide about them",
+        "session": "see the sessions in custody",
+        "message": "see which requests went in and out",
+        "admin": "decide who may use the admin API",
+        "party": "a small OCPI platform: CPO, eMSP or both",
+    }
+)
+"""What the program does: each name is a module beside this one."""
+
 EXAMPLE = """\
 example:
   ocpi-hub serve &
@@ -64,9 +76,15 @@ exit status: 0 done, 1 failed, 2 wrong usage or configuration
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose sub-commands all take the common options, before or after their names."""
+    """A parser whose sub-commands all take the common options, before or after their names.
 
-    def __init__(self, **options: object) -> None:
+    Args:
+        module: its `add_arguments` adds the rest. It is imported when the command is chosen: a
+            command must not wait for what only others need.
+        options: as argparse takes them.
+    """
+
+    def __init__(self, *, module: str = "", **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)  # type: ignore[arg-type]  # handed through unchanged
@@ -83,10 +101,26 @@ class CommandParser(argparse.ArgumentParser):
             default=argparse.SUPPRESS,
             help="show where an unexpected error came from",
         )
+        self._module = module
+
+    def complete(self) -> None:
+        """Have the module add what it knows, once."""
+        module, self._module = self._module, ""
+        if module:
+            cast(Add, importlib.import_module(module).add_arguments)(self)
+
+    def parse_known_args(  # type: ignore[override]  # argparse declares it once per kind of namespace
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse does, which hands the arguments of the chosen command to its parser here."""
+        self.complete()
+        return super().parse_known_args(args, namespace)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The program with all its commands."""
+    """The program with all its commands; what they take is added when one is chosen."""
     parser: argparse.ArgumentParser = CommandParser(
         prog=PROGRAM,
         description="An OCPI roaming hub: one connection for each platform.",
@@ -94,15 +128,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_serve_parsers(commands)
-    add_platform_parser(commands)
-    add_relation_parser(commands)
-    add_authorization_parser(commands)
-    add_cdr_parser(commands)
-    add_session_parser(commands)
-    add_message_parser(commands)
-    add_admin_parser(commands)
-    add_party_parser(commands)
+    for name, text in COMMANDS.items():
+        module = f"ocpi_hub.cli.{name.replace('-', '_')}"
+        commands.add_parser(name, help=text, module=module)
     return parser
 
 

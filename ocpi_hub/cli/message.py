@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.views.messages import message_item
 from ocpi_hub.cli.common import add_command, operator_access, party_argument, positive
@@ -11,9 +10,6 @@ from ocpi_hub.delivery.message_privacy import MODULES, OTHER, VERSIONS
 from ocpi_hub.domain.message_record import MessageFilter
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.messages import PostgresMessages
-
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
 
 LIST_EXAMPLE = """\
   ocpi-hub message list --platform p-3f9a1c02 --limit 20
@@ -26,9 +22,8 @@ docs/messages.md says what is recorded, and what is not.
 """
 
 
-def add_message_parser(subparsers: Subparsers) -> None:
-    """Add `message` with its command; it sets `run`."""
-    group = subparsers.add_parser("message", help="see which requests went in and out")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the command of `message`; it sets `run`."""
     commands = group.add_subparsers(dest="message_command", required=True, metavar="COMMAND")
     parser = add_command(commands, "list", "list requests", LIST_EXAMPLE, run_list)
     parser.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")

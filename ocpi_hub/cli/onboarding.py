@@ -6,22 +6,23 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import platforms
-from ocpi_hub.assembly import OFFERED
 from ocpi_hub.cli.common import operator_access, party_argument
 from ocpi_hub.clock import SystemClock
-from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.domain.party import CredentialsToken, PartyId, PlatformId, Role
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.listening import local_url
-from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from ocpi_hub.registration.onboarding import Onboarding
 
 log = get_logger(__name__)
 
@@ -86,6 +87,11 @@ async def run_rotate(args: argparse.Namespace, settings: Settings) -> dict[str, 
 
 @asynccontextmanager
 async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
+    # The hub's own side of HTTP, which the other commands do not wait for.
+    from ocpi_hub.assembly import OFFERED
+    from ocpi_hub.delivery.client import HttpClient
+    from ocpi_hub.registration.onboarding import Onboarding
+
     settings = access.settings
     policy = UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
     async with HttpClient(settings, clock=SystemClock()) as client:

@@ -8,7 +8,6 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,9 @@ INVITE_TIMEOUT_S = 10.0
 _ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - refused below unless others get another address
 
 
-def add_party_parser(subparsers: Subparsers) -> None:
-    """Add `party` with its commands; each sets `run_service`."""
-    party = subparsers.add_parser("party", help="a small OCPI platform: CPO, eMSP or both")
-    commands = party.add_subparsers(dest="party_command", required=True)
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `party`; `run` sets `run_service`, `invite` sets `run`."""
+    commands = group.add_subparsers(dest="party_command", required=True)
     _add_run(commands)
     invite = commands.add_parser(
         "invite",
@@ -52,7 +50,7 @@ def _add_run(commands: Subparsers) -> None:
         "run",
         help="run a platform until SIGTERM",
         description="Runs one OCPI 2.2.1 platform and prints one line of JSON once it is ready.",
-        epilog="examples:\n  ocpi-hub party run --role CPO --party 'NL*CPO' --port 9001 --simulate"
+        epilog="example:\n  ocpi-hub party run --role CPO --party 'NL*CPO' --port 9001 --simulate"
         "\n  ocpi-hub party run --role EMSP --party 'DE*MSP' --versions-url U --token T",
     )
     run.add_argument("--role", action="append", required=True, choices=["CPO", "EMSP"])
@@ -214,12 +212,3 @@ def render_invitation(result: object) -> str:
         f"token:        {result['token']}\n"
         "The token is shown this once. Hand it over together with the URL, over a secure channel."
     )
-
-
-def main(argv: Sequence[str]) -> int:
-    """Only the party commands, for instance `["party", "run", ...]`."""
-    parser = argparse.ArgumentParser(prog="ocpi-hub")
-    add_party_parser(parser.add_subparsers(dest="command", required=True))
-    args = parser.parse_args(argv)
-    status: int = args.run_service(args)
-    return status

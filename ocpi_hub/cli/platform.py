@@ -95,9 +95,8 @@ objects in custody come from or go to it, unless --force is given.
 """
 
 
-def add_platform_parser(subparsers: Subparsers) -> None:
-    """Add `platform` with its commands; each sets `run`."""
-    group = subparsers.add_parser("platform", help="bring partners on board, look after them")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `platform`; each sets `run`."""
     commands = group.add_subparsers(dest="platform_command", required=True, metavar="COMMAND")
     invite = add_command(
         commands, "invite", "invite a partner to register", INVITE_EXAMPLE, run_invite,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions.relations import set_relation
 from ocpi_hub.admin.views.relations import relation_item
@@ -18,9 +17,6 @@ from ocpi_hub.domain.party import Fallback, RelationMode
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.platform_admin import RelationChange
 
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
-
 SET_EXAMPLE = """\
   ocpi-hub relation set "NL*CCO" "DE*MSP" --mode realtime
   ocpi-hub relation set "NL*CCO" "DE*MSP" --mode whitelist --whitelist-max-age-s 86400
@@ -31,9 +27,8 @@ Returns when every process of the hub acts on the change. The parties need not b
 LIST_EXAMPLE = "  ocpi-hub relation list --json\n"
 
 
-def add_relation_parser(subparsers: Subparsers) -> None:
-    """Add `relation` with its commands; each sets `run`."""
-    group = subparsers.add_parser("relation", help="decide who works with whom, and how")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `relation`; each sets `run`."""
     commands = group.add_subparsers(dest="relation_command", required=True, metavar="COMMAND")
     parser = add_command(
         commands, "set", "say how a CPO and an eMSP work together", SET_EXAMPLE, run_set

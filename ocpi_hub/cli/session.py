@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions import sessions
 from ocpi_hub.cli.common import add_command, operator_access
 from ocpi_hub.cli.directed import PARTY, add_filters, items
 from ocpi_hub.settings import Settings
-
-if TYPE_CHECKING:
-    from ocpi_hub.cli.common import Subparsers
 
 LIST_EXAMPLE = """\
   ocpi-hub session list --receiver "DE*MSP"
@@ -24,9 +20,8 @@ Shows the session as it stands, and every attempt to deliver a version of it.
 """
 
 
-def add_session_parser(subparsers: Subparsers) -> None:
-    """Add the `session` commands."""
-    group = subparsers.add_parser("session", help="see the sessions in custody")
+def add_arguments(group: argparse.ArgumentParser) -> None:
+    """Add the commands of `session`; each sets `run`."""
     commands = group.add_subparsers(dest="session_command", required=True, metavar="COMMAND")
     listing = add_command(commands, "list", "list sessions, newest first", LIST_EXAMPLE, run_list)
     add_filters(listing)

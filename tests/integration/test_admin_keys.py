@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from ocpi_hub.admin.keys import KEY_PREFIX
-from ocpi_hub.cli.admin import add_admin_parser, render_key
-from ocpi_hub.cli.main import CommandParser
+from ocpi_hub.cli.admin import render_key
+from ocpi_hub.cli.main import build_parser
 from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
@@ -23,9 +23,7 @@ Run = Callable[..., Awaitable[Any]]
 
 
 def parse(*arguments: str) -> argparse.Namespace:
-    parser: argparse.ArgumentParser = CommandParser(prog="ocpi-hub")
-    add_admin_parser(parser.add_subparsers(required=True))
-    return parser.parse_args(("admin", "key", *arguments))
+    return build_parser().parse_args(("admin", "key", *arguments))
 
 
 @pytest_asyncio.fixture

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ocpi_hub.cli.main import CommandParser
-from ocpi_hub.cli.platform import add_platform_parser
-from ocpi_hub.cli.relation import add_relation_parser
+from ocpi_hub.cli.main import build_parser
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.domain.party import PartyId, PlatformState, RelationMode
@@ -37,11 +35,7 @@ Run = Callable[..., Awaitable[Any]]
 
 
 def parse(*arguments: str) -> argparse.Namespace:
-    parser: argparse.ArgumentParser = CommandParser(prog="ocpi-hub")
-    commands = parser.add_subparsers(required=True)
-    add_platform_parser(commands)
-    add_relation_parser(commands)
-    return parser.parse_args(arguments)
+    return build_parser().parse_args(arguments)
 
 
 def settings_for(address: DatabaseAddress, **overrides: object) -> Settings:

@@ -16,7 +16,6 @@ from ocpi_hub.party.config import PartyConfig
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
-_MAIN = "import sys; from ocpi_hub.cli.party import main; sys.exit(main(sys.argv[1:]))"
 
 
 def party_role(role: str, party: str, name: str | None = None) -> PartyRole:
@@ -203,8 +202,8 @@ class PartyProcess:
     async def __aenter__(self) -> PartyProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-c",
-            _MAIN,
+            "-m",
+            "ocpi_hub",
             "party",
             "run",
             *self._arguments,

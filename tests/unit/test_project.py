@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from ocpi_hub import __version__
-from ocpi_hub.cli.main import build_parser
-from ocpi_hub.cli.party import add_party_parser
+from ocpi_hub.cli.main import CommandParser, build_parser
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +44,8 @@ def _commands(
     parser: argparse.ArgumentParser, name: str = "ocpi-hub"
 ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """The commands that do something, each with its full name."""
+    if isinstance(parser, CommandParser):
+        parser.complete()
     groups = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
     if not groups:
         yield name, parser
@@ -80,8 +82,10 @@ def _texts() -> Iterator[tuple[Path, str]]:
 def _example_lines(text: str) -> list[str]:
     """The arguments in indented command lines.
 
-    Variables in front are dropped, and so are pipes and, after two spaces, remarks behind.
+    Variables in front are dropped, and so are pipes and, after two spaces, remarks behind; a
+    command may go on on the next line.
     """
+    text = re.sub(r"\\\n +", "", text)
     line = r"^ +(?:[A-Z_]+=\S+ )*ocpi-hub (.*?)(?: &| \| .*| {2,}.*)?$"
     return re.findall(line, text, flags=re.MULTILINE)
 
@@ -116,10 +120,23 @@ def test_every_command_says_what_it_does_and_runs_something() -> None:
         assert sum(run is not None for run in runs) == 1, name
 
 
-def test_commands_can_be_added_to_any_parser() -> None:
-    parser = argparse.ArgumentParser(prog="ocpi-hub")
-    add_party_parser(parser.add_subparsers())
-    assert parser.parse_args(["party", "run", "--role", "CPO", "--party", "NL*ABC"]).run_service
+def test_a_command_imports_only_what_it_needs() -> None:
+    """Help must come at once, and no command waits for the modules of the others."""
+    script = (
+        "import sys; from ocpi_hub.cli.main import main; main(sys.argv[1:]);"
+        "sys.stderr.write(chr(10).join(sys.modules))"
+    )
+    for argv, unneeded in (
+        (["--help"], {"ocpi_hub.store.database", "aiohttp", "asyncpg", "cryptography", "httpx"}),
+        (["cdr", "list", "--help"], {"ocpi_hub.assembly", "ocpi_hub.server.app", "httpx"}),
+        (["platform", "list", "--help"], {"ocpi_hub.assembly", "ocpi_hub.server.app", "httpx"}),
+        (["party", "run", "--help"], {"ocpi_hub.store.database", "ocpi_hub.assembly", "asyncpg"}),
+        (["serve", "--help"], {"ocpi_hub.cli.party", "ocpi_hub.demo", "httpx"}),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *argv], capture_output=True, text=True, check=True
+        )
+        assert unneeded & set(done.stderr.splitlines()) == set(), argv
 
 
 def test_no_path_or_package_mirror_of_some_machine_is_left() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.store.custody_admin import CustodyAdmin
 from tests.support.copies import Fields, Key, comparable
 from tests.support.keeping_partner import CALM, OTHER_ROLE, OWNED
 from tests.support.roaming_model import EVERYBODY, Owned, differences
@@ -46,6 +49,7 @@ class End:
                 await partner.come_back()
         await self._idle()
         await self._see_to_what_is_open()
+        await self._settle_doubts()
         await self._idle()
         await eventually(self._no_difference, "no difference", within_s=1.0)
 
@@ -95,6 +99,12 @@ class End:
                 continue
             for audience in {party for party, key in refused if key == item.key}:
                 await self._once_more(item, audience)
+
+    async def _settle_doubts(self) -> None:
+        """CDRs whose receivers refused them after they had not answered: an operator decides."""
+        admin = CustodyAdmin(self._run.database, "cdrs")
+        for party in self._run.roaming.emsps:
+            await admin.send_again((DirectedState.UNCERTAIN,), receiver=PartyId.parse(party))
 
     async def _once_more(self, item: Owned, party: str) -> None:
         """Change what a party refused: it is not sent again otherwise."""

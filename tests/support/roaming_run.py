@@ -143,11 +143,17 @@ class Run:
         elif kind < 0.4:
             partner.mood = self.chance.choice(MOODS)
         elif kind < 0.5:
-            await self.toggle(self.chance.choice(CPOS), self.chance.choice(EMSPS))
+            await self.toggle(*self.choose_pair())
         elif kind < 0.53:
             self.counts["restarts"] += 1
             await self.hub.stop()
             await self.hub.start()
+
+    def choose_pair(self) -> tuple[str, str]:
+        """A CPO and an eMSP; most pairs work together most of the time."""
+        if self.roaming.apart and self.chance.random() < 0.7:
+            return self.chance.choice(sorted(self.roaming.apart))
+        return self.chance.choice(CPOS), self.chance.choice(EMSPS)
 
     async def toggle(self, cpo: str, emsp: str) -> None:
         """Withdraw a relation, or set it again."""

@@ -144,6 +144,23 @@ async def test_an_addressed_object_is_owed_until_its_own_verdict(
     assert await store.after("tokens", 0, 10) == [], "the feed passes over it"
 
 
+async def test_what_the_feed_got_an_answer_to_is_closed_by_the_next_relay(
+    database: Database, store: PostgresFeedStore
+) -> None:
+    one = await process(database)
+    await store.lease(one, [LANE], lease=LEASE, limit=10)
+    addressed = key("A", str(CPO))
+    for issuer, answer, closed in (("1", NO, True), ("2", LastAnswer(None, None, "?"), False)):
+        await change(database, "A", audience=str(CPO), issuer=issuer)
+        await store.hasten_gap(LANE, addressed)
+        (due,) = await store.due_gaps(one, [LANE], 10)
+        await store.open_gap(Gap(LANE, addressed, due.entry.position, answer, None))
+        await change(database, "A", audience=str(CPO), issuer=f"{issuer} again")
+        await store.close_addressed(LANE, addressed, f"c-{issuer} again")
+        await store.hasten_gap(LANE, addressed)
+        assert (await store.due_gaps(one, [LANE], 10) == []) is closed
+
+
 async def test_what_the_feed_sends_beside_a_newer_relay_is_owed_once_more(
     database: Database, store: PostgresFeedStore
 ) -> None:

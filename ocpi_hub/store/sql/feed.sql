@@ -109,7 +109,8 @@ join process p using (process_id)
 where p.heartbeat_at > now() - $1::interval;
 
 -- name: open_gaps
--- An EVSE's row may be gone by now, because its Location came whole.
+-- An EVSE's row may be gone by now, because its Location came whole. What was answered, and is the
+-- newest, is not on the way any more.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience, position, attempts, next_attempt_at, http, ocpi, message)
@@ -130,7 +131,8 @@ on conflict (
     object_type, audience) do update
 set position = greatest(g.position, excluded.position), attempts = g.attempts + 1,
     next_attempt_at = excluded.next_attempt_at, http = excluded.http, ocpi = excluded.ocpi,
-    message = excluded.message;
+    message = excluded.message,
+    taken_up = g.taken_up and (excluded.http is null or g.position > excluded.position);
 
 -- name: close_gap
 delete from lane_gap

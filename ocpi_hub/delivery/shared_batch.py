@@ -21,44 +21,27 @@ that is not older.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from ocpi_hub.delivery.location_parts import Part, changed_part, says_all_evses, was_left_out
 from ocpi_hub.delivery.shared import (
     Change,
     Changed,
     Deletion,
     apply,
-    changed_text,
     is_same,
-    is_stale,
     published_key,
     stays_deleted,
 )
 from ocpi_hub.delivery.unpublished import is_published
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module
-from ocpi_hub.ocpi.json_text import members
 from ocpi_hub.ocpi.location_text import (
     OpenLocation,
-    connector_of,
-    evse_with_connector,
     last_updated_of,
 )
 from ocpi_hub.ocpi.values import parse_datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """An EVSE, or an EVSE because of one of its connectors, as it stands before and after.
-
-    Attributes:
-        before: the text of the part; None if it is new.
-    """
-
-    before: str | None
-    after: str
-    evse: str
 
 
 class SharedBatch:
@@ -141,7 +124,7 @@ class SharedBatch:
             self.rewritten.discard(key)
             if key.module == Module.LOCATIONS:
                 self._withdraw_evses(key)
-                if _says_all_evses(change):
+                if says_all_evses(change):
                     whole = replace(self._rows[key], whole_updated=change.last_updated)
                     self._rows[key] = whole
         return applied.changed
@@ -234,10 +217,10 @@ class SharedBatch:
         if base is None:
             return Changed.UNKNOWN_LOCATION
         location = self._open.get(key) or OpenLocation(base.body)
-        part = _part(location, change, base, self._now)
-        if not isinstance(part, _Part):
+        part = changed_part(location, change, base, self._now)
+        if not isinstance(part, Part):
             return part
-        if part.before is None and _was_left_out(base, change):
+        if part.before is None and was_left_out(base, change):
             return Changed.STALE
         dated = last_updated_of(part.after)
         if own is not None and part.before is not None:
@@ -273,44 +256,6 @@ def _is_touched(row: SharedObject, since: datetime) -> bool:
 
 def _is_listed_location(change: Change) -> bool:
     return change.key.module == Module.LOCATIONS and change.origin is Origin.PULL
-
-
-def _says_all_evses(change: Change) -> bool:
-    """Whether an EVSE that a change of a Location does not name is gone."""
-    return not change.partial or any(name == "evses" for name, _ in members(change.body))
-
-
-def _was_left_out(location: SharedObject, change: Change) -> bool:
-    """Whether a list brings back an EVSE that its Location, when it came whole, had no more."""
-    whole = location.whole_updated or location.last_updated
-    return change.origin is Origin.PULL and change.last_updated <= whole
-
-
-def _part(
-    location: OpenLocation, change: Change, row: SharedObject, now: datetime | None
-) -> _Part | Changed:
-    """What a change makes of its part; else why it is not applied.
-
-    Args:
-        row: of the Location.
-
-    Raises:
-        InvalidRequest: from the change's own check.
-    """
-    evse = location.evse(change.part[0])
-    before = evse
-    if len(change.part) > 1:
-        if evse is None:
-            return Changed.MISSING
-        before = connector_of(evse, change.part[1])
-    if before is None and change.partial:
-        return Changed.MISSING
-    if before is not None and is_stale(change, parse_datetime(last_updated_of(before)), row, now):
-        return Changed.STALE
-    after = change.body if before is None else changed_text(before, change)
-    if evse is None or len(change.part) == 1:
-        return _Part(before, after, after)
-    return _Part(before, after, evse_with_connector(evse, after, last_updated_of(after)))
 
 
 def _blank(key: ObjectKey, change: Change) -> SharedObject:

@@ -1,62 +1,23 @@
 """The decision about an authorization: what to do before asking, and what to answer after. Pure.
 
-For each eMSP concerned, the first row that fits:
-
-=================================================================  ===============================
-Before asking                                                      step
-=================================================================  ===============================
-mode whitelist, or an ALWAYS token; not NEVER; knowledge young     answer from the store
-enough (`whitelist_max_age_s`)
-platform OFFLINE, or without the interface                         no answer, without waiting
-otherwise                                                          ask
-=================================================================  ===============================
-
-=================================================================  ===============================
-After asking                                                       answer
-=================================================================  ===============================
-the eMSP answered                                                  its answer, unchanged
-no answer; mode realtime, `fallback = hub`, a token that is        from the store
-ALLOWED or ALLOWED_OFFLINE, knowledge younger than
-`fallback_max_age_s`
-no answer otherwise                                                4002, 4003 or 4000
-=================================================================  ===============================
-
-When several eMSPs are concerned, the first ALLOWED wins; without one, an eMSP that stayed silent
-(it might have said ALLOWED) outranks the others' no. docs/authorization.md tells the whole rule.
+What one eMSP comes to stands in `table.py`. When several are concerned, the first ALLOWED wins;
+without one, an eMSP that stayed silent (it might have said ALLOWED) outranks the others' no.
+docs/authorization.md tells the whole rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from ocpi_hub.authorization.answer import Answered, Failed, Failure
 from ocpi_hub.authorization.candidates import Candidate, Refuse
 from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
-from ocpi_hub.domain.party import Fallback, PartyId, RelationMode
+from ocpi_hub.authorization.table import ERRORS, KINDS, RULE_OF, Kind, NoFallback, Rule, by_list
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
-from ocpi_hub.errors import (
-    HubRoutingError,
-    OcpiError,
-    ReceiverNotConnected,
-    ReceiverTimeout,
-    UnknownToken,
-)
+from ocpi_hub.errors import ReceiverNotConnected, ReceiverTimeout, UnknownToken
 from ocpi_hub.ocpi.status_codes import StatusCode
-from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, WhitelistType
-
-_REALTIME_FIRST = frozenset({WhitelistType.ALLOWED, WhitelistType.ALLOWED_OFFLINE})
-_STORABLE = _REALTIME_FIRST | {WhitelistType.ALWAYS}
-
-
-class NoFallback(StrEnum):
-    """Why the stored token does not stand in for a missing answer."""
-
-    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a reason, not a secret
-    NEVER = "never"
-    TOO_OLD = "too_old"
-    FALLBACK_CPO = "fallback_cpo"
-    DENIED = "denied"
+from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType
 
 
 @value
@@ -150,17 +111,15 @@ def plan(candidates: Sequence[Candidate], *, most: int) -> Plan:
 
 def first_step(candidate: Candidate) -> ToAsk | AnswerFromStore | Silent:
     """What one eMSP comes to before anybody was asked."""
-    token = candidate.token
-    if token is not None and _is_whitelisted(candidate, token):
-        always = token.whitelist == WhitelistType.ALWAYS
-        reason = "always" if always else "whitelist"
-        return AnswerFromStore(candidate, token, DecidedBy.HUB_WHITELIST, reason)
+    token, rule = candidate.token, _rule(candidate)
+    if token is not None and rule.listed is not None:
+        return AnswerFromStore(candidate, token, DecidedBy.HUB_WHITELIST, rule.listed)
     if not candidate.online:
         return _without(candidate, Failed(Failure.OFFLINE, f"{candidate.emsp} is OFFLINE"))
     if not candidate.offers:
         detail = f"{candidate.emsp}'s platform offers no tokens SENDER"
         return _without(candidate, Failed(Failure.NO_INTERFACE, detail))
-    return ToAsk(candidate, fallback=isinstance(_stand_in(candidate), KnownToken))
+    return ToAsk(candidate, fallback=rule.without is None)
 
 
 def settle(candidate: Candidate, result: Answered | Failed) -> Settled:
@@ -174,10 +133,11 @@ def settle(candidate: Candidate, result: Answered | Failed) -> Settled:
 
 def _without(candidate: Candidate, failed: Failed) -> AnswerFromStore | Silent:
     """What one eMSP comes to without an answer."""
-    stand_in = NoFallback.DENIED if failed.denied else _stand_in(candidate)
-    if isinstance(stand_in, NoFallback):
-        return Silent(candidate, failed, stand_in)
-    return AnswerFromStore(candidate, stand_in, DecidedBy.HUB_FALLBACK, failed.failure.value)
+    token = candidate.token
+    why = NoFallback.DENIED if failed.denied else _rule(candidate).without
+    if why is not None or token is None:
+        return Silent(candidate, failed, why or NoFallback.UNKNOWN_TOKEN)
+    return AnswerFromStore(candidate, token, DecidedBy.HUB_FALLBACK, failed.failure.value)
 
 
 def says_yes(settled: Settled) -> bool:
@@ -219,38 +179,22 @@ def conclude(settled: Sequence[Settled], *, searching: bool = False) -> Final:
     return _best_no(decided)
 
 
-def _is_whitelisted(candidate: Candidate, token: KnownToken) -> bool:
-    terms = candidate.terms
-    return (
-        token.whitelist in _STORABLE
-        and (terms.mode is RelationMode.WHITELIST or token.whitelist == WhitelistType.ALWAYS)
-        and _is_younger(token, terms.whitelist_max_age_s)
-    )
-
-
-def _stand_in(candidate: Candidate) -> KnownToken | NoFallback:
-    """The stored token that stands in for a missing answer, or why it does not."""
+def _rule(candidate: Candidate) -> Rule:
+    """The row of the table that an eMSP is judged by."""
     token, terms = candidate.token, candidate.terms
     if token is None:
-        return NoFallback.UNKNOWN_TOKEN
-    if token.whitelist not in _STORABLE:
-        return NoFallback.NEVER
-    if terms.mode is RelationMode.WHITELIST or token.whitelist == WhitelistType.ALWAYS:
-        # It would have been answered from the store if the knowledge were young enough.
-        return NoFallback.TOO_OLD
-    if terms.fallback is Fallback.CPO:
-        return NoFallback.FALLBACK_CPO
-    return token if _is_younger(token, terms.fallback_max_age_s) else NoFallback.TOO_OLD
-
-
-def _is_younger(token: KnownToken, max_age_s: int) -> bool:
-    return token.knowledge_age_s is not None and token.knowledge_age_s < max_age_s
+        return RULE_OF[terms.mode, Kind.UNKNOWN, False, terms.fallback]
+    kind = KINDS.get(token.whitelist, Kind.NEVER)
+    listed = by_list(terms.mode, kind)
+    max_age_s = terms.whitelist_max_age_s if listed else terms.fallback_max_age_s
+    fresh = token.knowledge_age_s is not None and token.knowledge_age_s < max_age_s
+    return RULE_OF[terms.mode, kind, fresh, terms.fallback]
 
 
 def _silence(silent: Sequence[Silent], emsp: PartyId | None, *, searching: bool) -> Refuse:
     """The error for silence: a timeout before no connection before nothing usable."""
     first = min(silent, key=lambda each: _SILENCE_RANK[each.failed.failure])
-    error = _error(first.failed)
+    error = ERRORS[first.failed.failure](first.failed.detail)
     if searching and isinstance(error, ReceiverNotConnected):
         error = ReceiverTimeout(error.message)
     return Refuse(error, first.reason, emsp)
@@ -264,16 +208,6 @@ _SILENCE_RANK = {
     Failure.UNUSABLE: 4,
     Failure.NO_INTERFACE: 5,
 }
-
-
-def _error(failed: Failed) -> OcpiError:
-    match failed.failure:
-        case Failure.TIMEOUT | Failure.NOT_ASKED:
-            return ReceiverTimeout(failed.detail)
-        case Failure.UNREACHABLE | Failure.OFFLINE:
-            return ReceiverNotConnected(failed.detail)
-        case Failure.UNUSABLE | Failure.NO_INTERFACE:
-            return HubRoutingError(failed.detail)
 
 
 def _best_no(settled: Sequence[PassOn | AnswerFromStore]) -> Final:

@@ -1,36 +1,25 @@
-"""The table in docs/authorization.md, row by row."""
+"""The table of decisions, row by row: the page shows it, and the engine does what it says."""
 
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 
-from ocpi_hub.authorization.answer import Failed, Failure
+from ocpi_hub.authorization.answer import Failure
 from ocpi_hub.authorization.candidates import Refuse
 from ocpi_hub.authorization.decision import AnswerFromStore, Final, PassOn
+from ocpi_hub.authorization.table import KINDS, RULE_OF, RULES, SITUATIONS, Kind, Row, rows
 from ocpi_hub.domain.party import Fallback, RelationMode
+from tests.support.authorization_page import PAGE, page
 from tests.unit.authorization.test_decision_table import (
     MODES,
     OUTCOMES,
+    WHITELISTS,
     decide,
     make_candidate,
 )
 
-PAGE = Path(__file__).parents[3] / "docs" / "authorization.md"
-ANY = "-"
-COLUMNS = (
-    "mode",
-    "whitelist",
-    "knowledge",
-    "fallback",
-    "eMSP",
-    "asked",
-    "answer",
-    "decided by",
-    "reason",
-)
 EMSPS = {
     "answers": ["allowed", "blocked", "unknown", "too_little", "server_error"],
     "is silent": ["timeout"],
@@ -39,25 +28,20 @@ EMSPS = {
     "broken no": ["broken_no"],
     "OFFLINE": ["allowed"],
     "no interface": ["allowed"],
-    ANY: [*OUTCOMES],
+    "-": [*OUTCOMES],
+}
+AGES: dict[bool | None, list[float | None]] = {
+    True: [0.0, 50.0],
+    False: [None, 300.0],
+    None: [None, 0.0, 300.0],
 }
 
-AGES: dict[str, list[float | None]] = {
-    "fresh": [0.0, 50.0],
-    "old": [None, 300.0],
-    ANY: [None, 0.0, 300.0],
-}
 
-
-def documented_rows() -> list[tuple[str, ...]]:
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    start = lines.index(f"| {' | '.join(COLUMNS)} |") + 2
-    rows = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        rows.append(tuple(cell.strip() for cell in line.strip("|").split("|")))
-    return rows
+def whitelists(kind: Kind) -> list[str | None]:
+    """What a token of this kind says; None: there is none."""
+    if kind is Kind.UNKNOWN:
+        return [None]
+    return [each for each in WHITELISTS if KINDS.get(each, Kind.NEVER) is kind]
 
 
 def described(final: Final) -> tuple[str, str, str]:
@@ -71,31 +55,57 @@ def described(final: Final) -> tuple[str, str, str]:
 
 
 @pytest.mark.req("TK-06", "TK-10", "TK-12")
-@pytest.mark.parametrize("row", documented_rows(), ids="|".join)
-def test_the_documented_row_is_what_happens(row: tuple[str, ...]) -> None:
-    mode, whitelist, knowledge, fallback, emsp, asked, answer, decided_by, reason = row
-    modes = MODES if mode == ANY else [RelationMode(mode)]
-    fallbacks = list(Fallback) if fallback == ANY else [Fallback(fallback)]
-    cases = product(modes, fallbacks, AGES[knowledge], (True, False), EMSPS[emsp])
-    for each_mode, each_fallback, age_s, valid, outcome in cases:
+@pytest.mark.parametrize("row", rows(), ids=lambda row: "|".join(row.cells))
+def test_the_row_is_what_happens(row: Row) -> None:
+    rule, emsp = row.rule, row.situation.name if row.situation else "-"
+    space = product(
+        (rule.mode,) if rule.mode else MODES,
+        (rule.fallback,) if rule.fallback else Fallback,
+        whitelists(rule.kind),
+        AGES[rule.fresh],
+        (True, False),
+        EMSPS[emsp],
+    )
+    for mode, fallback, whitelist, age_s, valid, outcome in space:
         candidate = make_candidate(
-            mode=each_mode,
-            fallback=each_fallback,
-            whitelist=None if whitelist == "unknown token" else whitelist,
+            mode=mode,
+            fallback=fallback,
+            whitelist=whitelist,
             age_s=age_s,
             valid=valid,
             online=emsp != "OFFLINE",
             offers=emsp != "no interface",
         )
-        was_asked, final = decide(candidate, outcome)
-        assert (was_asked, *described(final)) == (asked == "yes", answer, decided_by, reason)
+        asked, final = decide(candidate, outcome)
+        assert (asked, *described(final)) == (row.asked, row.answer, row.decided_by, row.reason)
 
 
-def test_every_reason_of_a_single_emsp_is_documented() -> None:
-    """The kinds of silence, and the reasons why the stored token does not help, all occur."""
-    text = PAGE.read_text(encoding="utf-8")
-    reasons = {row[-1] for row in documented_rows()}
-    alone = set(Failure) - {Failure.NOT_ASKED}
-    assert {failure.value for failure in alone} <= {part.split(":")[0] for part in reasons}
-    failures = [each for each in OUTCOMES.values() if isinstance(each, Failed)]
-    assert all(each.failure.value in text for each in failures)
+def test_the_page_shows_the_table() -> None:
+    shown = PAGE.read_text(encoding="utf-8")
+    assert page(shown) == shown, "run `make docs`"
+
+
+def test_each_case_has_exactly_one_rule() -> None:
+    """The order of the rules decides nothing, and none is in vain."""
+    for (mode, kind, fresh, fallback), chosen in RULE_OF.items():
+        fitting = [
+            rule
+            for rule in RULES
+            if rule.kind is kind
+            and rule.mode in (None, mode)
+            and rule.fresh in (None, fresh)
+            and rule.fallback in (None, fallback)
+        ]
+        assert fitting == [chosen]
+    assert set(RULE_OF.values()) == set(RULES)
+    assert len(RULE_OF) == 2 * len(Kind) * 2 * 2
+
+
+def test_every_way_of_failing_stands_in_the_table() -> None:
+    failures = {situation.failure for situation in SITUATIONS} - {None}
+    assert failures == set(Failure) - {Failure.NOT_ASKED}
+    assert {situation.name for situation in SITUATIONS} == set(EMSPS) - {"-"}
+
+
+def test_no_mode_is_missing() -> None:
+    assert {mode for mode, *_ in RULE_OF} == set(RelationMode) - {RelationMode.NONE}

@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "platform": "bring partners on board, look after them",
         "relation": "decide who works with whom, and how",
         "authorization": "see who was allowed to charge, and why",
+        "whitelist": "exchange token lists with partners",
         "cdr": "see the CDRs in custody, and decide about them",
         "session": "see the sessions in custody",
         "message": "see which requests went in and out",

@@ -1,0 +1,232 @@
+-- Runs of the whitelist exchange: reading platforms' token lists on a schedule.
+
+-- name: set_schedule
+insert into whitelist_schedule as s (platform_id, pull, next_at)
+select platform_id, $2, $3 from platform where platform_id = $1
+on conflict (platform_id) do update set pull = excluded.pull, next_at = excluded.next_at
+returning platform_id;
+
+-- name: drop_schedule
+delete from whitelist_schedule where platform_id = $1;
+
+-- name: schedules
+select platform_id, pull, next_at
+from whitelist_schedule
+where $1::text is null or platform_id = $1
+order by platform_id;
+
+-- name: due_schedules
+select s.platform_id, s.pull, s.next_at, now() as at
+from whitelist_schedule s
+where s.next_at <= now()
+order by s.next_at
+limit 100;
+
+-- name: move_schedule
+-- One process starts what was due at $2.
+update whitelist_schedule set next_at = $3
+where platform_id = $1 and next_at = $2
+returning platform_id;
+
+-- name: last_runs
+-- What is held was read, but is not believed yet.
+select max(began_at) filter (where extent = 'full') as full_at, max(began_at) as any_at,
+    (array_agg(to_jsonb(owners)::text order by began_at desc)
+        filter (where extent = 'full'))[1] as owners
+from whitelist_run
+where platform_id = $1 and state = 'done';
+
+-- name: start
+insert into whitelist_run (platform_id, extent, date_from)
+select platform_id, $2, $3 from platform where platform_id = $1
+on conflict (platform_id) where state = 'running' do nothing
+returning *;
+
+-- name: forget_runs
+delete from whitelist_run
+where platform_id = $1 and finished_at < now() - $2::interval;
+
+-- name: active
+select * from whitelist_run where platform_id = $1 and state = 'running';
+
+-- name: find
+select * from whitelist_run where run_id = $1;
+
+-- name: list
+-- Newest first, before a run.
+select *
+from whitelist_run
+where ($1::text is null or platform_id = $1)
+    and ($2::text is null or state = $2)
+    and ($3::bigint is null or run_id < $3)
+order by run_id desc
+limit $4;
+
+-- name: claim
+update whitelist_run r
+set lease_id = gen_random_uuid(), lease_until = now() + $1::interval, attempts = attempts + 1,
+    began_at = coalesce(began_at, clock_timestamp())
+where run_id = (
+    select w.run_id
+    from whitelist_run w
+    join platform p using (platform_id)
+    where w.state = 'running' and w.step = 'read'
+        and p.state = 'connected' and p.online
+        and w.next_attempt_at <= now()
+        and coalesce(w.lease_until, '-infinity') < now()
+    order by w.next_attempt_at
+    limit 1
+    for update of w skip locked)
+returning *;
+
+-- name: keep
+-- What was read page by page counts as a good turn.
+update whitelist_run
+set lease_until = now() + $2::interval, attempts = case when $6 > pages then 0 else attempts end,
+    country_code = $3, party_id = $4, next_url = $5, pages = $6, seen = $7, added = $8,
+    changed = $9, errors = $10, unnamed = $11
+where lease_id = $1 and state = 'running'
+returning run_id;
+
+-- name: requeue
+update whitelist_run
+set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = clock_timestamp()
+where lease_id = $1 and state = 'running';
+
+-- name: release
+-- After $4 attempts in a row without a page the run is over.
+update whitelist_run
+set lease_id = null, lease_until = null, note = $3, next_attempt_at = now() + $2::interval,
+    state = case when attempts >= $4 then 'failed' else 'running' end,
+    finished_at = case when attempts >= $4 then clock_timestamp() end
+where lease_id = $1 and state = 'running'
+returning run_id;
+
+-- name: restart
+-- The reading begins anew; what was found so far stays counted as far as it was news.
+update whitelist_run
+set began_at = null, country_code = null, party_id = null, next_url = null, pages = 0, seen = 0,
+    errors = 0, unnamed = 0
+where run_id = $1 and state = 'running';
+
+-- name: began
+select began_at from whitelist_run where lease_id = $1 and state = 'running';
+
+-- name: missing
+-- Live broadcast tokens of these owners that were there before the reading began, and those of them
+-- that neither changed nor were listed since. What was also addressed to somebody goes by its
+-- owner's word alone.
+select count(*) as known, count(*) filter (
+    where greatest(o.changed_at, o.listed_at) < $1
+        and not exists (
+            select from shared_object a
+            where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+                and a.audience <> '*'
+                and not a.deleted)) as absent
+from shared_object o
+where o.module = 'tokens'
+    and (o.country_code, o.party_id) in (select * from unnest($2::text[], $3::text[]))
+    and o.audience = '*'
+    and not o.deleted
+    and o.created_at < $1;
+
+-- name: absent
+-- The same, in order, from a key on.
+select o.country_code, o.party_id, o.object_id, o.object_type
+from shared_object o
+where o.module = 'tokens'
+    and (o.country_code, o.party_id) in (select * from unnest($2::text[], $3::text[]))
+    and (o.country_code, o.party_id, o.object_id, o.object_type)
+        > ($4::text, $5::text, $6::text, $7::text)
+    and o.audience = '*'
+    and not o.deleted
+    and o.created_at < $1
+    and greatest(o.changed_at, o.listed_at) < $1
+    and not exists (
+        select from shared_object a
+        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+            and a.audience <> '*'
+            and not a.deleted)
+order by o.country_code, o.party_id, o.object_id, o.object_type
+limit $8;
+
+-- name: conclude
+update whitelist_run
+set absent = $2, step = 'withdraw', owners = $3, note = $4,
+    state = case when $5 then 'held' else 'running' end
+where lease_id = $1 and state = 'running';
+
+-- name: finish_reading
+-- The list was read to its end. What is to be withdrawn is the next step; what is held waits.
+update whitelist_run
+set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = now(),
+    country_code = null, party_id = null, next_url = null, pages = $2, seen = $3, added = $4,
+    changed = $5, errors = $6, unnamed = $7,
+    state = case when state = 'running' and step = 'read' then 'done' else state end,
+    finished_at = case when state = 'running' and step = 'read' then clock_timestamp() end
+where lease_id = $1 and state in ('running', 'held')
+returning *;
+
+-- name: note_knowledge
+-- What is known is as old as the beginning of the reading.
+insert into owner_knowledge as k (platform_id, module, pulled_at)
+select platform_id, 'tokens', began_at
+from whitelist_run
+where run_id = $1
+on conflict (platform_id, module) do update
+set pulled_at = greatest(k.pulled_at, excluded.pulled_at);
+
+-- name: supersede
+-- A newer full list says more than one that is held.
+update whitelist_run
+set state = 'done', finished_at = clock_timestamp(), note = 'run ' || $2 || ' has read the list anew'
+where platform_id = $1 and state = 'held' and run_id < $2;
+
+-- name: fail
+update whitelist_run
+set state = 'failed', finished_at = clock_timestamp(), lease_id = null, lease_until = null,
+    note = $2
+where lease_id = $1 and state = 'running';
+
+-- name: claim_withdrawal
+update whitelist_run r
+set lease_id = gen_random_uuid(), lease_until = now() + $1::interval
+where run_id = (
+    select w.run_id
+    from whitelist_run w
+    where w.state = 'running' and w.step = 'withdraw'
+        and coalesce(w.lease_until, '-infinity') < now()
+    order by w.next_attempt_at
+    limit 1
+    for update of w skip locked)
+returning run_id, owners, began_at, lease_id;
+
+-- name: withdrew
+update whitelist_run
+set withdrawn = withdrawn + $2, lease_until = now() + $3::interval
+where lease_id = $1 and state = 'running'
+returning run_id;
+
+-- name: end_withdrawal
+update whitelist_run
+set state = 'done', finished_at = clock_timestamp(), lease_id = null, lease_until = null
+where lease_id = $1 and state = 'running'
+returning *;
+
+-- name: confirm
+update whitelist_run
+set state = 'running', next_attempt_at = now(), note = 'confirmed by an operator'
+where run_id = $1 and state = 'held'
+returning *;
+
+-- name: discard
+-- What was read counts; what the list lacks stays valid.
+update whitelist_run
+set state = case when state = 'held' then 'done' else 'failed' end,
+    finished_at = clock_timestamp(), lease_id = null, lease_until = null,
+    note = case when state = 'held' then 'discarded by an operator: nothing was withdrawn'
+        else 'stopped by an operator' end
+where run_id = $1 and state in ('held', 'running')
+returning *;

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest_asyncio
 
+from ocpi_hub.delivery.feed.loader import LOADS
 from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.delivery.feed.worker import GAPS, LOADS
+from ocpi_hub.delivery.feed.worker import GAPS
 from ocpi_hub.domain.party import PartyId, Relation, RelationMode, Role
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database

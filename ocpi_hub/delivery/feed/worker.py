@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.lane import Lane
+from ocpi_hub.delivery.feed.loader import PAGE, Loader
 from ocpi_hub.delivery.feed.protocols import Entry, FeedStore, LaneId
 from ocpi_hub.delivery.feed.receivers import gets, gets_broadcasts, may_receive
 from ocpi_hub.delivery.feed.sender import FeedLimits, Sender
@@ -28,10 +28,6 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PAGE = 1000
-"""Entries read at once."""
-LOADS = 20
-"""Lanes that load a page of what they missed in one round."""
 GAPS = 200
 GAP_ROUND_S = 1.0
 UNHEARD_OF_S = 10.0
@@ -63,6 +59,7 @@ class FeedWorker:
         self._sender = Sender(
             store, client, errands, directory, clock, limits, self._holds_long_enough
         )
+        self._loader = Loader(store, directory)
         self._unheard_of: dict[PartyId, float] = {}
         self._interested: dict[tuple[str, PartyId], tuple[Lane, ...]] = {}
         self._interested_in: Directory | None = None
@@ -92,7 +89,7 @@ class FeedWorker:
         if now >= self._renew_at:
             await self._keep_leases()
         await self._read()
-        await self._load()
+        await self._loader.load(self._lanes.values())
         if now >= self._gaps_at:
             self._gaps_at = now + GAP_ROUND_S
             await self._take_up_gaps()
@@ -237,61 +234,6 @@ class FeedWorker:
             )
             self._interested[module, owner] = found
         return found
-
-    async def _load(self) -> None:
-        """Pages of what lanes missed, for those that have nothing late left to send."""
-        directory = self._directory()
-        hungry = [
-            lane
-            for lane in self._lanes.values()
-            if lane.wants_load and directory.status(lane.lane_id.receiver) is PartyStatus.CONNECTED
-        ]
-        for lane in hungry[:LOADS]:
-            if lane.scan is not None:
-                await self._load_scan(lane, directory)
-            elif lane.backfills:
-                await self._load_backfill(lane, directory)
-
-    async def _load_scan(self, lane: Lane, directory: Directory) -> None:
-        scan = lane.scan
-        if scan is None:
-            return
-        entries = await self._store.after(lane.lane_id.module, scan.done, PAGE, until=scan.until)
-        if lane.scan is not scan:
-            return  # meanwhile too much came to wait, or nothing is owed any more
-        seen = (e for e in entries if gets(directory, lane.lane_id, e.key.owner))
-        lane.load(filter(lane.concerns, seen), counted=True)
-        if len(entries) < PAGE:
-            lane.scan = None
-        else:
-            scan.done = entries[-1].position
-
-    async def _load_backfill(self, lane: Lane, directory: Directory) -> None:
-        backfill = lane.backfills[0]
-        module, receiver = lane.lane_id.module, lane.lane_id.receiver
-        if not gets(directory, lane.lane_id, backfill.owner):
-            lane.backfills.pop(0)  # it is found again
-            return
-        entries = await self._store.of_owner(
-            module,
-            backfill.owner,
-            backfill.after_serial,
-            PAGE,
-            receiver=receiver,
-            deleted_after=lane.first_tail if backfill.deleted else None,
-        )
-        # While the database is asked, a lane may come to owe nothing any more.
-        if not entries:
-            await self._store.advance_backfill(backfill, None)
-            if lane.backfills and lane.backfills[0] is backfill:
-                lane.backfills.pop(0)
-            return
-        # The page before has been sent: its progress is stored now.
-        await self._store.advance_backfill(backfill, backfill.after_serial)
-        if not lane.backfills or lane.backfills[0] is not backfill:
-            return
-        lane.load(entries, counted=False)
-        lane.backfills[0] = replace(backfill, after_serial=entries[-1].serial)
 
     async def _take_up_gaps(self) -> None:
         """Those of receivers that are there and have room: who is away keeps its gaps on record,

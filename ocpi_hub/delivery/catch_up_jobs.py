@@ -18,7 +18,9 @@ class Progress:
         owner: whose list is read; None before the first.
         url: its page to read next; None for the first.
         pages: read so far, of all owners.
-        seen: objects on them; of these, `taken` were new and `broken` could not be taken.
+        seen: objects on them; of these, `taken` were news and `broken` could not be taken.
+        changed: of the taken ones, those that were known before.
+        unnamed: of the broken ones, those that do not even say which object they are.
     """
 
     owner: PartyId | None = None
@@ -27,6 +29,8 @@ class Progress:
     seen: int = 0
     taken: int = 0
     broken: int = 0
+    changed: int = 0
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class CatchUpStore(Protocol):
 
     async def end(self, job: Job, *, complete: bool) -> None:
         """The lists are done with; `complete`: read to their end, so that what they say is known
-        as of the beginning of the reading."""
+        as of the beginning of the reading. The job comes with its last progress."""
         ...
 
     async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:

@@ -17,16 +17,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Protocol
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
-from ocpi_hub.delivery.full_lists import FullLists
 from ocpi_hub.delivery.listed import Listed, ListedObjects, Source
 from ocpi_hub.delivery.owner_lists import OwnerList, OwnerLists, Unreadable
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient
+from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
 from ocpi_hub.errors import OcpiError, StoreError
 from ocpi_hub.routing.rules import RULES
@@ -55,6 +57,28 @@ NOT_YET = timedelta(seconds=1)
 """Until the directory of this process shows what the job is about, or another one takes it."""
 
 
+class Comparison(Protocol):
+    """Knows what lists do not show. All methods raise StoreError."""
+
+    async def listed(self, job: Job, keys: Sequence[ObjectKey]) -> None:
+        """A page of a list shows these objects, which are known already."""
+        ...
+
+    async def compare(self, job: Job, owners: Sequence[PartyId], broken: int) -> bool:
+        """The lists of these owners were read to their end. Whether to read them again."""
+        ...
+
+    async def read_again(self, job: Job) -> None:
+        """Once the job has ended."""
+        ...
+
+
+def list_owners(platform: Platform, module: str) -> list[PartyId]:
+    """Whose lists of a module a platform serves, in the order in which they are read."""
+    owning = RULES[module].callers[InterfaceRole.RECEIVER]
+    return sorted({held.party for held in platform.roles if held.active and held.role in owning})
+
+
 @dataclass(slots=True)
 class _Turn:
     """What one turn works on; `ends_at` and `keep_at` on the monotonic clock."""
@@ -76,9 +100,7 @@ class _Turn:
     @property
     def owners(self) -> list[PartyId]:
         """Whose lists are read, in order."""
-        owning = RULES[self.job.module].callers[InterfaceRole.RECEIVER]
-        roles = self.platform.roles
-        return sorted({held.party for held in roles if held.active and held.role in owning})
+        return list_owners(self.platform, self.job.module)
 
     def owner_after(self, owner: PartyId | None) -> PartyId | None:
         return next((each for each in self.owners if owner is None or owner < each), None)
@@ -91,6 +113,7 @@ class InboundCatchUp:
         objects: who takes the objects of a list, by module.
         full_lists: told what lists show, and when they were read to their end.
         timeout_s, poll_s: seconds for a page, and between looks for what is to be read.
+        page_s: seconds from one page of a list to the next, at least.
     """
 
     def __init__(
@@ -100,10 +123,11 @@ class InboundCatchUp:
         client: OutboundClient,
         directory: Callable[[], Directory],
         clock: Clock,
-        full_lists: FullLists,
+        full_lists: Comparison,
         *,
         timeout_s: float,
         poll_s: float,
+        page_s: float = 0.0,
     ) -> None:
         self._store = store
         self._full_lists = full_lists
@@ -112,6 +136,7 @@ class InboundCatchUp:
         self._directory = directory
         self._clock = clock
         self._poll_s = poll_s
+        self._page_s = page_s
 
     async def run(self, stop: asyncio.Event) -> None:
         stopping: asyncio.Task[object] = asyncio.ensure_future(stop.wait())
@@ -165,6 +190,8 @@ class InboundCatchUp:
             # The stored URL may have expired: where it is answered like that, begin anew.
             expired = isinstance(error, Unreadable) and error.answered and not turn.visited
             pause = min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** min(job.attempts - 1, 20))
+            asked = error.retry_after_s if isinstance(error, Unreadable) else 0.0
+            pause = max(pause, min(LAST_RETRY_S, asked))
             await self._store.release(
                 job, timedelta(seconds=pause), str(error)[:500], restart=expired
             )
@@ -172,6 +199,7 @@ class InboundCatchUp:
         if not finished:
             await self._store.requeue(job)
             return
+        job = replace(job, progress=turn.progress)
         await self._store.end(job, complete=not turn.endless)
         if again:
             await self._full_lists.read_again(job)
@@ -192,18 +220,28 @@ class InboundCatchUp:
             if turn.progress.pages >= MAX_PAGES:
                 log.error("catch_up_given_up", platform=turn.job.platform_id, pages=MAX_PAGES)
                 return True
-            if turn.stop.is_set() or (turn.visited and self._clock.monotonic() >= turn.ends_at):
+            began = self._clock.monotonic()
+            if turn.stop.is_set() or (turn.visited and began >= turn.ends_at):
                 return False
             if not await self._read_page(turn, owner):
                 return False
             owner = turn.progress.owner
+            rest = began + self._page_s - self._clock.monotonic()
+            if rest > 0:
+                await self._rest(turn.stop, rest)
         return True
+
+    async def _rest(self, stop: asyncio.Event, rest_s: float) -> None:
+        """Between two pages: a list is not read faster than its partner can stand."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), rest_s)
 
     async def _compare(self, turn: _Turn) -> bool:
         """Look for what full lists do not show; whether they are to be read again."""
         if turn.endless:
             return False
-        return await self._full_lists.compare(turn.job, turn.owners, turn.progress.broken)
+        job = replace(turn.job, progress=turn.progress)
+        return await self._full_lists.compare(job, turn.owners, turn.progress.broken)
 
     async def _read_page(self, turn: _Turn, owner: PartyId) -> bool:
         """Read one page and store where to go on; false when that is not for us any more."""
@@ -236,8 +274,10 @@ class InboundCatchUp:
             turn.progress,
             pages=turn.progress.pages + 1,
             seen=turn.progress.seen + counts.total(),
-            taken=turn.progress.taken + counts[Listed.TAKEN],
-            broken=turn.progress.broken + counts[Listed.BROKEN],
+            taken=turn.progress.taken + counts[Listed.TAKEN] + counts[Listed.CHANGED],
+            broken=turn.progress.broken + counts[Listed.BROKEN] + counts[Listed.UNNAMED],
+            changed=turn.progress.changed + counts[Listed.CHANGED],
+            unnamed=turn.progress.unnamed + counts[Listed.UNNAMED],
         )
         return True
 

@@ -24,8 +24,12 @@ class Listed(Enum):
     """What became of an object of a list."""
 
     TAKEN = auto()
+    CHANGED = auto()
+    """Taken in the place of what was known of it."""
     KNOWN = auto()
     BROKEN = auto()
+    UNNAMED = auto()
+    """Broken, so that nobody can tell which object it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Source:
     """Whose list it is, and who is who at the time of reading.
 
     Attributes:
-        known: where takers of shared objects note those that they had already, as they stand.
+        known: where takers of shared objects note those that they had already, as they stand, and
+            those that are listed in a form that cannot be taken.
     """
 
     platform: Platform

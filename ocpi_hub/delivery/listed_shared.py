@@ -6,6 +6,7 @@ it does no harm; what is known already changes nothing.
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Protocol
 
@@ -13,15 +14,17 @@ from ocpi_hub.delivery.kinds import Identity, SharedKind
 from ocpi_hub.delivery.listed import Listed, Source, note_left_out, require_own, subject_of
 from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.shared import Change, Changed
-from ocpi_hub.domain.objects import Origin
+from ocpi_hub.domain.objects import ObjectKey, Origin
+from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.ocpi.json_text import members
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
 _OUTCOMES = {
     Changed.CREATED: Listed.TAKEN,
-    Changed.UPDATED: Listed.TAKEN,
+    Changed.UPDATED: Listed.CHANGED,
     Changed.UNCHANGED: Listed.KNOWN,
     Changed.STALE: Listed.KNOWN,
 }
@@ -61,22 +64,38 @@ class ListedShared:
             identity = self._identity(text, source)
         except OcpiError as error:
             note_left_out(self._quality, source, self._kind.module, error)
-            return self._skipped(source, str(error))
+            self._skipped(source, str(error))
+            return self._broken(text, source)
         change = self._change(text, identity)
         try:
             changed = await self._store.change(change)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            return self._skipped(source, str(error))
-        outcome = _OUTCOMES.get(changed, Listed.BROKEN)
-        if outcome is Listed.KNOWN:
+            self._skipped(source, str(error))
             source.known.append(change.key)
-        if outcome is Listed.TAKEN:
+            return Listed.BROKEN
+        outcome = _OUTCOMES.get(changed, Listed.BROKEN)
+        if outcome in (Listed.TAKEN, Listed.CHANGED):
             key = identity.key
             subject = subject_of(source, key.module, key.owner, identity.object_id)
             self._quality.accepted(subject, identity.seen)
-        return self._skipped(source, changed.name) if outcome is Listed.BROKEN else outcome
+        else:
+            source.known.append(change.key)
+        if outcome is Listed.BROKEN:
+            self._skipped(source, changed.name)
+        return outcome
+
+    def _broken(self, text: str, source: Source) -> Listed:
+        """What is listed is there, whatever is wrong with it."""
+        if self._kind.module != Module.TOKENS:
+            return Listed.BROKEN
+        key = named_token(text)
+        if key is None:
+            return Listed.UNNAMED
+        if any(held.party == key.owner for held in source.platform.roles if held.active):
+            source.known.append(key)
+        return Listed.BROKEN
 
     def _identity(self, text: str, source: Source) -> Identity:
         """Raises OcpiError for what cannot be taken."""
@@ -95,11 +114,20 @@ class ListedShared:
             max_bytes=self._max_bytes,
         )
 
-    def _skipped(self, source: Source, reason: str) -> Listed:
+    def _skipped(self, source: Source, reason: str) -> None:
         log.warning(
             "listed_object_skipped",
             platform=source.platform.platform_id,
             module=self._kind.module,
             reason=reason,
         )
-        return Listed.BROKEN
+
+
+def named_token(text: str) -> ObjectKey | None:
+    """Which token a text means that is no valid one; None if it does not say so."""
+    try:
+        fields = {name: json.loads(raw) for name, raw in members(text) if raw.startswith('"')}
+        owner = PartyId.parse(f"{fields['country_code']}*{fields['party_id']}")
+        return ObjectKey(Module.TOKENS.value, owner, fields["uid"], fields["type"])
+    except (ValueError, KeyError, RecursionError):
+        return None

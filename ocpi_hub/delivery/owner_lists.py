@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
@@ -23,11 +24,13 @@ class Unreadable(HubError):
 
     Attributes:
         answered: there was an answer, so that the same request would get it again.
+        retry_after_s: how long the partner asks to be left alone.
     """
 
-    def __init__(self, reason: str, *, answered: bool = True) -> None:
+    def __init__(self, reason: str, *, answered: bool = True, retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
         self.answered = answered
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,18 @@ class OwnerLists:
         envelope = parse_envelope(exchange.body)
         if exchange.http_status != 200 or envelope is None or not is_success(envelope.status_code):
             code = envelope.status_code if envelope else "no envelope"
-            raise Unreadable(f"HTTP {exchange.http_status}, {code}")
+            raise Unreadable(
+                f"HTTP {exchange.http_status}, {code}",
+                answered=exchange.http_status != HTTPStatus.TOO_MANY_REQUESTS,
+                retry_after_s=_seconds(exchange.headers.get("retry-after")),
+            )
         return exchange
+
+
+def _seconds(retry_after: str | None) -> float:
+    """A Retry-After in seconds; one that is a date counts for nothing."""
+    text = (retry_after or "").strip()
+    return float(text[:9]) if text.isascii() and text.isdigit() else 0.0
 
 
 def _following(answer: Answer, request: OutboundRequest, wanted: OwnerList) -> str | None:

@@ -112,7 +112,7 @@ where run_id = $1 and state = 'running';
 -- name: began
 select began_at from whitelist_run where lease_id = $1 and state = 'running';
 
--- name: missing
+-- name: count_missing
 -- Live broadcast tokens of these owners that were there before the reading began, and those of them
 -- that neither changed nor were listed since. What was also addressed to somebody goes by its
 -- owner's word alone.
@@ -181,7 +181,7 @@ set pulled_at = greatest(k.pulled_at, excluded.pulled_at);
 -- name: supersede
 -- A newer full list says more than one that is held.
 update whitelist_run
-set state = 'done', finished_at = clock_timestamp(), note = 'run ' || $2 || ' has read the list anew'
+set state = 'done', finished_at = clock_timestamp(), note = format('run %s has read the list anew', $2::bigint)
 where platform_id = $1 and state = 'held' and run_id < $2;
 
 -- name: fail

@@ -1,12 +1,14 @@
 """PostgreSQL for tests: one server per pytest process, one fresh database per test.
 
-The databases are cloned from a template that was migrated once. The server runs without fsync: it
-is thrown away. Tests of durability start servers of their own.
+The databases are cloned from a template that was migrated once. The server runs without fsync, in
+memory where there is room: it is thrown away. Tests of durability start servers of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -27,8 +29,10 @@ THROW_AWAY = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
-    "max_wal_size": "4GB",
+    "max_wal_size": "256MB",
 }
+MEMORY = Path("/dev/shm")  # noqa: S108 - below it, mkdtemp makes a directory of our own
+MEMORY_NEEDED_BYTES = 2 * 1024**3
 TEMPLATE = "template_migrated"
 
 
@@ -41,7 +45,9 @@ class PostgresServer:
     async def create_database(self, *, template: str | None = TEMPLATE) -> DatabaseAddress:
         """A database under a new name: migrated, or empty without a template."""
         name = f"test_{uuid.uuid4().hex}"
-        await self._execute(f'create database "{name}" template "{template or "template0"}"')
+        template = template or "template0"
+        # Copying its files costs a fraction of writing them through the log.
+        await self._execute(f'create database "{name}" template "{template}" strategy file_copy')
         return self.maintenance.with_database(name)
 
     async def drop_database(self, address: DatabaseAddress) -> None:
@@ -65,7 +71,9 @@ def make_settings(**overrides: object) -> Settings:
 def postgres_server() -> Iterator[PostgresServer]:
     """The server of this pytest process; its template is migrated."""
     with (
-        tempfile.TemporaryDirectory(prefix="hub-pg-", ignore_cleanup_errors=True) as directory,
+        tempfile.TemporaryDirectory(
+            prefix="hub-pg-", dir=_memory(), ignore_cleanup_errors=True
+        ) as directory,
         asyncio.Runner() as runner,
     ):
         Path(directory).chmod(0o755)
@@ -77,6 +85,12 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield running
         finally:
             runner.run(server.stop())
+
+
+def _memory() -> Path | None:
+    """Where files never reach a disk; None, which means the usual place, without enough of it."""
+    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)
+    return MEMORY if usable and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES else None
 
 
 async def _make_template(server: PostgresServer) -> None:

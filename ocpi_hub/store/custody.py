@@ -6,7 +6,7 @@ The rules are `delivery/custody.py`; here they are applied to locked rows.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 SQL = Queries("custody")
 
+Also = Callable[["Connection", Sequence[TakenIn]], Awaitable[None]]
+"""What is written with intakes, in their transaction, given what became of them."""
+
 
 class PostgresCustodyStore:
     """Implements `delivery.custody.CustodyStore`.
@@ -93,6 +96,10 @@ class PostgresCustodyStore:
             return await self.intakes.submit(intake)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"the object cannot be stored: {error}") from error
+
+    async def take_in_all(self, intakes: Sequence[Intake], also: Also) -> Sequence[TakenIn]:
+        """Take objects in, in a transaction of their own. All raise as `take_in`."""
+        return await self._write_intakes(intakes, also)
 
     async def record(self, report: AttemptReport) -> DirectedState:
         try:
@@ -150,13 +157,18 @@ class PostgresCustodyStore:
 
     # Intakes -------------------------------------------------------------------------------------
 
-    async def _write_intakes(self, intakes: Sequence[Intake]) -> Sequence[TakenIn]:
+    async def _write_intakes(
+        self, intakes: Sequence[Intake], also: Also | None = None
+    ) -> Sequence[TakenIn]:
         ordered = sorted(intakes, key=lambda intake: key_columns(intake.key))
         results: dict[UUID, TakenIn] = {}
         async with self._database.transaction() as connection:
             for intake in await self._insert_new(connection, ordered, results):
                 results[intake.attempt_id] = await self._take_again(connection, intake)
-        return [results[intake.attempt_id] for intake in intakes]
+            taken = [results[intake.attempt_id] for intake in intakes]
+            if also is not None:
+                await also(connection, taken)
+        return taken
 
     async def _insert_new(
         self, connection: Connection, ordered: Sequence[Intake], results: dict[UUID, TakenIn]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ _BODY = itemgetter("body")
 _SERIAL = itemgetter("serial")
 
 KeyColumns = tuple[str, str, str, str, str, str]
+Also = Callable[["Connection", Sequence[Changed | InvalidRequest]], Awaitable[None]]
+"""What is written with changes, in their transaction, given what became of them."""
 
 
 def key_columns(key: ObjectKey) -> KeyColumns:
@@ -84,6 +86,23 @@ class PostgresSharedStore:
 
     async def delete(self, deletion: Deletion) -> Changed:
         return await self._submit(deletion)
+
+    async def change_all(
+        self, changes: Sequence[Change], also: Also
+    ) -> Sequence[Changed | InvalidRequest]:
+        """Apply changes in a transaction of their own; few thousand at most: others wait."""
+        try:
+            return await self._write(changes, also)
+        finally:
+            for change in changes:
+                self._changed(change.key)
+
+    async def preview(self, changes: Sequence[Change]) -> Sequence[Changed | InvalidRequest]:
+        """What would become of changes now; nothing is written."""
+        async with self._database.connection() as connection:
+            rows = await self._rows(connection, SharedBatch.keys_of(changes))
+        batch = SharedBatch(rows, datetime.now(UTC))
+        return [_apply(batch, change) for change in changes]
 
     async def _submit(self, change: Change | Deletion) -> Changed:
         try:
@@ -148,7 +167,7 @@ class PostgresSharedStore:
     # Writing -------------------------------------------------------------------------------------
 
     async def _write(
-        self, changes: Sequence[Change | Deletion]
+        self, changes: Sequence[Change | Deletion], also: Also | None = None
     ) -> Sequence[Changed | InvalidRequest]:
         """Apply changes in order of arrival; each object is written once."""
         async with self._database.transaction() as connection:
@@ -159,6 +178,8 @@ class PostgresSharedStore:
             results = [_apply(batch, change) for change in changes]
             await self._store(connection, batch)
             noted = await self._note_pushes(connection, changes)
+            if also is not None:
+                await also(connection, results)
         self._pushing |= noted
         for change in changes:
             if isinstance(change, Change) and is_ahead(change.last_updated, now):
@@ -208,6 +229,9 @@ class PostgresSharedStore:
                 if row["taken_up"] and row["audience"] != EVERYBODY
             ]
             await connection.execute(SQL.withdraw_evses, *places)
+        if batch.affirmed:
+            affirmed = columns(map(key_columns, sorted(batch.affirmed)), 6)
+            await connection.execute(SQL.affirm, *affirmed)
         if batch.deleted:
             await self._delete_addressed(connection, batch)
         if batch.rewritten:
@@ -270,6 +294,7 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
         deleted=row["deleted"],
         whole_updated=row["whole_updated"],
         received_at=row["changed_at"],
+        listed_at=row["listed_at"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import OperatorError
@@ -17,6 +17,14 @@ _OTHER_ENCODINGS: Final = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 """Longer marks first: one begins with another."""
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """A line with its break, or as much of it as the limit allows; empty at the end."""
+        ...
 
 
 class UnusableFile(OperatorError):
@@ -47,7 +55,7 @@ class Line:
     size: int
 
 
-def read_lines(source: BinaryIO, *, max_bytes: int) -> Iterator[Line | Fault]:
+def read_lines(source: Source, *, max_bytes: int) -> Iterator[Line | Fault]:
     """The lines of a file, one at a time; a byte order mark of UTF-8 is left out.
 
     Args:
@@ -80,6 +88,6 @@ def _without_mark(raw: bytes) -> bytes:
     return raw.removeprefix(codecs.BOM_UTF8)
 
 
-def _skip_line(source: BinaryIO, raw: bytes) -> None:
+def _skip_line(source: Source, raw: bytes) -> None:
     while raw and not raw.endswith(b"\n"):
         raw = source.readline(_SKIP_BYTES)

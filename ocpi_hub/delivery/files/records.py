@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import BinaryIO, Final
 
 from ocpi_hub.delivery.files.columns import CellFault, Table
-from ocpi_hub.delivery.files.lines import Fault, Line, UnusableFile, read_lines
+from ocpi_hub.delivery.files.lines import Fault, Line, Source, UnusableFile, read_lines
 from ocpi_hub.domain.value import value
 
 LINE_ENDS: Final = "\r\n"
@@ -53,7 +53,7 @@ def format_of(name: str) -> FileFormat | None:
 
 
 def read_records(
-    source: BinaryIO, table: Table, file_format: FileFormat, *, max_bytes: int
+    source: Source, table: Table, file_format: FileFormat, *, max_bytes: int
 ) -> Iterator[Record | Fault]:
     """The objects of a file, one at a time, not yet validated.
 
@@ -70,7 +70,7 @@ def read_records(
             yield from _CsvRows(source, table, max_bytes).records()
 
 
-def _json_lines(source: BinaryIO, max_bytes: int) -> Iterator[Record | Fault]:
+def _json_lines(source: Source, max_bytes: int) -> Iterator[Record | Fault]:
     for line in read_lines(source, max_bytes=max_bytes):
         if isinstance(line, Fault):
             yield line
@@ -93,7 +93,7 @@ class _TooLong(Exception):
 class _Lines:
     """What `csv` reads from: lines, with a look at those of the present row."""
 
-    def __init__(self, source: BinaryIO, max_bytes: int) -> None:
+    def __init__(self, source: Source, max_bytes: int) -> None:
         self._lines = read_lines(source, max_bytes=max_bytes)
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -127,7 +127,7 @@ class _Lines:
 class _CsvRows:
     """The rows of a CSV file; the first one names the columns."""
 
-    def __init__(self, source: BinaryIO, table: Table, max_bytes: int) -> None:
+    def __init__(self, source: Source, table: Table, max_bytes: int) -> None:
         # The limit is the module's own for all readers of the process; its rows are bounded anyway.
         csv.field_size_limit(max(max_bytes, csv.field_size_limit()))
         self._table = table

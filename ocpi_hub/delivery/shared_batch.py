@@ -59,6 +59,7 @@ class SharedBatch:
         deleted: keys of broadcast rows that are deleted: what was addressed under the same id
             before this batch goes with them.
         unpublished: keys of broadcast Locations that are published no more.
+        affirmed: keys of tokens that were pushed once more as they are.
     """
 
     def __init__(self, rows: Iterable[SharedObject], now: datetime | None = None) -> None:
@@ -74,6 +75,7 @@ class SharedBatch:
         self.owed: set[ObjectKey] = set()
         self.deleted: set[ObjectKey] = set()
         self.unpublished: set[ObjectKey] = set()
+        self.affirmed: set[ObjectKey] = set()
 
     @staticmethod
     def keys_of(changes: Iterable[Change | Deletion]) -> set[ObjectKey]:
@@ -118,6 +120,8 @@ class SharedBatch:
         applied = apply(current, self.row(published_key(key)), change, self._now)
         if applied.changed is Changed.STALE and _is_listed_location(change):
             return self._apply_newer_evses(change)
+        if applied.changed is Changed.UNCHANGED:
+            self._affirm(key, change)
         if applied.body is not None:
             self._note_publishing(key, current, applied.body)
             self._put(key, applied.body, change)
@@ -147,6 +151,12 @@ class SharedBatch:
         ]
         news = (Changed.CREATED, Changed.UPDATED)
         return Changed.UPDATED if any(result in news for result in results) else Changed.STALE
+
+    def _affirm(self, key: ObjectKey, change: Change) -> None:
+        """A list that is read meanwhile, and lacks the token, does not take it away."""
+        if key.module == Module.TOKENS and change.origin is not Origin.PULL:
+            self._rows[key] = replace(self._rows[key], listed_at=self._now)
+            self.affirmed.add(key)
 
     def _note_publishing(self, key: ObjectKey, before: SharedObject | None, after: str) -> None:
         if key.module != Module.LOCATIONS or key.audience != EVERYBODY or before is None:
@@ -251,7 +261,8 @@ class SharedBatch:
 
 
 def _is_touched(row: SharedObject, since: datetime) -> bool:
-    return row.received_at is None or row.received_at >= since
+    moments = (row.received_at, row.listed_at)
+    return row.received_at is None or any(each >= since for each in moments if each is not None)
 
 
 def _is_listed_location(change: Change) -> bool:

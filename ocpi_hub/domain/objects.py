@@ -55,6 +55,7 @@ class SharedObject:
         whole_updated: of a Location, `last_updated` of what last said which EVSEs it has; None:
             not known.
         received_at: when it came or was changed last; None: not known.
+        listed_at: when its owner last said that it stands as it is; None: not noted.
     """
 
     key: ObjectKey
@@ -68,6 +69,7 @@ class SharedObject:
     deleted: bool = False
     whole_updated: datetime | None = None
     received_at: datetime | None = None
+    listed_at: datetime | None = None
 
 
 class DirectedState(StrEnum):

@@ -14,6 +14,7 @@ from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.envelope import dump
+from ocpi_hub.ocpi.withdrawn_token import withdrawn_token
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
@@ -70,11 +71,13 @@ class PostgresTokenLookup:
 
     async def _answer(self, questions: Sequence[_Question]) -> Sequence[Sequence[KnownToken]]:
         arrays = columns(((each.uid, each.token_type, each.cpo) for each in questions), 3)
-        answers: list[list[KnownToken]] = [[] for _ in questions]
+        live: list[list[KnownToken]] = [[] for _ in questions]
+        withdrawn: list[list[KnownToken]] = [[] for _ in questions]
         async with self._database.connection() as connection:
             for row in await connection.fetch(SQL.find_tokens, *arrays):
-                answers[row["number"] - 1].append(_known_token(row))
-        return answers
+                known = withdrawn if row["deleted"] else live
+                known[row["number"] - 1].append(_known_token(row))
+        return [now or before for now, before in zip(live, withdrawn, strict=True)]
 
 
 @value
@@ -161,7 +164,7 @@ def _known_token(row: asyncpg.Record) -> KnownToken:
         owner=PartyId(row["country_code"], row["party_id"]),
         valid=row["valid"] is True,
         whitelist=row["whitelist"] or "",
-        body=row["body"],
+        body=withdrawn_token(row["body"]) if row["deleted"] else row["body"],
         knowledge_age_s=row["knowledge_age_s"],
     )
 

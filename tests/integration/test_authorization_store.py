@@ -150,12 +150,27 @@ async def test_a_token_is_found_whatever_the_case_of_its_uid(
         assert found.body == text
 
 
-async def test_type_and_deletion_count(database: Database, lookup: PostgresTokenLookup) -> None:
+async def test_the_type_counts(database: Database, lookup: PostgresTokenLookup) -> None:
     await put_token(database, uid="1", token_type="APP_USER")
-    await put_token(database, uid="2", deleted=True)
     assert await lookup.find("1", "RFID", CPO) == []
-    assert await lookup.find("2", "RFID", CPO) == []
     assert len(await lookup.find("1", "APP_USER", CPO)) == 1
+
+
+async def test_a_withdrawn_token_is_known_as_not_valid(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    await put_token(database, uid="2", deleted=True)
+    (found,) = await lookup.find("2", "RFID", CPO)
+    assert (found.owner, found.valid, json.loads(found.body)["valid"]) == (EMSP, False, False)
+
+
+async def test_a_live_token_stands_in_front_of_a_withdrawn_one_of_another_owner(
+    database: Database, lookup: PostgresTokenLookup
+) -> None:
+    await put_token(database, uid="3", deleted=True)
+    await put_token(database, owner=CPO, uid="3")
+    (found,) = await lookup.find("3", "RFID", CPO)
+    assert (found.owner, found.valid) == (CPO, True)
 
 
 async def test_what_was_addressed_to_the_cpo_stands_in_front_of_a_broadcast(

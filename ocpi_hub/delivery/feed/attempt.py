@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ocpi_hub.delivery.feed.evses import EvseHabit, lacks_location
 from ocpi_hub.delivery.feed.lane import Lane, order_key
 from ocpi_hub.delivery.feed.protocols import Current, FeedStore
-from ocpi_hub.delivery.feed.push import push_leg
+from ocpi_hub.delivery.feed.push import is_told_by_delete, push_leg
 from ocpi_hub.delivery.feed.receivers import gets_broadcasts
 from ocpi_hub.delivery.leg import outbound_request
 from ocpi_hub.delivery.shared import is_evse
@@ -116,6 +116,6 @@ class Attempts:
             # No URL can name it, whoever the receiver is.
             return Refused(LastAnswer(None, None, error.message))
         verdict = judge(await self._client.send(request))
-        if current.deleted and verdict.answer.http == HTTPStatus.NOT_FOUND:
+        if is_told_by_delete(current) and verdict.answer.http == HTTPStatus.NOT_FOUND:
             return Delivered(verdict.answer)  # what is not there is as good as deleted
         return verdict

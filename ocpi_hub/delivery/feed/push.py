@@ -1,5 +1,7 @@
 """One object to one receiver: PUT of its current text, or DELETE of what is withdrawn.
 
+A token cannot be deleted: one that is withdrawn is told as not valid.
+
 The text is read when it is sent, so that whatever has changed meanwhile goes out in its newest
 state. A broadcast object comes from the hub, one that was addressed from its owner; both carry the
 correlation id of the message that brought them.
@@ -18,6 +20,7 @@ from ocpi_hub.domain.exchange import LegKind
 from ocpi_hub.domain.objects import Origin
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
 from ocpi_hub.ocpi.json_text import members
+from ocpi_hub.ocpi.withdrawn_token import withdrawn_token
 
 _ID_FIELD = {Module.TOKENS.value: "uid"}
 
@@ -30,13 +33,24 @@ def push_leg(current: Current, receiver: PartyId, platform: Platform, hub: Party
         sender=current.key.owner if current.origin is Origin.DIRECT else hub,
         module=current.key.module,
         interface_role=InterfaceRole.RECEIVER,
-        method="DELETE" if current.deleted else "PUT",
+        method="DELETE" if is_told_by_delete(current) else "PUT",
         correlation_id=current.correlation_id,
         path=_path(current),
         query=_query(current),
-        body=b"" if current.deleted else current.body.encode(),
+        body=_body(current),
         kind=LegKind.PUSH,
     )
+
+
+def is_told_by_delete(current: Current) -> bool:
+    """Whether receivers are told by DELETE that an object is over."""
+    return current.deleted and current.key.module != Module.TOKENS
+
+
+def _body(current: Current) -> bytes:
+    if is_told_by_delete(current):
+        return b""
+    return (withdrawn_token(current.body) if current.deleted else current.body).encode()
 
 
 @functools.lru_cache(maxsize=16)  # each entry keeps a text

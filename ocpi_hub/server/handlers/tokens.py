@@ -13,6 +13,7 @@ from ocpi_hub.errors import InvalidRequest, MethodNotAllowed, NotFound, UnknownT
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.tokens import Token
+from ocpi_hub.ocpi.withdrawn_token import withdrawn_token
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.server.handlers.common import require_same
 from ocpi_hub.server.handlers.shared import OWNER, Read, Services, SharedHandler
@@ -55,7 +56,7 @@ class TokensHandler(SharedHandler):
         found = await self._store.find(key)
         if found is None:
             raise UnknownToken
-        return found.body
+        return withdrawn_token(found.body) if found.deleted else found.body
 
     def _read(self, message: Message, body: bytes) -> Read:
         parsed = parse_object(body, Token, max_depth=self._limits.json_depth)

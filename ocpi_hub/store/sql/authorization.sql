@@ -5,11 +5,12 @@
 -- broadcast. The age of what is known comes along, so that a decision asks the database once. It
 -- counts from the arrival of the token and from the last list that was read to its end; of an owner
 -- that pushes, from the last contact too, but while a list is still to be read after an absence, from
--- the contact before it. The inner selects hide how long the arrays are: else every call is planned
+-- the contact before it. A token that its owner's list lost is known as not valid, unless a live one
+-- of another owner has its uid. The inner selects hide how long the arrays are: else every call is planned
 -- anew, at twice its cost.
 select distinct on (q.number, o.country_code, o.party_id)
     q.number, o.country_code, o.party_id, o.body,
-    o.body ->> 'valid' = 'true' as valid,
+    not o.deleted and o.body ->> 'valid' = 'true' as valid, o.deleted,
     o.body ->> 'whitelist' as whitelist,
     extract(epoch from clock_timestamp() - greatest(o.changed_at, k.pulled_at,
         case when o.origin <> 'pull' or k.pushes then
@@ -22,12 +23,11 @@ join shared_object o
     and o.object_id = q.object_id
     and o.object_type = q.object_type
     and o.audience in ('*', q.cpo)
-    and not o.deleted
 left join party p on (p.country_code, p.party_id) = (o.country_code, o.party_id)
 left join platform_contact c on c.platform_id = p.platform_id
 left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'tokens')
 left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens')
-order by q.number, o.country_code, o.party_id, o.audience = '*';
+order by q.number, o.country_code, o.party_id, o.deleted, o.audience = '*';
 
 -- name: list_decisions
 -- Newest first, from a place on; null filters select everything.

@@ -29,6 +29,21 @@ set position = excluded.position, body = excluded.body, last_updated = excluded.
     origin = excluded.origin, correlation_id = excluded.correlation_id, path = excluded.path,
     deleted = excluded.deleted, whole_updated = excluded.whole_updated, changed_at = now();
 
+-- name: affirm
+-- Tokens that were pushed as they are, while their owner's full list is read, or held.
+update shared_object o
+set listed_at = clock_timestamp()
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    as a (module, country_code, party_id, object_id, object_type, audience)
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = (a.module, a.country_code, a.party_id, a.object_id, a.object_type, a.audience)
+    and exists (
+        select from whitelist_run r
+        join party p using (platform_id)
+        where (p.country_code, p.party_id) = (o.country_code, o.party_id)
+            and r.extent = 'full'
+            and r.state in ('running', 'held'));
+
 -- name: delete_addressed
 -- What was addressed to single parties under the ids of these broadcast objects.
 update shared_object o

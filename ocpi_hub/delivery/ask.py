@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ocpi_hub.delivery.relay import Relay, leg_of
-from ocpi_hub.domain.exchange import Exchange
+from ocpi_hub.domain.exchange import Answer, Exchange
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import PartyId, Platform
 from ocpi_hub.routing.route import ToParty
@@ -16,8 +18,14 @@ class AskByRelay:
         self._relay = relay
 
     async def ask(
-        self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
+        self,
+        emsp: PartyId,
+        platform: Platform,
+        message: Message,
+        *,
+        deadline_s: float,
+        late: Callable[[Answer], None] | None = None,
     ) -> Exchange:
         """Raises as `Relay.send`."""
         leg = leg_of(message, ToParty(emsp, platform, online=True), urgent=True)
-        return await self._relay.send(leg, deadline_s=deadline_s)
+        return await self._relay.send(leg, deadline_s=deadline_s, late=late)

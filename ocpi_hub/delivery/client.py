@@ -17,12 +17,13 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answers import read_answer
-from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, RawAnswer
+from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, Overtime, RawAnswer
 from ocpi_hub.delivery.slots import Slots
 from ocpi_hub.delivery.transport import Connections, ConnectTimeout, Progress, Stage, tls_context
 from ocpi_hub.delivery.url_safety import (
@@ -34,6 +35,7 @@ from ocpi_hub.delivery.url_safety import (
     UrlPolicy,
 )
 from ocpi_hub.domain.exchange import (
+    Answer,
     Busy,
     Exchange,
     NoAnswer,
@@ -119,8 +121,11 @@ class HttpClient:
         cause: Exception
         exchange: Exchange
         try:
+            limit = asyncio.timeout(request.deadline_s)
+            if request.late is not None:
+                progress.overtime = self._overtime(limit, request.late)
             async with (
-                asyncio.timeout(request.deadline_s),
+                limit,
                 self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent),
             ):
                 raw = await self._call(request, place, progress)
@@ -158,9 +163,20 @@ class HttpClient:
         progress.stage = Stage.CONNECTING
         connection = await connections.take(place.server, progress)
         try:
-            return await connection.exchange(head, request.body or b"")
+            return await connection.exchange(head, request.body or b"", progress.overtime)
         finally:
             connections.give_back(place.server, connection)
+
+    def _overtime(self, limit: asyncio.Timeout, late: Callable[[Answer], None]) -> Overtime:
+        def tell(raw: RawAnswer) -> None:
+            try:
+                answer = read_answer(raw, max_bytes=self._settings.max_answer_bytes)
+            except CallBroken as error:
+                log.info("late_answer_broken", reason=str(error))
+            else:
+                late(answer)
+
+        return Overtime(limit.expired, tell)
 
     def _late(self, request: OutboundRequest, progress: Progress) -> Exchange:
         match progress.stage:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -24,6 +25,8 @@ MAX_HEADER_BYTES = 8190
 MAX_HEADERS = 100
 PIECE_BYTES = 256 * 1024
 """Larger bodies are sent in pieces, while other calls go on."""
+OVERTIME_S = 10.0
+"""Seconds after the deadline in which an answer is still taken note of."""
 _SWITCHING_PROTOCOLS = 101
 
 
@@ -68,6 +71,19 @@ class RawAnswer:
     body: bytes
 
 
+@value
+class Overtime:
+    """Somebody wants to know what comes after the deadline.
+
+    Attributes:
+        expired: whether the deadline was it that ended the exchange.
+        tell: takes the answer.
+    """
+
+    expired: Callable[[], bool]
+    tell: Callable[[RawAnswer], None]
+
+
 class Connection(asyncio.Protocol):
     """A connection; `exchange` is called again only after it has returned an answer.
 
@@ -85,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._resumed: asyncio.Future[None] | None = None
         self._lost = False
         self._reusable = True
+        self.overtime: asyncio.Future[RawAnswer] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -121,8 +138,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def exchange(self, head: bytes, body: bytes) -> RawAnswer:
-        """Send a request and read its answer. When it fails, the connection is closed.
+    async def exchange(
+        self, head: bytes, body: bytes, overtime: Overtime | None = None
+    ) -> RawAnswer:
+        """Send a request and read its answer. When it fails, the connection is closed; with
+        `overtime`, a while after the deadline.
 
         Raises:
             CallBroken: there is no answer; what was sent may have arrived.
@@ -139,14 +159,36 @@ class Connection(asyncio.Protocol):
             else:
                 await self._send_in_pieces(transport, head, body, answer)
             return await answer
-        except BaseException:
-            self.abort()
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and overtime and overtime.expired():
+                self._wait_on(overtime)
+            else:
+                self.abort()
             raise
         finally:
-            self._answer = None
+            if self._answer is answer:
+                self._answer = None
             # Half a request may still be on its way when an answer came early.
             if transport.get_write_buffer_size():
                 self.abort()
+
+    def _wait_on(self, overtime: Overtime) -> None:
+        """Tell what still comes; then the connection has served."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[RawAnswer] = loop.create_future()
+        self._answer = self.overtime = answer
+        self._reusable = False
+        timer = loop.call_later(OVERTIME_S, self.abort)
+
+        def ended(done: asyncio.Future[RawAnswer]) -> None:
+            timer.cancel()
+            self.abort()
+            if done.exception() is None:
+                overtime.tell(done.result())
+
+        answer.add_done_callback(ended)
+        if self._lost:
+            self._fail(ConnectionLost())
 
     async def _send_in_pieces(
         self,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, urljoin
 
-from ocpi_hub.domain.exchange import LegInfo, LegKind, OutboundRequest
+from ocpi_hub.domain.exchange import Answer, LegInfo, LegKind, OutboundRequest
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, Quirk
 from ocpi_hub.domain.value import value
@@ -60,12 +60,19 @@ def endpoint_url(platform: Platform, module: str, interface_role: InterfaceRole)
     return url
 
 
-def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> OutboundRequest:
+def outbound_request(
+    leg: Leg,
+    *,
+    deadline_s: float,
+    url: str | None = None,
+    late: Callable[[Answer], None] | None = None,
+) -> OutboundRequest:
     """The HTTP request of a leg.
 
     Args:
         deadline_s: seconds for all of it.
         url: use this URL of the receiver instead of endpoint and path.
+        late: see `OutboundRequest`.
 
     Raises:
         HubRoutingError: the platform offers no such interface.
@@ -98,6 +105,7 @@ def outbound_request(leg: Leg, *, deadline_s: float, url: str | None = None) -> 
         body=leg.body or None,
         sender_key=leg.sender_key or str(leg.sender),
         urgent=leg.urgent,
+        late=late,
         about=LegInfo(
             leg.kind,
             platform.platform_id,

@@ -176,14 +176,15 @@ class Liveness:
     async def _check(self, platform: Platform) -> None:
         if platform.state is not PlatformState.CONNECTED or platform.versions_url is None:
             return
-        if await self._answers(platform):
+        if await self.answers(platform):
             self.seen(platform)
         elif await self._store.note_failed_check(
             platform.platform_id, offline_after=self._offline_after
         ):
             log.warning("platform_offline", platform=platform.platform_id, name=platform.name)
 
-    async def _answers(self, platform: Platform) -> bool:
+    async def answers(self, platform: Platform) -> bool:
+        """Whether a platform answers when it is asked for its versions."""
         if platform.our_token is None or platform.versions_url is None:
             return False
         raw = Quirk.RAW_TOKEN in platform.quirks

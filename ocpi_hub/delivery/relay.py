@@ -5,7 +5,7 @@ Spec: 2.2.1 transport_and_format_message_routing, status_codes_4xxx_hub_errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ocpi_hub.delivery.leg import Leg, outbound_request
 from ocpi_hub.delivery.links import PageLinks, foreign_query
@@ -68,19 +68,24 @@ class Relay:
         self._timeout_s = timeout_s
 
     async def send(
-        self, leg: Leg, *, deadline_s: float | None = None, url: str | None = None
+        self,
+        leg: Leg,
+        *,
+        deadline_s: float | None = None,
+        url: str | None = None,
+        late: Callable[[Answer], None] | None = None,
     ) -> Exchange:
         """Send one leg.
 
         Args:
-            url: see `outbound_request`.
+            url, late: see `outbound_request`.
 
         Raises:
             HubRoutingError: the receiver offers no such interface.
             ReceiverNotConnected: the hub has no credentials for it.
         """
         return await self._client.send(
-            outbound_request(leg, deadline_s=deadline_s or self._timeout_s, url=url)
+            outbound_request(leg, deadline_s=deadline_s or self._timeout_s, url=url, late=late)
         )
 
     async def pass_on(self, message: Message, target: ToParty) -> Reply:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import aiohappyeyeballs
 
 from ocpi_hub.clock import Clock
-from ocpi_hub.delivery.connection import Connection
+from ocpi_hub.delivery.connection import Connection, Overtime, RawAnswer
 from ocpi_hub.delivery.url_safety import Address, CheckedResolver, Server
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import ConfigError
@@ -24,6 +24,8 @@ from ocpi_hub.settings import Settings
 
 NAMES_S = 10.0
 """Seconds for which a name's addresses are used again."""
+MOST_OVERTIMES = 50
+"""Connections that wait for answers which come after their deadline."""
 NEXT_ADDRESS_S = 0.25
 """Seconds after which a second address is tried beside the first (RFC 8305)."""
 
@@ -36,10 +38,16 @@ class Stage(enum.Enum):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a call got. `kept`: over a connection that served an earlier call."""
+    """How far a call got.
+
+    Attributes:
+        kept: over a connection that served an earlier call.
+        overtime: what comes after the deadline is wanted too.
+    """
 
     stage: Stage = Stage.QUEUED
     kept: bool = False
+    overtime: Overtime | None = None
 
 
 class ConnectTimeout(Exception):
@@ -65,6 +73,7 @@ class Connections:
         self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._overtimes = 0
         self._closed = False
 
     @property
@@ -102,6 +111,9 @@ class Connections:
         return connection
 
     def give_back(self, server: Server, connection: Connection) -> None:
+        if connection.overtime is not None:
+            self._wait_for(connection, connection.overtime)
+            return
         if not connection.usable or self._closed:
             connection.abort()
             self._open.discard(connection)
@@ -109,6 +121,17 @@ class Connections:
         self._kept[server.name].append(_Kept(connection, self._clock.monotonic()))
         if self._sweeping is None:
             self._sweep_later()
+
+    def _wait_for(self, connection: Connection, overtime: asyncio.Future[RawAnswer]) -> None:
+        self._overtimes += 1
+
+        def ended(_: object) -> None:
+            self._overtimes -= 1
+            self._open.discard(connection)
+
+        overtime.add_done_callback(ended)
+        if self._closed or self._overtimes > MOST_OVERTIMES:
+            connection.abort()
 
     async def _dial(self, server: Server) -> Connection:
         limit = asyncio.timeout(self._settings.connect_timeout_s)

@@ -6,7 +6,7 @@ The kinds of failure matter: `Unreachable` means that the partner did not get th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
@@ -65,6 +65,7 @@ class OutboundRequest:
         sender_key: on whose behalf; those who send to one receiver share its limit fairly.
         urgent: somebody waits for the answer at a charger: it goes before what can wait.
         about: for the message record; without it none is kept.
+        late: told about an answer that comes after the deadline, if it does within a while.
     """
 
     method: str
@@ -76,6 +77,7 @@ class OutboundRequest:
     sender_key: str = ""
     urgent: bool = False
     about: LegInfo | None = None
+    late: Callable[[Answer], None] | None = None
 
 
 @value

@@ -9,6 +9,8 @@ from decimal import Decimal
 from ocpi_hub.assembly.offer import FEED_MODULES
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
+from ocpi_hub.authorization.circuit_keeper import CircuitKeeper
+from ocpi_hub.authorization.circuits import Circuits
 from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
@@ -32,6 +34,8 @@ from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.session_delivery import SessionDelivery
 from ocpi_hub.delivery.tombstones import Tombstones
+from ocpi_hub.delivery.whitelist_lists import WhitelistLists, Withdrawing
+from ocpi_hub.delivery.whitelist_scheduler import WhitelistScheduler, periods_of
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message_record import SeenLeg
@@ -80,6 +84,15 @@ class Delivery:
             check_s=settings.handshake_timeout_s,
             returned=lambda: self.directed.wake(),
         )
+        self.circuits = Circuits(failures=settings.circuit_failures)
+        self.circuit_keeper = CircuitKeeper(
+            self.circuits,
+            stores.circuits,
+            self.liveness.answers,
+            directory,
+            clock,
+            pause_s=settings.circuit_probe_s,
+        )
         self.recorder = Recorder(
             noted,
             clock,
@@ -107,9 +120,28 @@ class Delivery:
         self.sessions = SessionDelivery(
             stores.sessions, self.directed, clock, wait_s=settings.custody_wait_s
         )
+        listed = self._listed(settings, stores)
+        self.whitelist = InboundCatchUp(
+            stores.whitelist_runs,
+            {Module.TOKENS.value: listed[Module.TOKENS.value]},
+            self.client,
+            directory,
+            clock,
+            WhitelistLists(stores.whitelist_runs, hold_above=settings.whitelist_hold_share),
+            timeout_s=settings.relay_timeout_s,
+            poll_s=settings.delivery_poll_s,
+            page_s=1 / settings.whitelist_pages_per_s if settings.whitelist_pages_per_s else 0.0,
+        )
+        self.whitelist_scheduler = WhitelistScheduler(
+            stores.whitelist,
+            Withdrawing(stores.whitelist_runs, stores.shared),
+            directory,
+            periods_of(settings),
+            poll_s=settings.delivery_poll_s,
+        )
         self.catch_up = InboundCatchUp(
             stores.catch_up,
-            self._listed(settings, stores),
+            listed,
             self.client,
             directory,
             clock,

@@ -11,10 +11,12 @@ from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.store.addressees import PostgresAddressees
 from ocpi_hub.store.answer_url import PostgresAnswerUrlStore
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
+from ocpi_hub.store.circuits import PostgresCircuitStore
 from ocpi_hub.store.client_info import PostgresClientInfoStore
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.default_relation import PostgresDefaultRelationStore
 from ocpi_hub.store.directory import PostgresDirectoryStore
+from ocpi_hub.store.evidence import EvidenceRetention
 from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.liveness import PostgresCatchUpStore, PostgresLivenessStore
 from ocpi_hub.store.message_days import MessageDays
@@ -26,7 +28,11 @@ from ocpi_hub.store.sessions import PostgresSessionStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.token_cache import TokenCache
 from ocpi_hub.store.tombstones import PostgresTombstoneStore
+from ocpi_hub.store.whitelist import WhitelistAdmin
+from ocpi_hub.store.whitelist_runs import PostgresWhitelistRuns
 
+CIRCUIT_LEASE_MARGIN_S = 10.0
+"""Seconds, on top of a probe's own time, in which an authorization is let through and answered."""
 CHECK_AGAIN_S = 60.0
 """Seconds between checks of a platform that stays silent, at most."""
 
@@ -82,12 +88,24 @@ class Stores:
             hold=timedelta(seconds=settings.client_info_offline_after_s),
         )
         self.decisions = PostgresDecisionStore(database, **batches)
+        self.evidence_retention = EvidenceRetention(
+            database, keep=timedelta(days=settings.evidence_retention_days)
+        )
+        self.circuits = PostgresCircuitStore(
+            database,
+            pause=timedelta(seconds=settings.circuit_probe_s),
+            lease=timedelta(seconds=settings.handshake_timeout_s + CIRCUIT_LEASE_MARGIN_S),
+        )
         self.liveness = PostgresLivenessStore(
             database,
             check_every=timedelta(seconds=min(settings.still_alive_s, CHECK_AGAIN_S)),
             overlap=timedelta(seconds=settings.catch_up_overlap_s),
         )
         self.catch_up = PostgresCatchUpStore(database, lease=timedelta(seconds=settings.lease_s))
+        self.whitelist = WhitelistAdmin(database)
+        self.whitelist_runs = PostgresWhitelistRuns(
+            database, lease=timedelta(seconds=settings.lease_s)
+        )
         self.tombstones = PostgresTombstoneStore(database)
         self.addressees = PostgresAddressees(database)
         self.answer_urls = PostgresAnswerUrlStore(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Protocol
+from uuid import UUID
 
 from ocpi_hub.delivery.catch_up_jobs import Job
 from ocpi_hub.domain.objects import ObjectKey
@@ -64,6 +65,27 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a platform's token list is read.
+
+    Attributes:
+        pull: a cron expression, UTC.
+    """
+
+    platform_id: PlatformId
+    pull: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A schedule whose time has come; `at`: the database's clock."""
+
+    schedule: Schedule
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LastRuns:
     """What completed runs of a platform have read.
 
@@ -91,13 +113,13 @@ class Withdrawal:
 
     Attributes:
         began_at: when the reading began.
-        lease: of this turn; who has another one changes nothing.
+        lease_id: of this turn; who has another one changes nothing.
     """
 
     run_id: RunId
     owners: Sequence[PartyId]
     began_at: datetime
-    lease: object
+    lease_id: UUID
 
 
 class WhitelistListStore(Protocol):
@@ -112,12 +134,20 @@ class WhitelistListStore(Protocol):
         ...
 
     async def conclude(
-        self, job: Job, owners: Sequence[PartyId], missing: Missing, *, hold: bool, note: str | None
+        self,
+        job: Job,
+        owners: Sequence[PartyId],
+        missing: Missing,
+        *,
+        withdraw: bool,
+        hold: bool,
+        note: str | None,
     ) -> None:
         """What is to come of a full list once the reading has ended.
 
         Args:
-            hold: an operator decides about what is absent.
+            withdraw: what is absent.
+            hold: an operator decides about it first.
         """
         ...
 

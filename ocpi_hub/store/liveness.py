@@ -171,7 +171,7 @@ class PostgresCatchUpStore:
 
     async def listed(self, keys: Sequence[ObjectKey]) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(SQL.listed, *columns(sorted(map(_place, keys)), 5))
+            await note_listed(connection, keys)
 
     async def absent(self, job: Job, owners: Sequence[PartyId]) -> Absent | None:
         parties = columns(map(party_columns, owners), 2)
@@ -200,6 +200,11 @@ class PostgresCatchUpStore:
             done = await connection.execute(SQL.release_catch_up, *_key(job), pause, error)
             if restart and done == "UPDATE 1":
                 await connection.execute(SQL.restart_catch_up, job.platform_id, job.module)
+
+
+async def note_listed(connection: Connection, keys: Sequence[ObjectKey]) -> None:
+    """A full list shows these objects, as the hub has them."""
+    await connection.execute(SQL.listed, *columns(sorted(map(_place, keys)), 5))
 
 
 def _place(key: ObjectKey) -> tuple[str, str, str, str, str]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
-from ocpi_hub.delivery.whitelist_runs import Extent, LastRuns, Run, RunId, RunState
+from ocpi_hub.delivery.whitelist_runs import (
+    Due,
+    Extent,
+    LastRuns,
+    Run,
+    RunId,
+    RunState,
+    Schedule,
+)
 from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.database import Connection, Database
@@ -20,27 +27,6 @@ SQL = Queries("whitelist")
 
 KEPT: Final = timedelta(days=400)
 """For which the record of a run that is over is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When a platform's token list is read.
-
-    Attributes:
-        pull: a cron expression, UTC.
-    """
-
-    platform_id: PlatformId
-    pull: str
-    next_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A schedule whose time has come; `at`: the database's clock."""
-
-    schedule: Schedule
-    at: datetime
 
 
 class WhitelistAdmin:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from ocpi_hub.admin.views.base import Moment, View, moment
-from ocpi_hub.delivery.whitelist_runs import Extent, Run, RunState
+from ocpi_hub.delivery.whitelist_runs import Extent, Run, RunState, Schedule
 from ocpi_hub.ocpi.envelope import timestamp
-from ocpi_hub.store.whitelist import Schedule
 
 
 class WhitelistRunItem(View):

@@ -83,6 +83,7 @@ returning *;
 -- What was read page by page counts as a good turn.
 update whitelist_run
 set lease_until = now() + $2::interval, attempts = case when $6 > pages then 0 else attempts end,
+    note = case when $6 > pages then null else note end,
     country_code = $3, party_id = $4, next_url = $5, pages = $6, seen = $7, added = $8,
     changed = $9, errors = $10, unnamed = $11
 where lease_id = $1 and state = 'running'
@@ -154,8 +155,8 @@ limit $8;
 
 -- name: conclude
 update whitelist_run
-set absent = $2, step = 'withdraw', owners = $3, note = $4,
-    state = case when $5 then 'held' else 'running' end
+set owners = $2, absent = $3, note = $4, step = case when $5 or $6 then 'withdraw' else 'read' end,
+    state = case when $6 then 'held' else 'running' end
 where lease_id = $1 and state = 'running';
 
 -- name: finish_reading
@@ -164,6 +165,7 @@ update whitelist_run
 set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = now(),
     country_code = null, party_id = null, next_url = null, pages = $2, seen = $3, added = $4,
     changed = $5, errors = $6, unnamed = $7,
+    note = case when extent = 'partial' then null else note end,
     state = case when state = 'running' and step = 'read' then 'done' else state end,
     finished_at = case when state = 'running' and step = 'read' then clock_timestamp() end
 where lease_id = $1 and state in ('running', 'held')

@@ -1,0 +1,182 @@
+"""Work on runs of the whitelist exchange in PostgreSQL: leases, places, withdrawals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from ocpi_hub.delivery.catch_up_jobs import Job, Progress
+from ocpi_hub.delivery.whitelist_runs import Missing, RunId, RunState, Withdrawal
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module, PartyId, PlatformId
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.liveness import note_listed
+from ocpi_hub.store.queries import Queries
+
+SQL = Queries("whitelist")
+
+GIVE_UP_AFTER: Final = 20
+"""Attempts in a row that bring no page: some two hours."""
+_FIRST = ("", "", "", "")
+
+
+class PostgresWhitelistRuns:
+    """Implements `catch_up_jobs.CatchUpStore`, and the stores of `delivery.whitelist_runs`.
+
+    Args:
+        lease: after which the run of a process that fell silent is taken over.
+    """
+
+    def __init__(self, database: Database, *, lease: timedelta) -> None:
+        self._database = database
+        self._lease = lease
+
+    # Reading -------------------------------------------------------------------------------------
+
+    async def claim(self) -> Job | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.claim, self._lease)
+        return _job(row) if row else None
+
+    async def keep(self, job: Job, progress: Progress) -> bool:
+        owner = party_columns(progress.owner) if progress.owner else (None, None)
+        async with self._database.connection() as connection:
+            kept = await connection.fetchval(
+                SQL.keep, job.lease_id, self._lease, *owner, progress.url, *_figures(progress)
+            )
+        return kept is not None
+
+    async def requeue(self, job: Job) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.requeue, job.lease_id)
+
+    async def release(self, job: Job, pause: timedelta, error: str, *, restart: bool) -> None:
+        async with self._database.transaction() as connection:
+            run_id = await connection.fetchval(
+                SQL.release, job.lease_id, pause, error, GIVE_UP_AFTER
+            )
+            if restart and run_id is not None:
+                await connection.execute(SQL.restart, run_id)
+
+    async def end(self, job: Job, *, complete: bool) -> None:
+        async with self._database.transaction() as connection:
+            if not complete:
+                await connection.execute(SQL.fail, job.lease_id, "the list comes to no end")
+                return
+            figures = _figures(job.progress)
+            row = await connection.fetchrow(SQL.finish_reading, job.lease_id, *figures)
+            if row is not None:
+                await _settle(connection, row)
+
+    # Full lists ----------------------------------------------------------------------------------
+
+    async def listed(self, keys: Sequence[ObjectKey]) -> None:
+        async with self._database.connection() as connection:
+            await note_listed(connection, keys)
+
+    async def missing(self, job: Job, owners: Sequence[PartyId]) -> Missing | None:
+        parties = columns(map(party_columns, owners), 2)
+        async with self._database.transaction() as connection:
+            began_at = await connection.fetchval(SQL.began, job.lease_id)
+            if began_at is None:
+                return None
+            row = await connection.fetchrow(SQL.count_missing, began_at, *parties)
+        return Missing(row["absent"], row["known"]) if row else None
+
+    async def conclude(
+        self,
+        job: Job,
+        owners: Sequence[PartyId],
+        missing: Missing,
+        *,
+        withdraw: bool,
+        hold: bool,
+        note: str | None,
+    ) -> None:
+        names = [str(owner) for owner in owners]
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.conclude, job.lease_id, names, missing.absent, note, withdraw, hold
+            )
+
+    # Withdrawing ---------------------------------------------------------------------------------
+
+    async def claim_withdrawal(self) -> Withdrawal | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.claim_withdrawal, self._lease)
+        if row is None:
+            return None
+        owners = [PartyId.parse(name) for name in row["owners"]]
+        return Withdrawal(RunId(row["run_id"]), owners, row["began_at"], row["lease_id"])
+
+    async def absent(
+        self, withdrawal: Withdrawal, after: ObjectKey | None, limit: int
+    ) -> Sequence[ObjectKey]:
+        place = _FIRST
+        if after is not None:
+            place = (*party_columns(after.owner), after.object_id, after.object_type)
+        parties = columns(map(party_columns, withdrawal.owners), 2)
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.absent, withdrawal.began_at, *parties, *place, limit)
+        return [_token_key(row) for row in rows]
+
+    async def withdrew(self, withdrawal: Withdrawal, tokens: int) -> bool:
+        async with self._database.connection() as connection:
+            kept = await connection.fetchval(SQL.withdrew, withdrawal.lease_id, tokens, self._lease)
+        return kept is not None
+
+    async def end_withdrawal(self, withdrawal: Withdrawal) -> None:
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(SQL.end_withdrawal, withdrawal.lease_id)
+            if row is not None:
+                await _settle(connection, row)
+
+
+async def _settle(connection: Connection, row: asyncpg.Record) -> None:
+    """A run has come a step further: what that means for what is known, and for older runs."""
+    if row["extent"] == "full":
+        await connection.execute(SQL.supersede, row["platform_id"], row["run_id"])
+    if row["state"] == RunState.DONE:
+        await connection.execute(SQL.note_knowledge, row["run_id"])
+
+
+def _job(row: asyncpg.Record) -> Job:
+    owner = PartyId(row["country_code"], row["party_id"]) if row["party_id"] else None
+    return Job(
+        PlatformId(row["platform_id"]),
+        Module.TOKENS.value,
+        row["date_from"],
+        row["lease_id"],
+        row["attempts"],
+        Progress(
+            owner,
+            row["next_url"],
+            row["pages"],
+            row["seen"],
+            row["added"] + row["changed"],
+            row["errors"],
+            row["changed"],
+            row["unnamed"],
+        ),
+    )
+
+
+def _figures(progress: Progress) -> tuple[int, ...]:
+    """Pages, seen, added, changed, errors, unnamed."""
+    return (
+        progress.pages,
+        progress.seen,
+        progress.taken - progress.changed,
+        progress.changed,
+        progress.broken,
+        progress.unnamed,
+    )
+
+
+def _token_key(row: asyncpg.Record) -> ObjectKey:
+    owner = PartyId(row["country_code"], row["party_id"])
+    return ObjectKey(Module.TOKENS.value, owner, row["object_id"], row["object_type"])

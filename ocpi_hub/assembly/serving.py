@@ -91,6 +91,7 @@ def _handlers(
         AskByRelay(delivery.relay),
         stores.token_cache,
         CountedDecisions(stores.decisions, instruments),
+        delivery.circuits,
         settings=settings,
         clock=around.clock,
         mask=around.mask_uid,

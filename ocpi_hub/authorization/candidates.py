@@ -6,7 +6,7 @@ Design section 4, step 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ocpi_hub.authorization.protocols import DecidedBy, KnownToken
 from ocpi_hub.directory.snapshot import EMSP_SIDE, Directory, PartyStatus
@@ -16,6 +16,7 @@ from ocpi_hub.domain.party import (
     Module,
     PartyId,
     Platform,
+    PlatformId,
     Relation,
     RelationMode,
 )
@@ -65,7 +66,7 @@ class Candidate:
     """An eMSP that may decide, or whose stored token may.
 
     Attributes:
-        online: false when its platform is known to be OFFLINE.
+        online: false when its platform is known to be OFFLINE, or does not answer lately.
         offers: its platform announced the tokens SENDER interface.
         token: its stored token, if the hub has one.
     """
@@ -103,9 +104,17 @@ class Refuse:
 
 
 def addressed(
-    cpo: PartyId, emsp: PartyId, directory: Directory, settings: Settings
+    cpo: PartyId,
+    emsp: PartyId,
+    directory: Directory,
+    settings: Settings,
+    away: Collection[PlatformId] = (),
 ) -> Candidate | Refuse:
-    """The eMSP that TO names, still without its token."""
+    """The eMSP that TO names, still without its token.
+
+    Args:
+        away: platforms that count as OFFLINE.
+    """
     if directory.platform_of(emsp) is None:
         unknown = UnknownReceiver(f"Unknown receiver: this hub does not know {emsp}")
         return Refuse(unknown, "unknown_receiver", emsp)
@@ -113,7 +122,7 @@ def addressed(
     if terms is None:
         error = ReceiverNotConnected(f"{cpo} and {emsp} have no relation on this hub")
         return Refuse(error, "no_relation", emsp)
-    candidate = _candidate(emsp, terms, directory)
+    candidate = _candidate(emsp, terms, directory, away)
     if candidate is None:
         status = directory.status(emsp)
         error = ReceiverNotConnected(f"{emsp} is not connected ({status})")
@@ -122,27 +131,39 @@ def addressed(
 
 
 class Addressed:
-    """`addressed`, worked out once for each pair as long as the directory stays as it is."""
+    """`addressed`, worked out once for each pair as long as the directory stays as it is, and
+    nobody else is away."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._directory: Directory | None = None
+        self._away: Collection[PlatformId] = ()
         self._known: dict[tuple[PartyId, PartyId], Candidate] = {}
 
-    def find(self, cpo: PartyId, emsp: PartyId, directory: Directory) -> Candidate | Refuse:
-        if directory is not self._directory:
-            self._directory, self._known = directory, {}
+    def find(
+        self,
+        cpo: PartyId,
+        emsp: PartyId,
+        directory: Directory,
+        away: Collection[PlatformId] = (),
+    ) -> Candidate | Refuse:
+        if directory is not self._directory or away is not self._away:
+            self._directory, self._away, self._known = directory, away, {}
         known = self._known.get((cpo, emsp))
         if known is not None:
             return known
-        found = addressed(cpo, emsp, directory, self._settings)
+        found = addressed(cpo, emsp, directory, self._settings, away)
         if isinstance(found, Candidate):
             self._known[cpo, emsp] = found
         return found
 
 
 def owners(
-    cpo: PartyId, tokens: Sequence[KnownToken], directory: Directory, settings: Settings
+    cpo: PartyId,
+    tokens: Sequence[KnownToken],
+    directory: Directory,
+    settings: Settings,
+    away: Collection[PlatformId] = (),
 ) -> tuple[Candidate, ...] | Refuse:
     """The eMSPs whose stored tokens match, without those that `cpo` has no relation with."""
     related = [
@@ -156,7 +177,7 @@ def owners(
     found = [
         candidate
         for token, terms in related
-        if (candidate := _candidate(token.owner, terms, directory, token)) is not None
+        if (candidate := _candidate(token.owner, terms, directory, away, token)) is not None
     ]
     if not found:
         return Refuse(ReceiverNotConnected("The token's eMSP is not connected"), "not_connected")
@@ -168,6 +189,7 @@ def strangers(
     own: Platform,
     directory: Directory,
     settings: Settings,
+    away: Collection[PlatformId] = (),
     *,
     store_answered: bool,
 ) -> tuple[Candidate, ...] | Refuse:
@@ -182,7 +204,7 @@ def strangers(
         for emsp in directory.parties()
         if not directory.roles_of(emsp).isdisjoint(TOKEN_OWNERS)
         and (terms := _terms(cpo, emsp, directory, settings)) is not None
-        and (candidate := _candidate(emsp, terms, directory)) is not None
+        and (candidate := _candidate(emsp, terms, directory, away)) is not None
         and candidate.offers
         and candidate.platform.platform_id != own.platform_id
     ]
@@ -207,7 +229,11 @@ def _terms(cpo: PartyId, emsp: PartyId, directory: Directory, settings: Settings
 
 
 def _candidate(
-    emsp: PartyId, terms: Terms, directory: Directory, token: KnownToken | None = None
+    emsp: PartyId,
+    terms: Terms,
+    directory: Directory,
+    away: Collection[PlatformId],
+    token: KnownToken | None = None,
 ) -> Candidate | None:
     """The candidate; None while its platform is PLANNED or SUSPENDED."""
     platform, status = directory.platform_of(emsp), directory.status(emsp)
@@ -217,7 +243,7 @@ def _candidate(
         emsp=emsp,
         platform=platform,
         terms=terms,
-        online=status is PartyStatus.CONNECTED,
+        online=status is PartyStatus.CONNECTED and platform.platform_id not in away,
         offers=AUTHORIZE in platform.endpoints,
         token=token,
     )

@@ -79,11 +79,13 @@ class Plan:
 
     Attributes:
         left_out: those that are not asked because too many would be.
+        first: the first to ask is the likely owner of the token.
     """
 
     ask: tuple[ToAsk, ...]
     settled: tuple[AnswerFromStore | Silent, ...]
     left_out: int = 0
+    first: bool = False
 
     @property
     def may_end_in_store(self) -> bool:
@@ -91,22 +93,27 @@ class Plan:
         return any(each.fallback for each in self.ask) or any(map(says_yes, self.settled))
 
 
-def plan(candidates: Sequence[Candidate], *, most: int) -> Plan:
+def plan(candidates: Sequence[Candidate], *, most: int, likely: PartyId | None = None) -> Plan:
     """Whom to ask. An ALLOWED that is known already saves asking anybody.
 
     Args:
         most: how many are asked. The others count as silent: any of them may be the one that knows.
+        likely: whom to ask first.
     """
     steps = [first_step(candidate) for candidate in candidates]
     settled = tuple(step for step in steps if not isinstance(step, ToAsk))
     if any(is_final(step) for step in settled):
         return Plan((), settled)
     ask = [step for step in steps if isinstance(step, ToAsk)]
+    first = False
+    if likely is not None:
+        ask.sort(key=lambda step: step.candidate.emsp != likely)
+        first = bool(ask) and ask[0].candidate.emsp == likely
     detail = f"More than {most} parties may know this token, and not all were asked"
     left_out = tuple(
         _without(each.candidate, Failed(Failure.NOT_ASKED, detail)) for each in ask[most:]
     )
-    return Plan(tuple(ask[:most]), settled + left_out, len(left_out))
+    return Plan(tuple(ask[:most]), settled + left_out, len(left_out), first)
 
 
 def first_step(candidate: Candidate) -> ToAsk | AnswerFromStore | Silent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import assert_never
 
 from ocpi_hub.authorization.candidates import Refuse
@@ -16,6 +17,8 @@ from ocpi_hub.authorization.protocols import (
     DecidedBy,
     DecisionRecord,
     EvidenceSink,
+    LateAnswer,
+    LateRecord,
     LegRecord,
 )
 from ocpi_hub.authorization.reply import Request
@@ -28,6 +31,24 @@ from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
+
+
+class Case:
+    """An authorization from its arrival to its record, and what comes after that.
+
+    Attributes:
+        received_at: monotonic seconds.
+        decided_at: None until there is a record.
+        waiting: late answers that came before the decision, while others were still asked.
+    """
+
+    __slots__ = ("decided_at", "received_at", "request", "waiting")
+
+    def __init__(self, request: Request, received_at: float) -> None:
+        self.request = request
+        self.received_at = received_at
+        self.decided_at: datetime | None = None
+        self.waiting: list[LateAnswer] = []
 
 
 class Recorder:
@@ -49,15 +70,15 @@ class Recorder:
     async def record(
         self,
         final: Final,
-        request: Request,
+        case: Case,
         reference: str | None,
         legs: Sequence[LegRecord],
-        *,
-        received_at: float,
     ) -> None:
         """Record a decision. It stands also when it cannot be recorded; that is logged."""
+        received_at = case.received_at
         total_ms = (self._clock.monotonic() - received_at) * 1000
-        record = self._record(final, request, reference, legs, total_ms)
+        record = self._record(final, case.request, reference, legs, total_ms)
+        case.decided_at = record.at
         if record.decided_by is not DecidedBy.EMSP:
             self._log("authorization_decided", record)
         try:
@@ -66,10 +87,25 @@ class Recorder:
             self._log("authorization_evidence_lost", record)
             return
         committed.add_done_callback(lambda ended: self._ended(ended, record))
+        if case.waiting:
+            for answer in case.waiting:
+                self.late(case, answer)
         if isinstance(final, AnswerFromStore):
             budget_s = final.candidate.terms.budget_ms / 1000
             left_s = received_at + budget_s - self._clock.monotonic()
             await self._wait(committed, record, min(self._wait_s, max(left_s, 0.0)))
+
+    def late(self, case: Case, answer: LateAnswer) -> None:
+        """Record what an eMSP said too late."""
+        if case.decided_at is None:
+            case.waiting.append(answer)
+            return
+        try:
+            self._sink.record_late(
+                LateRecord(case.decided_at, case.request.message.ids.correlation_id, answer)
+            )
+        except Overloaded:
+            log.warning("late_answer_lost", emsp=str(answer.emsp), outcome=answer.outcome)
 
     async def _wait(
         self, committed: asyncio.Future[None], record: DecisionRecord, limit_s: float

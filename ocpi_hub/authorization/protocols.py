@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from ocpi_hub.domain.exchange import Exchange
+from ocpi_hub.domain.exchange import Answer, Exchange
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import PartyId, Platform
 from ocpi_hub.domain.value import value
@@ -51,9 +51,18 @@ class Asker(Protocol):
     """The way to an eMSP."""
 
     async def ask(
-        self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
+        self,
+        emsp: PartyId,
+        platform: Platform,
+        message: Message,
+        *,
+        deadline_s: float,
+        late: Callable[[Answer], None] | None = None,
     ) -> Exchange:
         """Pass an authorize on, unchanged, and wait for the answer: `deadline_s` at most.
+
+        Args:
+            late: told about an answer that comes after that.
 
         Raises:
             ReceiverNotConnected: the hub has no credentials for the platform.
@@ -81,6 +90,28 @@ class LegRecord:
 
 
 @value
+class LateAnswer:
+    """What an eMSP said when the decision had fallen without it.
+
+    Attributes:
+        outcome: as in `LegRecord`.
+    """
+
+    emsp: PartyId
+    ms: float
+    outcome: str
+
+
+@value
+class LateRecord:
+    """A late answer, and the decision that it came too late for."""
+
+    decided_at: datetime
+    correlation_id: str
+    answer: LateAnswer
+
+
+@value
 class DecisionRecord:
     """The evidence of one decision (design section 4, step 8).
 
@@ -91,6 +122,7 @@ class DecisionRecord:
         reason: why it was decided this way, in the words of docs/authorization.md.
         allowed: the AllowedType answered; None when there was none.
         total_ms: from the arrival of the request to the decision.
+        late: what came after it.
     """
 
     at: datetime
@@ -108,6 +140,7 @@ class DecisionRecord:
     total_ms: float
     legs: tuple[LegRecord, ...]
     correlation_id: str
+    late: tuple[LateAnswer, ...] = ()
 
     def legs_ms(self) -> Mapping[str, float]:
         """Milliseconds by eMSP."""
@@ -122,6 +155,14 @@ class EvidenceSink(Protocol):
 
         Args:
             awaited: false: nobody waits for the commit, which may take its time.
+
+        Raises:
+            Overloaded: there is no room for more.
+        """
+        ...
+
+    def record_late(self, late: LateRecord) -> None:
+        """Queue a late answer; nobody waits for it.
 
         Raises:
             Overloaded: there is no room for more.

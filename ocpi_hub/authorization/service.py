@@ -12,26 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from ocpi_hub.authorization.answer import Answered, Failed, Failure, read_answer
+from ocpi_hub.authorization.asking import Inquirer
 from ocpi_hub.authorization.candidates import Addressed, Candidate, Refuse, owners, strangers
-from ocpi_hub.authorization.decision import (
-    Final,
-    Plan,
-    Settled,
-    ToAsk,
-    conclude,
-    is_final,
-    plan,
-    settle,
-)
-from ocpi_hub.authorization.evidence import Recorder
+from ocpi_hub.authorization.circuits import Circuits
+from ocpi_hub.authorization.decision import Final, PassOn, conclude, plan
+from ocpi_hub.authorization.evidence import Case, Recorder
+from ocpi_hub.authorization.hints import OwnerHints
 from ocpi_hub.authorization.protocols import Asker, EvidenceSink, KnownToken, LegRecord, TokenLookup
 from ocpi_hub.authorization.reply import Request, new_reference, read_request, reply_of
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message import Message, Reply
-from ocpi_hub.errors import HubRoutingError, Overloaded, ReceiverNotConnected, StoreError
+from ocpi_hub.errors import Overloaded, StoreError
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -39,14 +33,13 @@ log = get_logger(__name__)
 
 LOOK_UP_SHARE = 0.25
 """Part of the budget that a look-up may take; a database that is slower counts as away."""
-RESERVED_SHARE = 0.1
-"""Part of the budget, at most, kept for recording a decision that the hub makes itself."""
 
 
 class Authorizer:
     """Decides authorizations (design section 4).
 
     Args:
+        circuits: platforms that are not to be asked now.
         mask: makes a uid unrecognizable for logs: a keyed HMAC.
     """
 
@@ -55,13 +48,16 @@ class Authorizer:
         asker: Asker,
         tokens: TokenLookup,
         evidence: EvidenceSink,
+        circuits: Circuits,
         *,
         settings: Settings,
         clock: Clock,
         mask: Callable[[str], str],
     ) -> None:
-        self._asker = asker
         self._tokens = tokens
+        self._circuits = circuits
+        self._inquirer = Inquirer(asker, circuits, settings=settings, clock=clock)
+        self._hints = OwnerHints(clock, keep_s=settings.owner_hint_s)
         self._recorder = Recorder(evidence, settings=settings, clock=clock, mask=mask)
         self._settings = settings
         self._clock = clock
@@ -81,18 +77,28 @@ class Authorizer:
         """
         request = read_request(message, max_depth=self._settings.max_json_depth)
         candidates, searching = await self._candidates(request, directory, received_at)
-        legs: list[LegRecord] = []
+        legs: Sequence[LegRecord] = ()
+        case = Case(request, received_at)
         if isinstance(candidates, Refuse):
             final: Final = candidates
         else:
-            planned = plan(candidates, most=self._settings.unknown_token_fanout)
+            likely = self._hints.owner(request.asked) if searching else None
+            planned = plan(candidates, most=self._settings.unknown_token_fanout, likely=likely)
             if planned.left_out:
                 log.warning("authorization_fanout_cut", left_out=planned.left_out)
-            settled, legs = await self._ask_all(planned, request, received_at)
+            late = partial(self._recorder.late, case)
+            settled, legs = await self._inquirer.ask(planned, request, received_at, late)
             final = conclude([*settled, *planned.settled], searching=searching)
+            if searching:
+                self._remember(final, request)
         reference = new_reference(final)
-        await self._recorder.record(final, request, reference, legs, received_at=received_at)
+        await self._recorder.record(final, case, reference, legs)
         return reply_of(final, request, reference)
+
+    def _remember(self, final: Final, request: Request) -> None:
+        """Whose token it was, for the next time."""
+        if isinstance(final, PassOn) and final.answered.allowed is not None:
+            self._hints.note(request.asked, final.candidate.emsp)
 
     # Who decides ---------------------------------------------------------------------------------
 
@@ -103,17 +109,19 @@ class Authorizer:
         message, settings = request.message, self._settings
         cpo = message.sender
         to = None if message.to == directory.hub else message.to
-        named = self._addressed.find(cpo, to, directory) if to else None
+        away = self._circuits.away
+        named = self._addressed.find(cpo, to, directory, away) if to else None
         if isinstance(named, Refuse):
             return named, False
         budget_ms = named.terms.budget_ms if named else settings.authorize_budget_ms
         tokens = await self._look_up(request, budget_ms, received_at)
         if named is not None:
             return (named.holding(tokens or ()),), False
+        away = self._circuits.away
         if tokens:
-            return owners(cpo, tokens, directory, settings), False
+            return owners(cpo, tokens, directory, settings, away), False
         answered = tokens is not None
-        found = strangers(cpo, message.platform, directory, settings, store_answered=answered)
+        found = strangers(cpo, message.platform, directory, settings, away, store_answered=answered)
         return found, True
 
     async def _look_up(
@@ -124,7 +132,7 @@ class Authorizer:
         The token then counts as unknown, so that real time goes on without the database.
         """
         asked = request.asked
-        limit_s = self._remaining_s(budget_ms, received_at) * LOOK_UP_SHARE
+        limit_s = self._inquirer.remaining_s(budget_ms, received_at) * LOOK_UP_SHARE
         try:
             looking = self._tokens.find(asked.uid, asked.token_type, request.message.sender)
             if not looking.done():
@@ -135,80 +143,3 @@ class Authorizer:
         except (StoreError, Overloaded) as error:
             log.warning("token_lookup_failed", reason=str(error))
         return None
-
-    # Asking --------------------------------------------------------------------------------------
-
-    async def _ask_all(
-        self, planned: Plan, request: Request, received_at: float
-    ) -> tuple[list[Settled], list[LegRecord]]:
-        """Ask all at once, until one answers ALLOWED; the results in the order of the answers."""
-        reserved = planned.may_end_in_store
-        if not planned.ask:
-            return [], []
-        if len(planned.ask) == 1:
-            settled, leg = await self._ask(planned.ask[0], request, received_at, reserved=reserved)
-            return [settled], [leg]
-        found: list[Settled] = []
-        legs: list[LegRecord] = []
-        started = self._clock.monotonic()
-        async with asyncio.TaskGroup() as group:
-            waiting = {
-                group.create_task(self._ask(each, request, received_at, reserved=reserved)): each
-                for each in planned.ask
-            }
-            while waiting and not any(map(is_final, found)):
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    del waiting[task]
-                    settled, leg = task.result()
-                    found.append(settled)
-                    legs.append(leg)
-            for task, each in waiting.items():
-                task.cancel()
-                legs.append(self._leg(each.candidate, started, "cancelled"))
-        return found, legs
-
-    async def _ask(
-        self, target: ToAsk, request: Request, received_at: float, *, reserved: bool
-    ) -> tuple[Settled, LegRecord]:
-        """Ask one eMSP.
-
-        Args:
-            reserved: end a little before the budget does, because the hub may have to decide.
-        """
-        candidate = target.candidate
-        started = self._clock.monotonic()
-        limit_s = self._remaining_s(candidate.terms.budget_ms, received_at)
-        if reserved:
-            share_s = candidate.terms.budget_ms / 1000 * RESERVED_SHARE
-            limit_s -= min(self._settings.evidence_wait_ms / 1000, share_s)
-        if limit_s > 0:
-            result = await self._exchange(candidate, request, limit_s)
-        else:
-            result = _too_late(candidate)
-        return settle(candidate, result), self._leg(candidate, started, result.outcome)
-
-    async def _exchange(
-        self, candidate: Candidate, request: Request, limit_s: float
-    ) -> Answered | Failed:
-        emsp = candidate.emsp
-        try:
-            exchange = await self._asker.ask(
-                emsp, candidate.platform, request.message, deadline_s=limit_s
-            )
-        except ReceiverNotConnected as error:
-            return Failed(Failure.UNREACHABLE, error.message)
-        except HubRoutingError as error:
-            return Failed(Failure.NO_INTERFACE, error.message)
-        return read_answer(exchange, request.asked, emsp)
-
-    def _leg(self, candidate: Candidate, started: float, outcome: str) -> LegRecord:
-        ms = (self._clock.monotonic() - started) * 1000
-        return LegRecord(candidate.emsp, round(ms, 3), outcome)
-
-    def _remaining_s(self, budget_ms: int, received_at: float) -> float:
-        return received_at + budget_ms / 1000 - self._clock.monotonic()
-
-
-def _too_late(candidate: Candidate) -> Failed:
-    return Failed(Failure.TIMEOUT, f"{candidate.emsp} did not answer in time")

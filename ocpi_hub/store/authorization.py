@@ -9,14 +9,31 @@ from datetime import datetime
 
 import asyncpg
 
-from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, KnownToken, LegRecord
+from ocpi_hub.authorization.protocols import (
+    DecidedBy,
+    DecisionRecord,
+    KnownToken,
+    LateAnswer,
+    LateRecord,
+    LegRecord,
+)
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.ocpi.withdrawn_token import withdrawn_token
 from ocpi_hub.store.columns import columns, party_columns
-from ocpi_hub.store.database import Database
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.evidence import (
+    AFTER,
+    BEFORE,
+    LinkedBy,
+    LinkedDecision,
+    charged,
+    read_late,
+    write_late,
+)
+from ocpi_hub.store.evidence import SQL as EVIDENCE
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.writer import BatchWriter
 
@@ -94,6 +111,7 @@ class DecisionFilter:
     since: datetime | None = None
     until: datetime | None = None
     decided_by: DecidedBy | None = None
+    reference: str | None = None
 
 
 DecisionPlace = tuple[datetime, int]
@@ -113,8 +131,19 @@ class PostgresDecisionStore:
             keep_trying=True,
         )
 
+        self.late: BatchWriter[LateRecord, None] = BatchWriter(
+            "late answers",
+            self._write_late,
+            max_rows=batch_rows,
+            max_queued=batch_queue_rows,
+            keep_trying=True,
+        )
+
     def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         return self.decisions.enqueue(decision, patient=not awaited)
+
+    def record_late(self, late: LateRecord) -> None:
+        self.late.enqueue(late, patient=True)
 
     async def list_decisions(
         self, limit: int, filters: DecisionFilter | None = None
@@ -136,7 +165,8 @@ class PostgresDecisionStore:
             StoreUnavailable: the database does not answer.
         """
         at, number = place or (None, None)
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.plan_with_values)
             rows = await connection.fetch(
                 SQL.list_decisions,
                 limit,
@@ -148,8 +178,41 @@ class PostgresDecisionStore:
                 wanted.decided_by,
                 at,
                 number,
+                wanted.reference,
             )
-        return [((row["at"], row["id"]), _decision(row)) for row in rows]
+            decisions = await _decisions(connection, rows)
+        places = [(row["at"], row["id"]) for row in rows]
+        return list(zip(places, decisions, strict=True))
+
+    async def of(self, key: ObjectKey) -> Sequence[LinkedDecision]:
+        """The decisions that a session or CDR rests on: by its `authorization_reference`, else the
+        one that token, location and time suggest.
+
+        Raises:
+            NoSuchObject: it is not in custody.
+            StoreUnavailable: the database does not answer.
+        """
+        async with self._database.connection() as connection:
+            what = await charged(connection, key)
+            owner, receiver = party_columns(key.owner), party_columns(what.receiver)
+            linked_by, rows = LinkedBy.REFERENCE, []
+            if what.reference is not None:
+                rows = await connection.fetch(
+                    EVIDENCE.by_reference, what.reference, *owner, *receiver
+                )
+            if not rows and what.started_at is not None:
+                linked_by = LinkedBy.INFERRED
+                about = (what.uid, what.token_type, *owner, *receiver, what.location_id)
+                rows = await connection.fetch(
+                    EVIDENCE.inferred, *about, what.started_at, BEFORE, AFTER
+                )
+            decisions = await _decisions(connection, rows)
+        return [LinkedDecision(decision, linked_by) for decision in decisions]
+
+    async def _write_late(self, late: Sequence[LateRecord]) -> Sequence[None]:
+        async with self._database.connection() as connection:
+            await write_late(connection, late)
+        return [None] * len(late)
 
     async def _write(self, decisions: Sequence[DecisionRecord]) -> Sequence[None]:
         async with self._database.connection() as connection:
@@ -194,7 +257,14 @@ def _row(decision: DecisionRecord) -> tuple[object, ...]:
     )
 
 
-def _decision(row: asyncpg.Record) -> DecisionRecord:
+async def _decisions(
+    connection: Connection, rows: Sequence[asyncpg.Record]
+) -> Sequence[DecisionRecord]:
+    late = await read_late(connection, [(row["at"], row["correlation_id"]) for row in rows])
+    return [_decision(row, late.get((row["at"], row["correlation_id"]), ())) for row in rows]
+
+
+def _decision(row: asyncpg.Record, late: Sequence[LateAnswer]) -> DecisionRecord:
     emsp = row["emsp_country_code"]
     return DecisionRecord(
         at=row["at"],
@@ -215,4 +285,5 @@ def _decision(row: asyncpg.Record) -> DecisionRecord:
             for leg in json.loads(row["legs"])
         ),
         correlation_id=row["correlation_id"],
+        late=tuple(late),
     )

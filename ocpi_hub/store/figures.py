@@ -29,12 +29,17 @@ class CustodyCount:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The database's figures at one time."""
+    """The database's figures at one time.
+
+    Attributes:
+        circuits: platforms that do not answer authorizations.
+    """
 
     custody: Sequence[CustodyCount]
     lanes: Sequence[LaneRow]
     past: Mapping[str, Sequence[PastCursors]]
     processes: int
+    circuits: Sequence[str] = ()
 
 
 async def read_figures(database: Database, *, statement_ms: int, alive: timedelta) -> Figures:
@@ -51,9 +56,11 @@ async def read_figures(database: Database, *, statement_ms: int, alive: timedelt
         await connection.execute(SQL.limit_time, str(statement_ms))
         custody = await connection.fetch(SQL.custody)
         processes: int = await connection.fetchval(SQL.processes, alive)
+        circuits = await connection.fetch(SQL.circuits)
         lanes, past = await read_lanes(connection)
     counts = [
         CustodyCount(row["module"], row["state"], row["objects"], row["oldest_at"])
         for row in custody
     ]
-    return Figures(counts, lanes, past, processes)
+    open_circuits = [row["platform_id"] for row in circuits]
+    return Figures(counts, lanes, past, processes, open_circuits)

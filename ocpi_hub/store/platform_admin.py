@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ocpi_hub.authorization.circuit_keeper import OpenCircuit
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.domain.party import (
     Fallback,
@@ -35,6 +36,7 @@ class PlatformHistory:
     Attributes:
         resume_state: the state it had before it was suspended.
         permitted: parties that it may claim although the hub knows them already.
+        circuit: while it does not answer authorizations.
     """
 
     created_at: datetime
@@ -43,6 +45,7 @@ class PlatformHistory:
     invitation_expires_at: datetime | None
     resume_state: PlatformState | None
     permitted: Sequence[PartyId] = ()
+    circuit: OpenCircuit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,9 @@ class PlatformAdmin:
             invitation_expires_at=row["invitation_expires_at"],
             resume_state=PlatformState(row["resume_state"]) if row["resume_state"] else None,
             permitted=tuple(map(PartyId.parse, row["permitted"])),
+            circuit=OpenCircuit(row["circuit_opened_at"], row["failed_probes"], row["probe_at"])
+            if row["circuit_opened_at"]
+            else None,
         )
 
     async def business_details(self, platform_id: PlatformId) -> Sequence[RoleDetails]:

@@ -51,6 +51,7 @@ QUICK = {
     "lease_margin_s": "1",
     "custody_wait_s": "1",
     "authorize_budget_ms": "1000",
+    "circuit_failures": "0",
     "retry_min_s": "0.2",
     "retry_max_s": "1",
     "delivery_poll_s": "0.1",

@@ -92,6 +92,12 @@ class StoredFigures(Collector):
         if figures is None:
             return
         yield _gauge("processes", "Processes of the hub that are alive", figures.processes)
+        yield _labelled(
+            "circuit_open",
+            "Platforms that do not answer authorizations",
+            ("platform",),
+            [((platform,), 1) for platform in figures.circuits],
+        )
         yield from _custody(figures.custody, self._now)
         yield from _lanes(lane_items(figures.lanes, figures.past, directory, self._now))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ocpi_hub.admin.metrics.instruments import Instruments
-from ocpi_hub.authorization.protocols import DecisionRecord, EvidenceSink
+from ocpi_hub.authorization.protocols import DecisionRecord, EvidenceSink, LateRecord
 
 
 class CountedDecisions:
@@ -18,3 +18,6 @@ class CountedDecisions:
     def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         self._instruments.decided(decision)
         return self._sink.record(decision, awaited=awaited)
+
+    def record_late(self, late: LateRecord) -> None:
+        self._sink.record_late(late)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
+from ocpi_hub.authorization.circuit_keeper import OpenCircuit
 from ocpi_hub.directory.snapshot import PartyStatus, platform_status
 from ocpi_hub.domain.party import (
     InterfaceRole,
@@ -17,6 +18,7 @@ from ocpi_hub.domain.party import (
     Quirk,
     Role,
 )
+from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.platform_admin import PlatformHistory, RoleDetails
 
@@ -56,10 +58,31 @@ class BusinessDetailsView(View):
     details: JsonValue
 
 
+class CircuitView(View):
+    """A platform that left authorizations without an answer, and counts as OFFLINE for them.
+
+    Attributes:
+        failed_probes: how often it did not answer the hub since.
+    """
+
+    opened_at: Moment
+    failed_probes: int
+    next_probe_at: Moment
+
+    @classmethod
+    def of(cls, circuit: OpenCircuit) -> CircuitView:
+        return cls(
+            opened_at=timestamp(circuit.opened_at),
+            failed_probes=circuit.failed_probes,
+            next_probe_at=timestamp(circuit.probe_at),
+        )
+
+
 class PlatformDetails(PlatformItem):
     """A platform in detail; tokens are never shown."""
 
     online: bool
+    circuit: CircuitView | None
     versions_url: str | None
     endpoints: tuple[EndpointView, ...]
     business_details: tuple[BusinessDetailsView, ...]
@@ -108,6 +131,7 @@ def platform_details(
     return PlatformDetails(
         **dict(platform_item(platform)),
         online=platform.online,
+        circuit=CircuitView.of(history.circuit) if history.circuit else None,
         versions_url=platform.versions_url,
         endpoints=tuple(
             EndpointView(module=module, role=role, url=url)

@@ -29,6 +29,9 @@ left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'toke
 left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens')
 order by q.number, o.country_code, o.party_id, o.deleted, o.audience = '*';
 
+-- name: plan_with_values
+select set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: list_decisions
 -- Newest first, from a place on; null filters select everything.
 select *
@@ -39,6 +42,7 @@ where ($2::text is null or upper(uid) = upper($2))
     and ($7::timestamptz is null or at >= $7)
     and ($8::timestamptz is null or at < $8)
     and ($9::text is null or decided_by = $9)
+    and ($12::text is null or reference = $12)
     and ($10::timestamptz is null or (at, id) < ($10, $11::bigint))
 order by at desc, id desc
 limit $1;

@@ -18,3 +18,6 @@ group by module, state;
 
 -- name: processes
 select count(*) from process where heartbeat_at > now() - $1::interval;
+
+-- name: circuits
+select platform_id from platform_circuit order by 1;

@@ -79,6 +79,7 @@ delete from platform where platform_id = $1;
 
 -- name: history
 select p.created_at, p.connected_at, p.resume_state, c.last_contact_at,
+    o.opened_at as circuit_opened_at, o.failed_probes, o.probe_at,
     (select max(t.expires_at) from credentials_token t
         where t.platform_id = p.platform_id and t.kind = 'registration') as invitation_expires_at,
     array(
@@ -88,6 +89,7 @@ select p.created_at, p.connected_at, p.resume_state, c.last_contact_at,
         order by 1) as permitted
 from platform p
 left join platform_contact c using (platform_id)
+left join platform_circuit o using (platform_id)
 where p.platform_id = $1;
 
 -- name: business_details

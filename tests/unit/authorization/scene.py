@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from ocpi_hub.authorization.protocols import DecisionRecord, KnownToken
+from ocpi_hub.authorization.circuits import Circuits
+from ocpi_hub.authorization.protocols import DecisionRecord, KnownToken, LateRecord
 from ocpi_hub.authorization.service import Authorizer
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
@@ -235,11 +236,19 @@ class ScriptedEmsps:
     scripts: Mapping[PartyId, Script]
     asked: list[tuple[PartyId, Message, float]] = field(default_factory=list)
     cancelled: list[PartyId] = field(default_factory=list)
+    late: dict[PartyId, Callable[[Answer], None] | None] = field(default_factory=dict)
 
     async def ask(
-        self, emsp: PartyId, platform: Platform, message: Message, *, deadline_s: float
+        self,
+        emsp: PartyId,
+        platform: Platform,
+        message: Message,
+        *,
+        deadline_s: float,
+        late: Callable[[Answer], None] | None = None,
     ) -> Exchange:
         self.asked.append((emsp, message, deadline_s))
+        self.late[emsp] = late
         try:
             async with asyncio.timeout(deadline_s):
                 return await self._follow(emsp, deadline_s)
@@ -288,6 +297,7 @@ class Evidence:
     fails: Exception | None = None
     refuses: Exception | None = None
     records: list[DecisionRecord] = field(default_factory=list)
+    late: list[LateRecord] = field(default_factory=list)
 
     def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
         if self.refuses is not None:
@@ -300,6 +310,11 @@ class Evidence:
         elif self.commits_after_s is not None:
             loop.call_later(self.commits_after_s, self._end, done)
         return done
+
+    def record_late(self, late: LateRecord) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.late.append(late)
 
     def _end(self, done: asyncio.Future[None]) -> None:
         if self.fails is None:
@@ -337,6 +352,7 @@ class Scene:
     tokens: StoredTokens = field(default_factory=StoredTokens)
     evidence: Evidence = field(default_factory=Evidence)
     settings: Settings = field(default_factory=make_settings)
+    circuits: Circuits = field(default_factory=lambda: Circuits(failures=3))
 
     def authorize(self, message: Message | None = None, *, spent_s: float = 0.0) -> Outcome:
         """Run one authorization.
@@ -352,6 +368,7 @@ class Scene:
             self.emsps,
             self.tokens,
             self.evidence,
+            self.circuits,
             settings=self.settings,
             clock=clock,
             mask=lambda uid: f"masked-{len(uid)}",

@@ -55,7 +55,7 @@ def described(final: Final) -> tuple[str, str, str]:
 
 
 @pytest.mark.req("TK-06", "TK-10", "TK-12")
-@pytest.mark.parametrize("row", rows(), ids=lambda row: "|".join(row.cells))
+@pytest.mark.parametrize("row", list(rows()), ids=lambda row: "|".join(row.cells))
 def test_the_row_is_what_happens(row: Row) -> None:
     rule, emsp = row.rule, row.situation.name if row.situation else "-"
     space = product(

@@ -13,6 +13,7 @@ from ocpi_hub.admin.routes.onboarding import onboarding_routes
 from ocpi_hub.admin.routes.platforms import platform_routes
 from ocpi_hub.admin.routes.relations import relation_routes
 from ocpi_hub.admin.routes.sessions import session_routes
+from ocpi_hub.admin.routes.whitelist import whitelist_routes
 
 __all__ = ["all_routes"]
 
@@ -28,5 +29,6 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *session_routes(parts),
         *message_routes(parts),
         *lane_routes(parts),
+        *whitelist_routes(parts),
         *key_routes(parts),
     )

@@ -1,0 +1,94 @@
+"""The whitelist exchange: schedule, pull, confirm, discard."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.actions.platforms import find_platform
+from ocpi_hub.admin.views.whitelist import (
+    WhitelistRunItem,
+    WhitelistScheduleItem,
+    run_item,
+    schedule_item,
+)
+from ocpi_hub.delivery.whitelist_runs import RunId, Schedule
+from ocpi_hub.delivery.whitelist_schedule import next_run, require_cron
+from ocpi_hub.delivery.whitelist_scheduler import periods_of, serves_tokens
+from ocpi_hub.domain.party import Platform, PlatformId
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.store.whitelist import WhitelistAdmin
+
+
+async def show_schedule(access: OperatorAccess, platform_id: PlatformId) -> WhitelistScheduleItem:
+    """When a platform's token list is read."""
+    find_platform(await access.load(), platform_id)
+    found = await _admin(access).schedules(platform_id)
+    return schedule_item(platform_id, found[0] if found else None)
+
+
+async def set_schedule(
+    access: OperatorAccess, platform_id: PlatformId, pull: str | None
+) -> WhitelistScheduleItem:
+    """Have a platform's token list read again and again.
+
+    Args:
+        pull: a cron expression, UTC; None: no more.
+
+    Raises:
+        OperatorError: the expression is none, or the platform serves no token list.
+    """
+    platform = find_platform(await access.load(), platform_id)
+    if pull is None:
+        await _admin(access).drop_schedule(platform_id)
+        return schedule_item(platform_id, None)
+    now = datetime.now(UTC)
+    require_cron(pull, now)
+    _require_list(platform)
+    pull = " ".join(pull.split())
+    due = next_run(pull, platform_id, now, periods_of(access.settings).splay)
+    schedule = Schedule(platform_id, pull, due)
+    await _admin(access).set_schedule(schedule)
+    return schedule_item(platform_id, schedule)
+
+
+async def pull(
+    access: OperatorAccess, platform_id: PlatformId, *, full: bool = False
+) -> WhitelistRunItem:
+    """Have a platform's token list read now; returns when that is requested.
+
+    Args:
+        full: all of it, even if what changed would do.
+
+    Raises:
+        OperatorError: another run is not over, or the platform serves no token list.
+    """
+    platform = find_platform(await access.load(), platform_id)
+    _require_list(platform)
+    admin = _admin(access)
+    last = await admin.last_runs(platform_id)
+    now = datetime.now(UTC)
+    date_from = None if full else periods_of(access.settings).date_from(last, platform, now)
+    return run_item(await admin.start(platform_id, date_from))
+
+
+async def confirm(access: OperatorAccess, run: int) -> WhitelistRunItem:
+    """The list is right: have withdrawn what it lacks."""
+    return run_item(await _admin(access).confirm(RunId(run)))
+
+
+async def discard(access: OperatorAccess, run: int) -> WhitelistRunItem:
+    """The list is wrong: let stand what it lacks. Stops a run that is not held."""
+    return run_item(await _admin(access).discard(RunId(run)))
+
+
+def _admin(access: OperatorAccess) -> WhitelistAdmin:
+    return WhitelistAdmin(access.database)
+
+
+def _require_list(platform: Platform) -> None:
+    if not serves_tokens(platform):
+        raise OperatorError(
+            f"{platform.platform_id} has no token list to read: it is {platform.state}, or"
+            " announced no SENDER interface of the tokens module"
+        )

@@ -1,0 +1,109 @@
+"""The whitelist exchange: runs and schedules."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ocpi_hub.admin.actions import whitelist
+from ocpi_hub.admin.cursors import cursor_text
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.base import (
+    API,
+    AnyRoute,
+    Body,
+    Call,
+    Given,
+    Listing,
+    NoBody,
+    Route,
+    Text,
+)
+from ocpi_hub.admin.routes.platforms import PlatformGiven
+from ocpi_hub.admin.views.base import Page
+from ocpi_hub.admin.views.whitelist import WhitelistRunItem, WhitelistScheduleItem, run_item
+from ocpi_hub.delivery.whitelist_runs import RunId, RunState
+from ocpi_hub.delivery.whitelist_schedule import MAX_LENGTH
+from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.store.whitelist import WhitelistAdmin
+
+KIND = "whitelist-runs"
+
+
+class RunListing(Listing):
+    platform: Text | None = None
+    state: RunState | None = None
+
+
+class RunGiven(Given):
+    run: int = Field(ge=1, le=2**63 - 1, description="its number")
+
+
+class PullBody(Body):
+    full: bool = Field(False, description="all tokens, even if what changed would do")
+
+
+class ScheduleBody(Body):
+    pull: str | None = Field(
+        max_length=MAX_LENGTH, description="a cron expression, UTC; null: never"
+    )
+
+
+def whitelist_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    access = parts.access
+    runs, of_platform = f"{API}/whitelist-runs", f"{API}/platforms/{{platform}}"
+
+    async def listing(call: Call[RunListing, NoBody]) -> Page[WhitelistRunItem]:
+        return await list_runs(WhitelistAdmin(access.database), call.given)
+
+    async def confirm(call: Call[RunGiven, NoBody]) -> WhitelistRunItem:
+        return await whitelist.confirm(access, call.given.run)
+
+    async def discard(call: Call[RunGiven, NoBody]) -> WhitelistRunItem:
+        return await whitelist.discard(access, call.given.run)
+
+    async def pull(call: Call[PlatformGiven, PullBody]) -> WhitelistRunItem:
+        platform_id = PlatformId(call.given.platform)
+        return await whitelist.pull(access, platform_id, full=call.body.full)
+
+    async def show(call: Call[PlatformGiven, NoBody]) -> WhitelistScheduleItem:
+        return await whitelist.show_schedule(access, PlatformId(call.given.platform))
+
+    async def schedule(call: Call[PlatformGiven, ScheduleBody]) -> WhitelistScheduleItem:
+        platform_id = PlatformId(call.given.platform)
+        return await whitelist.set_schedule(access, platform_id, call.body.pull)
+
+    read, operate, admin = Scope.READ, Scope.OPERATE, Scope.ADMIN
+    item, schedule_item = WhitelistRunItem, WhitelistScheduleItem
+    return (
+        Route("GET", runs, read, "Readings of token lists, newest first",
+              RunListing, NoBody, Page[WhitelistRunItem], listing),
+        Route("POST", f"{runs}/{{run}}/confirm", operate,
+              "Withdraw what the list of a held run lacks", RunGiven, NoBody, item, confirm),
+        Route("POST", f"{runs}/{{run}}/discard", operate,
+              "Let stand what the list of a held run lacks, or stop a run",
+              RunGiven, NoBody, item, discard),
+        Route("POST", f"{of_platform}/whitelist-runs", operate, "Read its token list now",
+              PlatformGiven, PullBody, item, pull, http_status=201),
+        Route("GET", f"{of_platform}/whitelist-schedule", read, "When its token list is read",
+              PlatformGiven, NoBody, schedule_item, show),
+        Route("PUT", f"{of_platform}/whitelist-schedule", admin, "Say when its token list is read",
+              PlatformGiven, ScheduleBody, schedule_item, schedule),
+    )  # fmt: skip
+
+
+async def list_runs(admin: WhitelistAdmin, given: RunListing) -> Page[WhitelistRunItem]:
+    """Those that match, newest first."""
+    place = given.place(KIND, int)
+    found = await admin.list(
+        PlatformId(given.platform) if given.platform else None,
+        given.limit + 1,
+        state=given.state,
+        before=RunId(int(place[0])) if place else None,
+    )
+    shown = found[: given.limit]
+    more = len(found) > len(shown)
+    return Page(
+        items=tuple(map(run_item, shown)),
+        next=cursor_text(KIND, shown[-1].run_id) if more else None,
+    )

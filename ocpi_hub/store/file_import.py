@@ -6,14 +6,14 @@ import that is unfinished while somebody has the lock belongs to nobody.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 import asyncpg
 
 from ocpi_hub.delivery.files.imports import Figures, FileImport, ImportState, StagedRow
-from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import OperatorError, StoreError
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
@@ -22,6 +22,8 @@ from ocpi_hub.store.queries import Queries
 SQL = Queries("file_import")
 
 _CLOSE_S = 5.0
+
+Conclude = Callable[[Connection, FileImport], Awaitable[None]]
 
 
 class FileImportStore:
@@ -55,8 +57,13 @@ class FileImportStore:
         return _import_of(row) if row else None
 
     async def begin(
-        self, module: str, owner: PartyId, as_of: datetime, *, full: bool
+        self, module: str, owner: PartyId, as_of: datetime | None, *, full: bool
     ) -> FileImport:
+        """Begin an import.
+
+        Args:
+            as_of: when the file's content was true; None, or in the future: now.
+        """
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL.begin, module, *party_columns(owner), full, as_of)
         if row is None:
@@ -90,13 +97,17 @@ class FileImportStore:
         async with self._database.connection() as connection:
             await connection.execute(SQL.drop_lines, import_id, list(lines))
 
+    async def leave_out(self, import_id: int, line: int) -> None:
+        """An object cannot be taken over."""
+        async with self._database.transaction() as connection:
+            await settle_rows(connection, import_id, [line], Figures(errors=1))
+
     async def absent(self, running: FileImport) -> int:
         """How many tokens that the hub has the file lacks; while they are staged."""
         async with self._database.connection() as connection:
             count: int = await connection.fetchval(
                 SQL.absent,
                 running.import_id,
-                running.module,
                 *party_columns(running.owner),
                 running.as_of,
             )
@@ -118,13 +129,11 @@ class FileImportStore:
         async with self._database.connection() as connection:
             await connection.execute(SQL.discard, running.import_id)
 
-    async def finish(self, running: FileImport) -> FileImport:
-        """Everything is taken over. A token list without errors is knowledge about its owner."""
+    async def finish(self, running: FileImport, conclude: Conclude) -> FileImport:
+        """Everything is taken over; `conclude` says what follows, in the same transaction."""
         async with self._database.transaction() as connection:
             row = _required(await connection.fetchrow(SQL.finish, running.import_id))
-            if row.module == Module.TOKENS and not row.figures.errors:
-                owner = party_columns(row.owner)
-                await connection.execute(SQL.known_as_of, *owner, row.as_of)
+            await conclude(connection, row)
         return row
 
     async def _changed(self, query: str, *arguments: object) -> FileImport:

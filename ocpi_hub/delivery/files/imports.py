@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,3 +86,6 @@ class FileImport:
     seen: int
     figures: Figures
     note: str | None
+
+    def with_seen(self, seen: int) -> FileImport:
+        return replace(self, seen=seen)

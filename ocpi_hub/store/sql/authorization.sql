@@ -12,7 +12,7 @@ select distinct on (q.number, o.country_code, o.party_id)
     q.number, o.country_code, o.party_id, o.body,
     not o.deleted and o.body ->> 'valid' = 'true' as valid, o.deleted,
     o.body ->> 'whitelist' as whitelist,
-    extract(epoch from clock_timestamp() - greatest(o.changed_at, k.pulled_at,
+    extract(epoch from clock_timestamp() - greatest(o.changed_at, k.pulled_at, p.tokens_known_at,
         case when o.origin <> 'pull' or k.pushes then
             case when j.module is null then c.last_contact_at else j.known_at end
         end))::float8 as knowledge_age_s

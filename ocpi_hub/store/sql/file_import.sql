@@ -10,8 +10,9 @@ select * from file_import
 where (module, country_code, party_id) = ($1, $2, $3) and state in ('reading', 'applying');
 
 -- name: begin
+-- Compared with what the database dates itself: a clock that is ahead must not make everything older.
 insert into file_import (module, country_code, party_id, is_full, as_of)
-values ($1, $2, $3, $4, $5)
+values ($1, $2, $3, $4, least($5::timestamptz, clock_timestamp()))
 returning *;
 
 -- name: stage
@@ -42,18 +43,25 @@ limit $3;
 delete from file_import_row where import_id = $1 and line = any ($2::int[]);
 
 -- name: absent
--- Tokens of the owner that everybody may see and that the file lacks, as far as nobody touched them
--- since the list was true.
+-- Tokens of the owner that the file lacks; as count_missing in whitelist.sql, before anything is
+-- taken over.
 select count(*)
 from shared_object o
-where o.module = $2
-    and (o.country_code, o.party_id) = ($3, $4)
+where o.module = 'tokens'
+    and (o.country_code, o.party_id) = ($2, $3)
     and o.audience = '*'
     and not o.deleted
-    and o.changed_at < $5
+    and o.created_at < $4
+    and greatest(o.changed_at, o.listed_at) < $4
     and not exists (
         select from file_import_row r
-        where (r.import_id, r.object_id, r.object_type) = ($1, o.object_id, o.object_type));
+        where (r.import_id, r.object_id, r.object_type) = ($1, o.object_id, o.object_type))
+    and not exists (
+        select from shared_object a
+        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+            and a.audience <> '*'
+            and not a.deleted);
 
 -- name: approve
 update file_import set state = 'applying', seen = $2, errors = $3
@@ -88,3 +96,22 @@ delete from file_import where import_id = $1;
 -- A party without a row belongs to nobody's decisions.
 update party set tokens_known_at = greatest(tokens_known_at, $3)
 where (country_code, party_id) = ($1, $2);
+
+-- name: note_run
+-- A token list is a run of its platform's. While another one runs, what this one lacks waits for an
+-- operator.
+insert into whitelist_run (
+    platform_id, source, extent, state, step, began_at, started_at, finished_at, seen, added,
+    changed, errors, owners, absent, note)
+select $1, 'file', case when f.is_full then 'full' else 'partial' end,
+    case when $3 and active then 'held' when $3 then 'running' when $4 then 'held' else 'done' end,
+    case when $3 or $4 then 'withdraw' else 'read' end,
+    f.as_of, f.started_at, case when not ($3 or $4) then clock_timestamp() end, f.seen, f.added,
+    f.changed, f.errors, array[f.country_code || '*' || f.party_id], $5,
+    case when $3 and active
+        then 'another run was not over: confirm this one to withdraw what it lacks' else $6 end
+from file_import f,
+    (select exists (
+        select from whitelist_run where platform_id = $1 and state = 'running') as active) as other
+where f.import_id = $2
+returning run_id, state, note;

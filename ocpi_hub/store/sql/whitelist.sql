@@ -34,7 +34,7 @@ select max(began_at) filter (where extent = 'full') as full_at, max(began_at) as
     (array_agg(to_jsonb(owners)::text order by began_at desc)
         filter (where extent = 'full'))[1] as owners
 from whitelist_run
-where platform_id = $1 and state = 'done';
+where platform_id = $1 and state = 'done' and source = 'list';
 
 -- name: start
 insert into whitelist_run (platform_id, extent, date_from)
@@ -172,19 +172,31 @@ where lease_id = $1 and state in ('running', 'held')
 returning *;
 
 -- name: note_knowledge
--- What is known is as old as the beginning of the reading.
+-- What is known is as old as the beginning of the reading; by a file, of its owner alone.
+with run as (select platform_id, source, owners, began_at from whitelist_run where run_id = $1),
+by_file as (
+    update party p
+    set tokens_known_at = greatest(p.tokens_known_at, r.began_at)
+    from run r
+    where r.source = 'file' and p.country_code || '*' || p.party_id = any (r.owners))
 insert into owner_knowledge as k (platform_id, module, pulled_at)
 select platform_id, 'tokens', began_at
-from whitelist_run
-where run_id = $1
+from run
+where source = 'list'
 on conflict (platform_id, module) do update
 set pulled_at = greatest(k.pulled_at, excluded.pulled_at);
 
 -- name: supersede
--- A newer full list says more than one that is held.
-update whitelist_run
+-- A newer full list says more than one that is held; a file, than a file of the same owner.
+update whitelist_run r
 set state = 'done', finished_at = clock_timestamp(), note = format('run %s has read the list anew', $2::bigint)
-where platform_id = $1 and state = 'held' and run_id < $2;
+from whitelist_run n
+where n.run_id = $2
+    and r.platform_id = $1
+    and r.state = 'held'
+    and r.run_id < $2
+    and r.source = n.source
+    and (r.source = 'list' or r.owners = n.owners);
 
 -- name: fail
 update whitelist_run

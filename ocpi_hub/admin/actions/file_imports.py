@@ -1,0 +1,298 @@
+"""An import of a file: read and checked to its end, then taken over bit by bit.
+
+Objects are staged in the database while the file is read, a batch at a time. When one of them is
+wrong, nothing of the file counts, unless its errors are allowed. Once all is good the import is
+approved, and from then on it is only a matter of time: each batch is one transaction that takes
+objects over and unstages them, and whoever imports for the same owner next goes on with what a
+process that died has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from typing import Final, Protocol, TypeVar
+
+from ocpi_hub.delivery.files.columns import Table
+from ocpi_hub.delivery.files.imports import Figures, FileImport, ImportState, StagedRow
+from ocpi_hub.delivery.files.lines import Fault, Source, UnusableFile
+from ocpi_hub.delivery.files.records import FileFormat, Record, read_records, words
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
+from ocpi_hub.errors import OcpiError, OperatorError, StoreError, StoreUnavailable
+from ocpi_hub.store.database import Connection
+from ocpi_hub.store.file_import import FileImportStore
+
+ROWS: Final = 1000
+"""Objects of a transaction: others wait for it."""
+_NOTHING: Final = "nothing was imported"
+
+T = TypeVar("T")
+
+
+@value
+class ImportPlan:
+    """What to do with a file.
+
+    Attributes:
+        full: what the file lacks is not valid any more.
+        allow_errors: take what is good although something is wrong.
+        dry_run: only say what would become of it.
+        as_of: when the file's content was true; None: now.
+        max_bytes: of an object.
+    """
+
+    file_format: FileFormat
+    full: bool
+    allow_errors: bool
+    dry_run: bool
+    as_of: datetime | None
+    max_bytes: int
+
+
+@value
+class Watch:
+    """Who looks on.
+
+    Attributes:
+        faulty: told about each line that cannot be taken.
+        approved: told how many objects will be taken over.
+        applied: told how many were, batch by batch.
+    """
+
+    faulty: Callable[[Fault], None]
+    approved: Callable[[int], None] = lambda _total: None
+    applied: Callable[[int], None] = lambda _rows: None
+
+
+class Incoming(Protocol):
+    """Objects of one module and owner that come by file.
+
+    Attributes:
+        unchangeable: what the hub has stands, whatever a file says.
+    """
+
+    module: str
+    owner: PartyId
+    table: Table
+    unchangeable: bool
+
+    def check(self, record: Record) -> StagedRow:
+        """The object of a line.
+
+        Raises:
+            OcpiError: it cannot be taken.
+        """
+        ...
+
+    async def conflicts(self, rows: Sequence[StagedRow]) -> Sequence[Fault]:
+        """What cannot be taken because of what the hub has."""
+        ...
+
+    async def preview(self, rows: Sequence[StagedRow]) -> Figures:
+        """What would become of objects; nothing is written."""
+        ...
+
+    async def apply(self, running: FileImport, rows: Sequence[StagedRow]) -> None:
+        """Take objects over, and settle their rows in the same transaction."""
+        ...
+
+    async def conclude(self, connection: Connection, finished: FileImport) -> None:
+        """In the transaction that ends an import."""
+        ...
+
+
+@value
+class Imported:
+    """What came of a file.
+
+    Attributes:
+        absent: with `full`, in a dry run: tokens that the file lacks.
+        resumed: an import whose process had died was brought to its end first.
+    """
+
+    ended: FileImport
+    figures: Figures
+    dry_run: bool
+    absent: int | None = None
+    resumed: bool = False
+
+
+async def run_import(
+    store: FileImportStore, incoming: Incoming, source: Source, plan: ImportPlan, watch: Watch
+) -> Imported:
+    """Import a file.
+
+    Raises:
+        UnusableFile: nothing can be made of it.
+        OperatorError: something in it is wrong, or another import is under way.
+        StoreError: an import that was approved is not complete yet; the next one completes it.
+    """
+    async with store.alone(incoming.module, incoming.owner):
+        resumed = await _resume(store, incoming, watch)
+        running = await store.begin(
+            incoming.module, incoming.owner, plan.as_of, full=plan.full and not plan.dry_run
+        )
+        count = _Count(watch)
+        try:
+            await _stage(store, incoming, running, _records(source, incoming, plan), count)
+            if incoming.unchangeable:
+                await _drop_conflicts(store, incoming, running, count)
+            if plan.dry_run:
+                return await _preview(store, incoming, running, plan, count)
+            if count.errors and not plan.allow_errors:
+                raise OperatorError(_refusal(count))
+            running = await store.approve(running, count.seen, count.errors)
+        except BaseException as error:
+            with suppress(StoreError):
+                await _give_up(store, running, count, error)
+            raise
+        watch.approved(count.seen - count.errors)
+        ended = await _apply(store, incoming, running, watch)
+    return Imported(ended, ended.figures, dry_run=False, resumed=resumed)
+
+
+class _Count:
+    """What was seen so far."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.seen = 0
+        self.errors = 0
+
+    def fault(self, fault: Fault) -> None:
+        self.errors += 1
+        self._watch.faulty(fault)
+
+
+def _refusal(count: _Count) -> str:
+    lines = "1 line cannot" if count.errors == 1 else f"{count.errors} lines cannot"
+    return f"{_NOTHING}: {lines} be taken; --allow-errors imports the rest of the file"
+
+
+async def _give_up(
+    store: FileImportStore, running: FileImport, count: _Count, error: BaseException
+) -> None:
+    if isinstance(error, OperatorError):
+        note = " ".join(str(error).split())
+        await store.fail(running, count.seen, count.errors, note)
+    else:
+        await store.discard(running)
+
+
+def _records(source: Source, incoming: Incoming, plan: ImportPlan) -> Iterator[Record | Fault]:
+    return read_records(source, incoming.table, plan.file_format, max_bytes=plan.max_bytes)
+
+
+async def _stage(
+    store: FileImportStore,
+    incoming: Incoming,
+    running: FileImport,
+    records: Iterable[Record | Fault],
+    count: _Count,
+) -> None:
+    for batch in _batches(_checked(records, incoming, count), ROWS):
+        for line, first in await store.stage(running.import_id, batch):
+            count.fault(Fault(line, f"has the same object as line {first}"))
+    if not count.seen:
+        raise UnusableFile("the file has no objects")
+
+
+def _checked(
+    records: Iterable[Record | Fault], incoming: Incoming, count: _Count
+) -> Iterator[StagedRow]:
+    """The good objects of a file, one at a time."""
+    for record in records:
+        count.seen += 1
+        if isinstance(record, Fault):
+            count.fault(record)
+            continue
+        try:
+            row = incoming.check(record)
+        except OcpiError as error:
+            count.fault(Fault(record.line, words(error.message)))
+        else:
+            yield row
+
+
+def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+async def _staged(
+    store: FileImportStore, running: FileImport
+) -> AsyncIterator[Sequence[StagedRow]]:
+    after = 0
+    while rows := await store.rows(running.import_id, after, ROWS):
+        yield rows
+        after = rows[-1].line
+
+
+async def _drop_conflicts(
+    store: FileImportStore, incoming: Incoming, running: FileImport, count: _Count
+) -> None:
+    async for rows in _staged(store, running):
+        faults = await incoming.conflicts(rows)
+        for fault in faults:
+            count.fault(fault)
+        await store.drop(running.import_id, [fault.line for fault in faults])
+
+
+async def _preview(
+    store: FileImportStore,
+    incoming: Incoming,
+    running: FileImport,
+    plan: ImportPlan,
+    count: _Count,
+) -> Imported:
+    figures = Figures(errors=count.errors)
+    async for rows in _staged(store, running):
+        figures = figures.plus(await incoming.preview(rows))
+    absent = await store.absent(running) if plan.full and not count.errors else None
+    await store.discard(running)
+    return Imported(running.with_seen(count.seen), figures, dry_run=True, absent=absent)
+
+
+async def _apply(
+    store: FileImportStore, incoming: Incoming, running: FileImport, watch: Watch
+) -> FileImport:
+    while rows := await store.rows(running.import_id, 0, ROWS):
+        await _take_over(store, incoming, running, rows, watch)
+        watch.applied(len(rows))
+    return await store.finish(running, incoming.conclude)
+
+
+async def _take_over(
+    store: FileImportStore,
+    incoming: Incoming,
+    running: FileImport,
+    rows: Sequence[StagedRow],
+    watch: Watch,
+) -> None:
+    """Take objects over; what the database refuses costs the others nothing."""
+    try:
+        await incoming.apply(running, rows)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        if len(rows) > 1:
+            for row in rows:
+                await _take_over(store, incoming, running, [row], watch)
+            return
+        watch.faulty(Fault(rows[0].line, f"cannot be stored: {error}"))
+        await store.leave_out(running.import_id, rows[0].line)
+
+
+async def _resume(store: FileImportStore, incoming: Incoming, watch: Watch) -> bool:
+    """Bring to its end what a process that died has left; whether anything was taken over."""
+    left = await store.unfinished(incoming.module, incoming.owner)
+    if left is None:
+        return False
+    if left.state is ImportState.APPLYING:
+        await _apply(store, incoming, left, Watch(watch.faulty))
+        return True
+    await store.fail(left, left.seen, 0, f"{_NOTHING}: its process ended while it read the file")
+    return False

@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
@@ -32,6 +32,9 @@ _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxy
 
 MAX_DEPTH = 8
 """Levels of nested values that are written; a structured traceback needs six."""
+
+WHOLE_BYTES = 4096
+"""What a pipe takes in one piece at least: of more, lines of other processes may come in between."""
 
 _SECRET_NAMES = frozenset(
     {"authorization", "dsn", "password", "passwd", "secret", "token", "tokens", "uid", "uids"}
@@ -129,7 +132,19 @@ class RequestLog:
 
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
-        _write("\n".join(lines))
+        for some in _together(lines):
+            _write(some)
+
+
+def _together(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of ASCII joined as far as one write takes them whole."""
+    first = size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + 1
+        if size > WHOLE_BYTES and number > first:
+            yield "\n".join(lines[first:number])
+            first, size = number, len(line) + 1
+    yield "\n".join(lines[first:])
 
 
 def _json(value: str | float | None) -> str:

@@ -278,3 +278,33 @@ async def test_a_requests_line_follows_level_and_format(capsys: pytest.CaptureFi
     (line,) = capsys.readouterr().err.splitlines()
     assert "request_served" in line
     assert not line.startswith("{")
+
+
+class _Writes:
+    """A stream that keeps each write by itself."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.all.append(text)
+
+    def flush(self) -> None:
+        return
+
+
+async def test_lines_written_together_are_not_torn_by_those_of_other_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configured = Settings(log_format="json", log_level="info")
+    stream = _Writes()
+    monkeypatch.setattr("sys.stderr", stream)
+    requests = RequestLog(configured, "hub.server", "request_served")
+    for number in range(100):
+        requests.line(datetime(2026, 11, 22, tzinfo=UTC), number=number, id="x" * 200)
+    await asyncio.sleep(0)
+    # What a pipe takes at once; several processes write into one.
+    assert all(len(each) <= 4096 and each.endswith("\n") for each in stream.all)
+    written = [json.loads(line)["number"] for line in "".join(stream.all).splitlines()]
+    assert written == list(range(100))
+    assert len(stream.all) < 20

@@ -9,6 +9,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import whitelist
 from ocpi_hub.admin.views.whitelist import run_item
 from ocpi_hub.cli.common import add_command, not_negative, operator_access, positive
+from ocpi_hub.cli.whitelist_files import add_file_commands
 from ocpi_hub.delivery.whitelist_runs import RunId, RunState
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.whitelist import WhitelistAdmin
@@ -63,6 +64,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     ):
         decide = add_command(commands, name, text, DECIDE_EXAMPLE.format(name=name), run)
         decide.add_argument("run_id", type=not_negative, metavar="RUN")
+    add_file_commands(commands)
 
 
 async def run_schedule(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -77,6 +77,11 @@ class Deletion:
     correlation_id: str
     untouched_since: datetime | None = None
 
+    @property
+    def feed_key(self) -> ObjectKey:
+        """The row that tells receivers about it."""
+        return self.key
+
 
 class Changed(Enum):
     """What became of a change."""
@@ -102,6 +107,19 @@ class Applied:
 
     changed: Changed
     body: str | None = None
+
+
+@value
+class Placed:
+    """What became of a change of what is addressed to one party, and where it stands in the feed.
+
+    Attributes:
+        position: of the row that the change is told by; a smaller one if something newer of the
+            same object was written with it. Whatever is above it is newer than the change.
+    """
+
+    changed: Changed
+    position: int
 
 
 @value
@@ -133,6 +151,10 @@ class SharedStore(Protocol):
 
     async def delete(self, deletion: Deletion) -> Changed:
         """Make a tombstone of an object: DELETED, or MISSING."""
+        ...
+
+    async def place(self, change: Change | Deletion) -> Placed:
+        """`change` or `delete` for what is addressed to one party."""
         ...
 
     async def find(self, key: ObjectKey) -> SharedObject | None: ...

@@ -20,9 +20,10 @@ that is not older.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from ocpi_hub.delivery.location_parts import Part, changed_part, says_all_evses, was_left_out
 from ocpi_hub.delivery.shared import (
@@ -37,11 +38,14 @@ from ocpi_hub.delivery.shared import (
 from ocpi_hub.delivery.unpublished import is_published
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module
+from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.location_text import (
     OpenLocation,
     last_updated_of,
 )
 from ocpi_hub.ocpi.values import parse_datetime
+
+_NEWS: Final = frozenset({Changed.CREATED, Changed.UPDATED, Changed.DELETED})
 
 
 class SharedBatch:
@@ -258,6 +262,26 @@ class SharedBatch:
         self._rows[key] = replace(self._rows[key], last_updated=moment)
         self._put(change.feed_key, evse, change, location.path)
         self._evses.setdefault(key, set()).add(change.feed_key)
+
+
+def overtaken_within(
+    changes: Sequence[Change | Deletion], results: Sequence[Changed | InvalidRequest]
+) -> set[int]:
+    """Which changes of a batch are followed by something newer of the same object or Location, or
+    by the deletion of the broadcast object, which takes along what was addressed."""
+    overtaken: set[int] = set()
+    later: set[ObjectKey] = set()
+    deleted: set[ObjectKey] = set()
+    for number in reversed(range(len(changes))):
+        change = changes[number]
+        newer = change.feed_key in later or change.key in later
+        if newer or published_key(change.key) in deleted:
+            overtaken.add(number)
+        if results[number] in _NEWS:
+            later.add(change.feed_key)
+            if isinstance(change, Deletion):
+                deleted.add(change.key)
+    return overtaken
 
 
 def _is_touched(row: SharedObject, since: datetime) -> bool:

@@ -162,16 +162,16 @@ class PostgresFeedStore:
                 SQL.close_gap, *party_columns(lane.receiver), *key_columns(key), position
             )
 
-    async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
-        judged = (*party_columns(lane.receiver), *key_columns(key), correlation_id)
+    async def close_addressed(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        judged = (*party_columns(lane.receiver), *key_columns(key), position)
         async with self._database.transaction() as connection:
             await connection.execute(SQL.close_addressed, *judged)
-            await connection.execute(SQL.owe_newer, *judged, None)
+            await connection.execute(SQL.owe_newer, *judged, True)
 
     async def owe_newer(self, lane: LaneId, key: ObjectKey, position: int) -> None:
         place = (*party_columns(lane.receiver), *key_columns(key))
         async with self._database.connection() as connection:
-            await connection.execute(SQL.owe_newer, *place, None, position)
+            await connection.execute(SQL.owe_newer, *place, position, False)
 
     async def hasten_gap(self, lane: LaneId, key: ObjectKey) -> None:
         async with self._database.connection() as connection:
@@ -249,6 +249,7 @@ def _current(row: asyncpg.Record) -> Current:
         path_of(row),
         tuple(row["own"] or ()),
         row["outlived"],
+        row["told"] or row["position"],
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from ocpi_hub.delivery.dating import is_ahead
-from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page
-from ocpi_hub.delivery.shared_batch import SharedBatch
+from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page, Placed
+from ocpi_hub.delivery.shared_batch import SharedBatch, overtaken_within
 from ocpi_hub.delivery.unpublished import SERVES_TOKEN_HOLDERS
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
@@ -76,16 +76,16 @@ class PostgresSharedStore:
         self._database = database
         self._changed = changed
         self._relay_time = relay_time
-        self.changes: BatchWriter[Change | Deletion, Changed | InvalidRequest] = BatchWriter(
-            "shared objects", self._write, max_rows=batch_rows, max_queued=batch_queue_rows
+        self.changes: BatchWriter[Change | Deletion, Placed | InvalidRequest] = BatchWriter(
+            "shared objects", self._write_placed, max_rows=batch_rows, max_queued=batch_queue_rows
         )
         self._pushing: dict[tuple[str, PartyId], float] = {}
 
     async def change(self, change: Change) -> Changed:
-        return await self._submit(change)
+        return (await self.place(change)).changed
 
     async def delete(self, deletion: Deletion) -> Changed:
-        return await self._submit(deletion)
+        return (await self.place(deletion)).changed
 
     async def change_all(
         self, changes: Sequence[Change], also: Also
@@ -104,14 +104,14 @@ class PostgresSharedStore:
         batch = SharedBatch(rows, datetime.now(UTC))
         return [_apply(batch, change) for change in changes]
 
-    async def _submit(self, change: Change | Deletion) -> Changed:
+    async def place(self, change: Change | Deletion) -> Placed:
         try:
-            changed = await self.changes.submit(change)
+            placed = await self.changes.submit(change)
         finally:
             self._changed(change.key)  # in doubt too: without an answer it may be stored
-        if isinstance(changed, InvalidRequest):
-            raise changed
-        return changed
+        if isinstance(placed, InvalidRequest):
+            raise placed
+        return placed
 
     async def find(self, key: ObjectKey) -> SharedObject | None:
         async with self._database.connection() as connection:
@@ -165,6 +165,23 @@ class PostgresSharedStore:
         return page_of(rows, total)
 
     # Writing -------------------------------------------------------------------------------------
+
+    async def _write_placed(
+        self, changes: Sequence[Change | Deletion]
+    ) -> Sequence[Placed | InvalidRequest]:
+        positions: Sequence[int] = ()
+
+        async def place(
+            connection: Connection, results: Sequence[Changed | InvalidRequest]
+        ) -> None:
+            nonlocal positions
+            positions = await _positions(connection, changes, results)
+
+        results = await self._write(changes, place)
+        return [
+            found if isinstance(found, InvalidRequest) else Placed(found, position)
+            for found, position in zip(results, positions, strict=True)
+        ]
 
     async def _write(
         self, changes: Sequence[Change | Deletion], also: Also | None = None
@@ -251,6 +268,29 @@ class PostgresSharedStore:
         if overtaking:
             # The feed may be sending one of those EVSEs: it sends the Location after it.
             await connection.execute(SQL.take_up_locations, *columns(overtaking, 4))
+
+
+async def _positions(
+    connection: Connection,
+    changes: Sequence[Change | Deletion],
+    results: Sequence[Changed | InvalidRequest],
+) -> Sequence[int]:
+    """Where changes stand that are addressed to one party, right after they were written; 0 for
+    others."""
+    positions = [0] * len(changes)
+    wanted = [number for number, each in enumerate(changes) if each.key.audience != EVERYBODY]
+    if not wanted:
+        return positions
+    keys = columns((key_columns(changes[number].feed_key) for number in wanted), 6)
+    overtaken = overtaken_within(changes, results)
+    for row in await connection.fetch(SQL.positions, *keys):
+        number = wanted[row["number"] - 1]
+        if number in overtaken:
+            positions[number] = (row["position"] or 1) - 1
+        else:
+            # An EVSE that brings nothing new may have no row: its Location says it.
+            positions[number] = row["position"] or row["location"] or 0
+    return positions
 
 
 def _deleted(row: SharedObject) -> tuple[object, ...]:

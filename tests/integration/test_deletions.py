@@ -13,7 +13,6 @@ from ocpi_hub.delivery.feed.protocols import Gap, LaneId
 from ocpi_hub.delivery.shared import Change, Changed, Deletion
 from ocpi_hub.domain.objects import EVERYBODY, LastAnswer, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
@@ -150,12 +149,13 @@ async def test_a_broadcast_deletion_takes_along_what_was_addressed_before(
         delete(),
         put(to_emsp, text="anew"),
     ]
-    results: list[Changed | InvalidRequest] = []
+    results: list[Changed] = []
     if together:
-        results = await asyncio.gather(*(store.changes.submit(step) for step in steps))
+        placed = await asyncio.gather(*(store.place(step) for step in steps))
+        results = [each.changed for each in placed]
     else:
         for step in steps:
-            results.append(await store.changes.submit(step))
+            results.append((await store.place(step)).changed)
             if isinstance(step, Deletion):
                 assert (await shown(store), await shown(store, OTHER)) == ([], [])
     assert results == [Changed.CREATED, Changed.CREATED, Changed.DELETED, Changed.CREATED]
@@ -167,8 +167,8 @@ async def test_whoever_had_an_object_addressed_to_it_is_owed_its_deletion(
 ) -> None:
     to_emsp = key(str(EMSP))
     await store.change(put())
-    await store.change(put(to_emsp))
-    await feed.close_addressed(LaneId(EMSP, "tariffs"), to_emsp, "put-1")
+    placed = await store.place(put(to_emsp))
+    await feed.close_addressed(LaneId(EMSP, "tariffs"), to_emsp, placed.position)
     await store.delete(delete())
     async with database.connection() as connection:
         rows = await connection.fetch(
@@ -227,7 +227,7 @@ async def test_what_a_broadcast_may_overtake_is_owed_once_more(
     to_emsp, lane = key(str(EMSP)), LaneId(EMSP, "tariffs")
     await store.change(put())
     before = await feed.tail("tariffs")
-    await store.change(put(to_emsp, text="special"))
+    placed = await store.place(put(to_emsp, text="special"))
     names = (EMSP.country_code, EMSP.party_id)
     cursor = before - 1 if on_its_way == "waits" else before
     await execute(database, "insert into lane values ($1, $2, 'tariffs', $3)", *names, cursor)
@@ -237,6 +237,6 @@ async def test_what_a_broadcast_may_overtake_is_owed_once_more(
     if on_its_way == "backfill":
         async with database.transaction() as connection:
             await request_backfills(connection, [(lane, CPO)])
-    await feed.close_addressed(lane, to_emsp, "put-special")
+    await feed.close_addressed(lane, to_emsp, placed.position)
     due = "select count(*) from lane_gap where audience <> '*' and next_attempt_at <= now()"
     assert await value(database, due) == owed

@@ -275,11 +275,11 @@ async def test_a_push_of_the_feed_that_a_relay_overtakes_is_followed_by_the_newe
     newer = newer or change(new, "L1", to=EMSP)
     async with feeding(address, directory, receivers, ["locations"], PATIENT):
         await eventually(lambda: pushed(receivers), "the feed is sending the old state")
-        await store.change(newer)
+        position = (await store.place(newer)).position
         receivers.relayed(part if newer.part else new, "L1", *newer.part)
         lane = LaneId(EMSP, "locations")
         if answered_first:
-            await feed.close_addressed(lane, newer.feed_key, newer.correlation_id)
+            await feed.close_addressed(lane, newer.feed_key, position)
         receivers.go.set()
 
         async def is_new() -> bool:
@@ -290,7 +290,7 @@ async def test_a_push_of_the_feed_that_a_relay_overtakes_is_followed_by_the_newe
 
         if not answered_first:
             await asyncio.sleep(0)
-            await feed.close_addressed(lane, newer.feed_key, newer.correlation_id)
+            await feed.close_addressed(lane, newer.feed_key, position)
         await eventually(is_new, "the newest state is there, and nothing is owed")
 
 

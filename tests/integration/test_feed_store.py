@@ -46,11 +46,13 @@ def key(uid: str, audience: str = "*") -> ObjectKey:
     return ObjectKey("tokens", EMSP, uid, "RFID", audience)
 
 
-async def change(database: Database, uid: str, *, audience: str = "*", issuer: str = "x") -> None:
+async def change(database: Database, uid: str, *, audience: str = "*", issuer: str = "x") -> int:
+    """The position of what is addressed."""
     async with shared_store(database) as shared:
         origin = Origin.BROADCAST if audience == "*" else Origin.DIRECT
         body = text(token(uid, issuer=issuer))
-        await shared.change(Change(key(uid, audience), body, False, UPDATED, origin, f"c-{issuer}"))
+        placed = await shared.place(Change(key(uid, audience), body, False, UPDATED, origin, "c"))
+    return placed.position
 
 
 async def test_a_lane_is_leased_by_one_process_until_its_lease_is_over(
@@ -126,19 +128,19 @@ async def test_an_addressed_object_is_owed_until_its_own_verdict(
 ) -> None:
     one = await process(database)
     await store.lease(one, [LANE], lease=LEASE, limit=10)
-    await change(database, "A", audience=str(CPO), issuer="first")
+    first = await change(database, "A", audience=str(CPO), issuer="first")
     assert await store.due_gaps(one, [LANE], 10) == [], "its request has time to relay it"
-    await change(database, "A", audience=str(CPO), issuer="second")
+    second = await change(database, "A", audience=str(CPO), issuer="second")
     addressed = key("A", str(CPO))
-    await store.close_addressed(LANE, addressed, "c-first")
+    await store.close_addressed(LANE, addressed, first)
     await store.hasten_gap(LANE, addressed)
     (due,) = await store.due_gaps(one, [LANE], 10)
-    await store.close_addressed(LANE, addressed, "c-second")
+    await store.close_addressed(LANE, addressed, second)
     (again,) = await store.due_gaps(one, [LANE], 10)
     assert again.entry == due.entry, "what the feed has taken up it sends, whatever relays say"
     await store.close_gap(LANE, addressed, due.entry.position)
-    await change(database, "A", audience=str(CPO), issuer="third")
-    await store.close_addressed(LANE, addressed, "c-third")
+    third = await change(database, "A", audience=str(CPO), issuer="third")
+    await store.close_addressed(LANE, addressed, third)
     await store.hasten_gap(LANE, addressed)
     assert await store.due_gaps(one, [LANE], 10) == []
     assert await store.after("tokens", 0, 10) == [], "the feed passes over it"
@@ -155,8 +157,8 @@ async def test_what_the_feed_got_an_answer_to_is_closed_by_the_next_relay(
         await store.hasten_gap(LANE, addressed)
         (due,) = await store.due_gaps(one, [LANE], 10)
         await store.open_gap(Gap(LANE, addressed, due.entry.position, answer, None))
-        await change(database, "A", audience=str(CPO), issuer=f"{issuer} again")
-        await store.close_addressed(LANE, addressed, f"c-{issuer} again")
+        again = await change(database, "A", audience=str(CPO), issuer=f"{issuer} again")
+        await store.close_addressed(LANE, addressed, again)
         await store.hasten_gap(LANE, addressed)
         assert (await store.due_gaps(one, [LANE], 10) == []) is closed
 
@@ -167,15 +169,16 @@ async def test_what_the_feed_sends_beside_a_newer_relay_is_owed_once_more(
     one = await process(database)
     await store.lease(one, [LANE], lease=LEASE, limit=10)
     addressed = key("A", str(CPO))
-    await change(database, "A", audience=str(CPO), issuer="first")
+    first = await change(database, "A", audience=str(CPO), issuer="first")
     sent = await store.current(addressed)
     assert sent is not None
-    await store.close_addressed(LANE, addressed, "c-first")
+    assert sent.position == sent.told == first
+    await store.close_addressed(LANE, addressed, first)
     await store.owe_newer(LANE, addressed, sent.position)
     assert await store.due_gaps(one, [LANE], 10) == []
-    await change(database, "A", audience=str(CPO), issuer="second")
+    second = await change(database, "A", audience=str(CPO), issuer="second")
     await store.owe_newer(LANE, addressed, sent.position)
-    await store.close_addressed(LANE, addressed, "c-second")
+    await store.close_addressed(LANE, addressed, second)
     assert len(await store.due_gaps(one, [LANE], 10)) == 1
 
 
@@ -185,11 +188,13 @@ async def test_an_older_push_that_is_judged_last_has_the_newer_one_sent_again(
     one = await process(database)
     await store.lease(one, [LANE], lease=LEASE, limit=10)
     addressed = key("A", str(CPO))
-    for issuer in ("first", "second"):
+    first, second = [
         await change(database, "A", audience=str(CPO), issuer=issuer)
-    await store.close_addressed(LANE, addressed, "c-second")
+        for issuer in ("first", "second")
+    ]
+    await store.close_addressed(LANE, addressed, second)
     assert await store.due_gaps(one, [LANE], 10) == []
-    await store.close_addressed(LANE, addressed, "c-first")
+    await store.close_addressed(LANE, addressed, first)
     (due,) = await store.due_gaps(one, [LANE], 10)
     current = await store.current(addressed)
     assert current is not None

@@ -27,7 +27,7 @@ from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.directed import Kept
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.relay import Relay
-from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page
+from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page, Placed
 from ocpi_hub.domain.exchange import Exchange, OutboundRequest
 from ocpi_hub.domain.message import Reply
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
@@ -105,6 +105,10 @@ class Around:
 
     async def delete(self, deletion: Deletion) -> Changed:
         return self._stored(deletion, Changed.DELETED)
+
+    async def place(self, change: Change | Deletion) -> Placed:
+        changed = Changed.DELETED if isinstance(change, Deletion) else Changed.UPDATED
+        return Placed(self._stored(change, changed), 1)
 
     def _stored(self, change: Change | Deletion, changed: Changed) -> Changed:
         self.note(STORED)

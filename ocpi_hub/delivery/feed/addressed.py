@@ -36,11 +36,13 @@ class AddressedPushes:
         self._shared = shared
         self._feed = feed
 
-    async def pass_on(self, message: Message, target: ToParty, key: ObjectKey) -> Reply:
-        """Relay a push that is stored under `key`; raises as `Relay.pass_on`."""
+    async def pass_on(
+        self, message: Message, target: ToParty, key: ObjectKey, position: int
+    ) -> Reply:
+        """Relay a push that is stored under `key` at `position`; raises as `Relay.pass_on`."""
         sent = await self._as_the_receiver_takes_it(message, target, key)
         exchange = await self._relay.exchange(sent, target)
-        await self._tell_feed(exchange, message, target, key)
+        await self._tell_feed(exchange, message, target, key, position)
         return self._relay.reply(exchange, message, target)
 
     async def _as_the_receiver_takes_it(
@@ -56,9 +58,14 @@ class AddressedPushes:
         return replace(message, method="PUT", path=path, body=whole.body.encode())
 
     async def _tell_feed(
-        self, exchange: Exchange, message: Message, target: ToParty, key: ObjectKey
+        self,
+        exchange: Exchange,
+        message: Message,
+        target: ToParty,
+        key: ObjectKey,
+        position: int,
     ) -> None:
-        lane, correlation_id = LaneId(target.receiver, key.module), message.ids.correlation_id
+        lane = LaneId(target.receiver, key.module)
         verdict = judge(exchange)
         lacks_it = message.method == "PATCH" and verdict.answer.http == 404
         if is_evse(key):
@@ -67,7 +74,7 @@ class AddressedPushes:
             if isinstance(verdict, Refused) and lacks_it and target.platform.catch_up == "push":
                 await self._feed.hasten_gap(lane, key)
             elif isinstance(verdict, Delivered | Refused) or target.platform.catch_up != "push":
-                await self._feed.close_addressed(lane, key, correlation_id)
+                await self._feed.close_addressed(lane, key, position)
         except StoreError as error:
             # The gap stays: the receiver gets the object once more.
             log.warning("gap_not_closed", receiver=str(target.receiver), error=str(error))

@@ -46,6 +46,7 @@ class Current:
         own: audiences that have a copy of their own in place of this broadcast object.
         outlived: addressed to one party and deleted, and the broadcast object was changed since:
             that stands in its place.
+        told: the newest position that the text knows, of addressed Locations that of their EVSEs.
     """
 
     key: ObjectKey
@@ -57,6 +58,7 @@ class Current:
     path: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     outlived: bool = False
+    told: int = 0
 
 
 @value
@@ -187,10 +189,11 @@ class FeedStore(Protocol):
         """The receiver has this object at this position: a gap at or below it is closed."""
         ...
 
-    async def close_addressed(self, lane: LaneId, key: ObjectKey, correlation_id: str) -> None:
-        """The receiver judged an addressed push: its gap is closed; if a newer one came meanwhile,
-        that is owed once more, because the two may have arrived in any order. So is what the feed
-        has taken up itself, and what a broadcast under the same id may overtake."""
+    async def close_addressed(self, lane: LaneId, key: ObjectKey, position: int) -> None:
+        """The receiver judged an addressed push that was stored at this position: its gap is
+        closed; if a newer one came meanwhile, of a Location and its EVSE too, that is owed once
+        more, because the two may have arrived in any order. So is what the feed has taken up
+        itself, and what a broadcast under the same id may overtake."""
         ...
 
     async def owe_newer(self, lane: LaneId, key: ObjectKey, position: int) -> None:

@@ -182,7 +182,8 @@ class Sender:
             or await self._attempts.is_withheld(current, lane)
         ):
             lane.settle(owed, None)
-            await self._close(lane, owed.entry.key, owed.entry.position)
+            position = owed.entry.position
+            await self._close(lane, owed.entry.key, position, position)
             return
         outcome = await self._attempts.send(
             current, party, platform, receiver.evses, lambda: self._may_send(lane)
@@ -206,9 +207,8 @@ class Sender:
         self, lane: Lane, owed: Owed, current: Current, location: Current | None
     ) -> None:
         """The receiver has the object, or the whole Location in its place."""
-        await self._close(lane, current.key, current.position)
-        if location is not None:
-            await self._close(lane, location.key, location.position)
+        for sent in [current] if location is None else [current, location]:
+            await self._close(lane, sent.key, sent.position, sent.told)
         lane.settle(owed, current.position, location=location.position if location else None)
 
     async def _failed(
@@ -261,10 +261,10 @@ class Sender:
             status_code=answer.ocpi,
         )
 
-    async def _close(self, lane: Lane, key: ObjectKey, position: int) -> None:
+    async def _close(self, lane: Lane, key: ObjectKey, position: int, told: int) -> None:
         if key in lane.gaps:
             lane.gaps.discard(key)
             await self._store.close_gap(lane.lane_id, key, position)
         elif key.audience != EVERYBODY:
             # A relay may have brought a newer one meanwhile, and this one may have arrived last.
-            await self._store.owe_newer(lane.lane_id, key, position)
+            await self._store.owe_newer(lane.lane_id, key, told)

@@ -143,7 +143,12 @@ class SharedHandler(ABC):
         if message.method == "DELETE":
             return await self._delete(message, owner, target)
         change, seen = self._change(message, owner, target)
-        changed = await self._store.change(change)
+        position = 0
+        if isinstance(target, ToParty):
+            placed = await self._store.place(change)
+            changed, position = placed.changed, placed.position
+        else:
+            changed = await self._store.change(change)
         if changed in _NOT_HELD and isinstance(target, ToParty):
             # LO-09, ER-10: it goes on to the addressed party, which may hold what the hub lacks.
             return await self._relay.pass_on(message, target)
@@ -154,7 +159,7 @@ class SharedHandler(ABC):
         else:
             self._quality.accepted(subject, seen)
         if isinstance(target, ToParty) and changed is not Changed.STALE:
-            return await self._addressed.pass_on(message, target, change.feed_key)
+            return await self._addressed.pass_on(message, target, change.feed_key, position)
         return changed_reply(changed, change)
 
     async def _get(self, message: Message, owner: PartyId, target: Route) -> Reply:
@@ -165,12 +170,13 @@ class SharedHandler(ABC):
     async def _delete(self, message: Message, owner: PartyId, target: Route) -> Reply:
         audience, origin = audience_of(target)
         key = ObjectKey(self.rule.module, owner, message.path[OWNER], audience=audience)
-        changed = await self._store.delete(Deletion(key, origin, message.ids.correlation_id))
+        deletion = Deletion(key, origin, message.ids.correlation_id)
         if isinstance(target, ToParty):
-            if changed is Changed.MISSING:
+            placed = await self._store.place(deletion)
+            if placed.changed is Changed.MISSING:
                 return await self._relay.pass_on(message, target)
-            return await self._addressed.pass_on(message, target, key)
-        if changed is Changed.MISSING:
+            return await self._addressed.pass_on(message, target, key, placed.position)
+        if await self._store.delete(deletion) is Changed.MISSING:
             raise NotFound(f"The hub holds no such object of {self.rule.module}")
         return ok()
 

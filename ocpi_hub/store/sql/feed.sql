@@ -25,7 +25,13 @@ limit $5;
 -- name: current
 -- Who has a copy of its own sees that in lists (shared.sql, page), and is not sent the broadcast one;
 -- for an EVSE the Location decides.
-select k.number, o.*, case when o.audience = '*' then array(
+select k.number, o.*, case when o.audience <> '*' and o.module = 'locations' and o.object_type = ''
+    then (
+        select max(e.position)
+        from shared_object e
+        where (e.module, e.country_code, e.party_id, e.object_id, e.audience)
+            = (o.module, o.country_code, o.party_id, o.object_id, o.audience)) end as told,
+    case when o.audience = '*' then array(
     select a.audience
     from shared_object a
     where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
@@ -148,32 +154,31 @@ where (g.receiver_country_code, g.receiver_party_id, g.module, g.country_code, g
     g.object_id, g.object_type, g.audience) = ($1, $2, $3, $4, $5, $6, $7, $8)
     and (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
     = (g.module, g.country_code, g.party_id, g.object_id, g.object_type, g.audience)
-    and o.correlation_id = $9
+    and o.position <= $9
     and not g.taken_up;
 
 -- name: owe_newer
--- The receiver judged an older push after a newer one was stored, or a newer one while the feed was
--- sending: nobody knows which it took last. Nor does anybody while a broadcast under the same id may
--- be on its way. $9: of the push that was relayed, else null; $10: the position that the feed sent,
--- else null.
+-- The receiver judged an older push after a newer one was stored, of the same object or of a Location
+-- and its EVSE, or a newer one while the feed was sending: nobody knows which it took last. Nor does
+-- anybody while a broadcast under the same id may be on its way. $9: the position that was sent;
+-- $10: by a relay.
 insert into lane_gap as g (
     receiver_country_code, receiver_party_id, module, country_code, party_id, object_id,
     object_type, audience, position, next_attempt_at, taken_up)
 select $1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience,
     o.position, now(), true
 from shared_object o
-where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
-    = ($3, $4, $5, $6, $7, $8)
-    and (o.correlation_id <> $9
-        or o.position > $10
-        or exists (
+where (o.module, o.country_code, o.party_id, o.object_id, o.audience) = ($3, $4, $5, $6, $8)
+    and (o.object_type = $7 or o.module = 'locations' and '' in ($7, o.object_type))
+    and (o.position > $9
+        or o.object_type = $7 and exists (
             select from lane_gap t
             where (t.receiver_country_code, t.receiver_party_id, t.module, t.country_code,
                 t.party_id, t.object_id, t.object_type, t.audience)
                 = ($1, $2, o.module, o.country_code, o.party_id, o.object_id, o.object_type,
                 o.audience)
                 and t.taken_up)
-        or $9::text is not null and exists (
+        or $10 and o.object_type = $7 and exists (
             select from shared_object b
             where (b.module, b.country_code, b.party_id, b.object_id, b.audience)
                 = (o.module, o.country_code, o.party_id, o.object_id, '*')

@@ -44,6 +44,20 @@ where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audie
             and r.extent = 'full'
             and r.state in ('running', 'held'));
 
+-- name: positions
+-- Of rows and, of an EVSE's row, of its Location.
+select k.number, o.position, (
+    select l.position
+    from shared_object l
+    where (l.module, l.country_code, l.party_id, l.object_id, l.object_type, l.audience)
+        = (k.module, k.country_code, k.party_id, k.object_id, '', k.audience)
+        and l.module = 'locations') as location
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    with ordinality
+    as k (module, country_code, party_id, object_id, object_type, audience, number)
+left join shared_object o
+    using (module, country_code, party_id, object_id, object_type, audience);
+
 -- name: delete_addressed
 -- What was addressed to single parties under the ids of these broadcast objects.
 update shared_object o

@@ -34,7 +34,7 @@ MAX_DEPTH = 8
 """Levels of nested values that are written; a structured traceback needs six."""
 
 WHOLE_BYTES = 4096
-"""What a pipe takes in one piece at least: of more, lines of other processes may come in between."""
+"""What a pipe takes in one piece; into more, other processes may write."""
 
 _SECRET_NAMES = frozenset(
     {"authorization", "dsn", "password", "passwd", "secret", "token", "tokens", "uid", "uids"}

@@ -54,6 +54,7 @@ class Instruments:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        self._most_unsettled = MOST_UNSETTLED
         self._requests_of: dict[tuple[object, ...], _Series] = {}
         self._calls_of: dict[tuple[object, ...], _Series] = {}
         self._decisions_of: dict[tuple[object, ...], _Series] = {}
@@ -163,7 +164,7 @@ class Instruments:
             way = (about.platform_id or "", about.module, about.kind, _outcome(seen))
             series = self._calls_of.get(way) or self._call_series(*way)
         series.seconds.append(seen.elapsed_s)
-        if len(series.seconds) >= MOST_UNSETTLED:
+        if len(series.seconds) >= self._most_unsettled:
             series.settle()
 
     def settle(self) -> None:
@@ -171,6 +172,11 @@ class Instruments:
         for known in (self._requests_of, self._calls_of, self._decisions_of):
             for series in known.values():
                 series.settle()
+
+    def end(self) -> None:
+        """Nobody will look any more: count what was put down, and from now on everything at once."""
+        self._most_unsettled = 1
+        self.settle()
 
     def _request_series(
         self, module: str, role: InterfaceRole | None, method: str, ocpi: int | None
@@ -216,7 +222,7 @@ class Instruments:
                 self.decision_seconds.labels(decision.decided_by.value),
             )
         series.seconds.append(decision.total_ms / 1000)
-        if len(series.seconds) >= MOST_UNSETTLED:
+        if len(series.seconds) >= self._most_unsettled:
             series.settle()
 
 

@@ -66,6 +66,8 @@ class Pulse:
             except TimeoutError:
                 late_s = self._clock.monotonic() - started - PULSE_S
                 self._instruments.lag.observe(max(0.0, late_s))
+        self.note()
+        self._instruments.end()
 
     def note(self) -> None:
         """Take everything as it is now."""

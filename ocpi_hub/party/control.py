@@ -1,11 +1,13 @@
 """The control side: plain JSON on a port of its own, for whoever plays with the platform.
 
 It shows credentials in clear and changes everything on request. That is fit for a test peer only,
-so it listens on loopback and nowhere else.
+so it listens on loopback and nowhere else. A browser of the same machine reaches that too, with the
+pages of anybody in it: what comes from a page, or for another host's name, is refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -31,6 +33,7 @@ from ocpi_hub.party.rawjson import array_items
 from ocpi_hub.party.record import Record
 
 HOST = "127.0.0.1"
+_HOSTS = frozenset({HOST, "localhost", "[::1]"})
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """Room for loading a token table of a million entries."""
 
@@ -232,12 +235,21 @@ class ControlServer:
 
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if _is_of_page(request):
+        return _answer({"error": "the control side is not for web pages"}, status=403)
     try:
         return await handler(request)
     except (ValueError, OcpiError) as error:  # what was asked makes no sense
         return _answer({"error": str(error)}, status=400)
     except HubError as error:  # it made sense, but did not work
         return _answer({"error": str(error)}, status=409)
+
+
+def _is_of_page(request: web.Request) -> bool:
+    """Whether a web page asks, or a browser that was led here by another name of this address."""
+    host = re.sub(r":\d*$", "", request.headers.get("Host", "")).lower()
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return host not in _HOSTS or site != "none" or "Origin" in request.headers
 
 
 def _answer(value: object, status: int = 200) -> web.Response:

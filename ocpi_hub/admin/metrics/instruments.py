@@ -174,7 +174,7 @@ class Instruments:
                 series.settle()
 
     def end(self) -> None:
-        """Nobody will look any more: count what was put down, and from now on everything at once."""
+        """Nobody looks any more: count what was put down, and from now on everything at once."""
         self._most_unsettled = 1
         self.settle()
 

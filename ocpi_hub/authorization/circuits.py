@@ -167,7 +167,5 @@ def answered(exchange: Exchange, *, patient: bool) -> bool | None:
             return True
         case Busy():
             return None
-        case Unreachable():
-            return False
-        case NoAnswer():
+        case Unreachable() | NoAnswer():
             return False if patient else None

@@ -21,6 +21,9 @@ from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, LocationReferences, TokenTy
 MAX_UID = 100
 """Characters of a uid that is asked about; the specification allows 36. The evidence of a decision
 is found by it, and an index does not take any length."""
+MAX_QUERY = 500
+"""Characters of names and values in the query: what a CPO makes too long to be called would look
+like an eMSP that cannot be reached."""
 
 
 @value
@@ -43,10 +46,13 @@ def read_request(message: Message, *, max_depth: int) -> Request:
 
     Raises:
         MalformedJson: the body is not JSON.
-        InvalidRequest: the body is no LocationReferences, or the uid is too long.
+        InvalidRequest: the body is no LocationReferences, or the uid or the query is too long.
     """
     if len(message.path[0]) > MAX_UID:
         raise InvalidRequest(f"token_uid: {len(message.path[0])} characters, at most {MAX_UID}")
+    length = sum([len(name) + len(text) for name, text in message.query])
+    if length > MAX_QUERY:
+        raise InvalidRequest(f"the query: {length} characters, at most {MAX_QUERY}")
     asked = Asked(message.path[0], message.parameter("type") or TokenType.RFID)
     if not message.body.strip():
         return Request(message, asked, None)

@@ -117,7 +117,7 @@ def _read_success(
 ) -> Answered | Failed:
     info = envelope.data if isinstance(envelope.data, dict) else {}
     allowed, token = info.get("allowed"), info.get("token")
-    says_no = isinstance(allowed, str) and allowed != AllowedType.ALLOWED
+    says_no = isinstance(allowed, str) and allowed not in ("", AllowedType.ALLOWED)
     if answer.http_status >= 300:
         detail = f"{emsp} answered HTTP {answer.http_status} with {envelope.status_code}"
         return Failed(Failure.UNUSABLE, detail, denied=says_no)

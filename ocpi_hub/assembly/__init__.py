@@ -65,6 +65,7 @@ def assemble(around: Surroundings) -> Parts:
             ("catch-up", delivery.catch_up.run),
             ("whitelist", delivery.whitelist.run),
             ("whitelist-schedule", delivery.whitelist_scheduler.run),
+            ("whitelist-age", delivery.whitelist_staleness.run),
             ("renewal", renewal(around, stores, delivery, keeper).run),
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),

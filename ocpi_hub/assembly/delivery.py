@@ -36,6 +36,7 @@ from ocpi_hub.delivery.session_delivery import SessionDelivery
 from ocpi_hub.delivery.tombstones import Tombstones
 from ocpi_hub.delivery.whitelist_lists import WhitelistLists, Withdrawing
 from ocpi_hub.delivery.whitelist_scheduler import WhitelistScheduler, periods_of
+from ocpi_hub.delivery.whitelist_staleness import WhitelistStaleness
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message_record import SeenLeg
@@ -139,6 +140,12 @@ class Delivery:
             periods_of(settings),
             poll_s=settings.delivery_poll_s,
         )
+        self.whitelist_staleness = WhitelistStaleness(
+            stores.whitelist_alarms,
+            directory,
+            max_age_s=settings.whitelist_max_age_s,
+            near_share=settings.whitelist_near_share,
+        )
         self.catch_up = InboundCatchUp(
             stores.catch_up,
             listed,
@@ -203,6 +210,7 @@ class Delivery:
             holds=self.holds,
             found=self.directed.wake,
             quality=self.quality,
+            batch_due=self.directed.batch_due,
         )
         listed[Module.SESSIONS.value] = ListedSessions(
             stores.sessions,

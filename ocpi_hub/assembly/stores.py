@@ -29,6 +29,7 @@ from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.token_cache import TokenCache
 from ocpi_hub.store.tombstones import PostgresTombstoneStore
 from ocpi_hub.store.whitelist import WhitelistAdmin
+from ocpi_hub.store.whitelist_alarms import PostgresWhitelistAlarms
 from ocpi_hub.store.whitelist_runs import PostgresWhitelistRuns
 
 CIRCUIT_LEASE_MARGIN_S = 10.0
@@ -106,6 +107,7 @@ class Stores:
         self.whitelist_runs = PostgresWhitelistRuns(
             database, lease=timedelta(seconds=settings.lease_s)
         )
+        self.whitelist_alarms = PostgresWhitelistAlarms(database)
         self.tombstones = PostgresTombstoneStore(database)
         self.addressees = PostgresAddressees(database)
         self.answer_urls = PostgresAnswerUrlStore(

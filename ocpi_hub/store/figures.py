@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import asyncpg
 
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.lane_admin import LaneRow, PastCursors, read_lanes
@@ -33,6 +35,7 @@ class Figures:
 
     Attributes:
         circuits: platforms that do not answer authorizations.
+        whitelist_runs, whitelist_relations: numbers by state.
     """
 
     custody: Sequence[CustodyCount]
@@ -40,6 +43,8 @@ class Figures:
     past: Mapping[str, Sequence[PastCursors]]
     processes: int
     circuits: Sequence[str] = ()
+    whitelist_runs: Mapping[str, int] = field(default_factory=dict)
+    whitelist_relations: Mapping[str, int] = field(default_factory=dict)
 
 
 async def read_figures(database: Database, *, statement_ms: int, alive: timedelta) -> Figures:
@@ -57,10 +62,17 @@ async def read_figures(database: Database, *, statement_ms: int, alive: timedelt
         custody = await connection.fetch(SQL.custody)
         processes: int = await connection.fetchval(SQL.processes, alive)
         circuits = await connection.fetch(SQL.circuits)
+        runs = await connection.fetch(SQL.whitelist_runs)
+        relations = await connection.fetch(SQL.whitelist_relations)
         lanes, past = await read_lanes(connection)
     counts = [
         CustodyCount(row["module"], row["state"], row["objects"], row["oldest_at"])
         for row in custody
     ]
     open_circuits = [row["platform_id"] for row in circuits]
-    return Figures(counts, lanes, past, processes, open_circuits)
+    by_state = (_by_state(runs), _by_state(relations))
+    return Figures(counts, lanes, past, processes, open_circuits, *by_state)
+
+
+def _by_state(rows: Sequence[asyncpg.Record]) -> Mapping[str, int]:
+    return {row["state"]: row["number"] for row in rows}

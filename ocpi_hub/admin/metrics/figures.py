@@ -20,6 +20,8 @@ from ocpi_hub.admin.lanes import lane_items
 from ocpi_hub.admin.metrics.instruments import PREFIX
 from ocpi_hub.admin.views.lanes import LaneItem
 from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.whitelist_runs import RunState
+from ocpi_hub.delivery.whitelist_staleness import Freshness
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.errors import StoreError
 from ocpi_hub.store.database import Database
@@ -99,6 +101,7 @@ class StoredFigures(Collector):
             [((platform,), 1) for platform in figures.circuits],
         )
         yield from _custody(figures.custody, self._now)
+        yield from _whitelist(figures)
         yield from _lanes(lane_items(figures.lanes, figures.past, directory, self._now))
 
 
@@ -141,6 +144,25 @@ def _custody(counts: Sequence[CustodyCount], now: datetime) -> Iterator[Metric]:
         ("module",),
         [((module,), age_s) for module, age_s in oldest.items()],
     )
+
+
+def _whitelist(figures: Figures) -> Iterator[Metric]:
+    for name, text, states, counts in (
+        (
+            "whitelist_runs",
+            "Readings of token lists that are not over",
+            (RunState.RUNNING, RunState.HELD),
+            figures.whitelist_runs,
+        ),
+        (
+            "whitelist_relations",
+            "Relations of mode whitelist, by the age of what is known",
+            tuple(Freshness),
+            figures.whitelist_relations,
+        ),
+    ):
+        rows = [((state.value,), counts.get(state.value, 0)) for state in states]
+        yield _labelled(name, text, ("state",), rows)
 
 
 def _lanes(lanes: Sequence[LaneItem]) -> Iterator[Metric]:

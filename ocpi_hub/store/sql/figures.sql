@@ -16,6 +16,16 @@ from directed_object
 where state in ('uncertain', 'held', 'dead', 'refused')
 group by module, state;
 
+-- name: whitelist_runs
+-- Of those that are not over.
+select state, count(*) as number
+from whitelist_run
+where state in ('running', 'held')
+group by state;
+
+-- name: whitelist_relations
+select state, count(*) as number from whitelist_alarm group by state;
+
 -- name: processes
 select count(*) from process where heartbeat_at > now() - $1::interval;
 

@@ -244,3 +244,38 @@ set state = case when state = 'held' then 'done' else 'failed' end,
         else 'stopped by an operator' end
 where run_id = $1 and state in ('held', 'running')
 returning *;
+
+-- name: ages
+-- As authorization.sql counts it for a token that came by a list.
+select p.platform_id, extract(epoch from clock_timestamp() - greatest(k.pulled_at,
+    case when k.pushes then
+        case when j.module is null then c.last_contact_at else j.known_at end
+    end))::float8 as age_s
+from platform p
+left join platform_contact c using (platform_id)
+left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'tokens')
+left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens');
+
+-- name: forget_alarms
+delete from whitelist_alarm a
+where not exists (
+    select from unnest($1::text[], $2::text[]) as j (cpo, emsp)
+    where (j.cpo, j.emsp) = (a.cpo, a.emsp));
+
+-- name: note_alarms
+-- In order, so that processes do not block each other. What is new is worth a word unless it is fresh.
+with before as (
+    select a.cpo, a.emsp, a.state from whitelist_alarm a),
+noted as (
+    insert into whitelist_alarm as a (cpo, emsp, state)
+    select j.cpo, j.emsp, j.state
+    from unnest($1::text[], $2::text[], $3::text[]) as j (cpo, emsp, state)
+    order by j.cpo collate "C", j.emsp collate "C"
+    on conflict (cpo, emsp) do update
+    set state = excluded.state, since = now()
+    where a.state <> excluded.state
+    returning a.cpo, a.emsp, a.state)
+select n.cpo, n.emsp
+from noted n
+left join before b using (cpo, emsp)
+where n.state <> coalesce(b.state, 'fresh');

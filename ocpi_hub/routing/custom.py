@@ -35,6 +35,8 @@ _TAKEN: Final = frozenset(Module) | {"versions", "other"}
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _PARAMETERS: Final = re.compile(r";[^/]*")
 _SLASHES: Final = re.compile(r"/+")
+_SERVER: Final = re.compile(r"\A(https?):/([^/]*?)\.?(?::([0-9]*))?/")
+_PORTS: Final = {"http": "80", "https": "443"}
 _DECODINGS: Final = 3
 
 
@@ -156,6 +158,15 @@ def _within(url: str, base: str) -> bool:
 
 
 def _simplest(url: str) -> str:
-    """A URL as the most lenient server might read it, with a slash at its end."""
-    plain = _PARAMETERS.sub("", unquote(url).replace("\\", "/"))
-    return _SLASHES.sub("/", f"{plain}/").lower()
+    """A URL as the most lenient server might read it, without query, with a slash at its end."""
+    plain = url.partition("?")[0]
+    for _ in range(_DECODINGS):
+        plain = unquote(plain)
+    plain = _PARAMETERS.sub("", plain.replace("\\", "/"))
+    return _SERVER.sub(_server, _SLASHES.sub("/", f"{plain}/").lower())
+
+
+def _server(match: re.Match[str]) -> str:
+    scheme, host, port = match.groups(default="")
+    usual = port.lstrip("0") in ("", _PORTS[scheme])
+    return f"{scheme}:/{host}/" if usual else f"{scheme}:/{host}:{port.lstrip('0')}/"

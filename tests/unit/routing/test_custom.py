@@ -153,6 +153,21 @@ def test_what_only_looks_like_it_passes(segment: str) -> None:
         ({"credentials": f"{BASE}/r/"}, "/a", False),
         ({"credentials": f"{BASE}/credentials"}, "/credentials", True),
         ({"credentials": "https://partner.example"}, "/a", True),
+        # As sent: a server that decodes twice, or that is called by its other names.
+        ({"credentials": f"{BASE}/r/credentials"}, "/credential%2573", False),
+        ({"credentials": f"{BASE}/r/credentials"}, "/credential%252573", False),
+        (
+            {"credentials": "https://partner.example:443/custom/r/credentials"},
+            "/credentials",
+            False,
+        ),
+        ({"credentials": "https://Partner.Example.:/custom/r/credentials"}, "/credentials", False),
+        (
+            {"credentials": "https://partner.example:8443/custom/r/credentials"},
+            "/credentials",
+            True,
+        ),
+        ({"credentials": f"{BASE}/r?module=credentials"}, "", False),
     ],
 )
 def test_another_modules_urls_are_not_reached_below_a_custom_module(

@@ -362,17 +362,44 @@ class Scene:
         """
         return in_virtual_time(self._authorize(message or make_message(), spent_s))
 
-    async def _authorize(self, message: Message, spent_s: float) -> Outcome:
-        clock = VirtualClock()
-        authorizer = Authorizer(
+    def authorize_together(self, times: int) -> None:
+        """Several at once."""
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self._authorize(make_message(), 0.0) for _ in range(times)))
+
+        in_virtual_time(all_of_them())
+
+    def authorize_in_turn(
+        self, message: Message, times: int, *, between: Callable[[], None]
+    ) -> None:
+        """Several one after the other, by one Authorizer."""
+
+        async def all_of_them() -> None:
+            authorizer = self._authorizer()
+            for number in range(times):
+                if number:
+                    between()
+                await self._authorize(message, 0.0, authorizer)
+
+        in_virtual_time(all_of_them())
+
+    def _authorizer(self) -> Authorizer:
+        return Authorizer(
             self.emsps,
             self.tokens,
             self.evidence,
             self.circuits,
             settings=self.settings,
-            clock=clock,
+            clock=VirtualClock(),
             mask=lambda uid: f"masked-{len(uid)}",
         )
+
+    async def _authorize(
+        self, message: Message, spent_s: float, authorizer: Authorizer | None = None
+    ) -> Outcome:
+        clock = VirtualClock()
+        authorizer = authorizer or self._authorizer()
         started = clock.monotonic()
         try:
             reply: Reply | Exception = await authorizer.authorize(

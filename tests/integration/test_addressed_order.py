@@ -87,6 +87,7 @@ async def test_a_deletion_for_everybody_is_owed_whatever_comes_of_earlier_pushes
 ) -> None:
     key = ObjectKey("tariffs", CPO, "T1", audience=str(EMSP))
     everybodys = ObjectKey("tariffs", CPO, "T1")
+    steps: list[Change | Deletion]
     steps = [
         Change(everybodys, "{}", False, UPDATED, Origin.BROADCAST, SAME),
         Change(key, "{}", False, UPDATED, Origin.DIRECT, SAME),

@@ -325,7 +325,7 @@ async def test_an_emsp_that_was_away_gets_each_evse_once_at_its_rate_and_live_ch
         await asyncio.gather(
             *(scene.set(*places[number % 50], number, f"S{number}") for number in range(1, 1001))
         )
-        [lane] = worker._lanes.values()
+        [lane] = worker.held.all.values()
 
         async def waits() -> bool:
             return lane.waiting == len(places) and not lane._live

@@ -131,6 +131,20 @@ class Lane:
         return len(self._in_flight)
 
     @property
+    def idle(self) -> bool:
+        """Nothing is to be sent, on its way, to be loaded, or remembered. That changes only when
+        something is offered or loaded, or a backfill is added."""
+        return not (
+            self._live
+            or self._late
+            or self._in_flight
+            or self.scan
+            or self.backfills
+            or self._told
+            or self._sent
+        )
+
+    @property
     def wants_load(self) -> bool:
         """Nothing late waits any more, and a scan or backfill has more. Progress of a backfill is
         stored when it goes on, so what it brought has to be settled by then."""

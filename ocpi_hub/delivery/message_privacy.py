@@ -20,6 +20,8 @@ Mask = Callable[[str], str]
 
 MAX_PATH = 500
 """Characters of a recorded path."""
+REMEMBERED_SEGMENTS = 20
+"""Of a path that is remembered: what is longer, somebody made up."""
 
 VERSIONS = "versions"
 OTHER = "other"
@@ -84,7 +86,7 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
         else:
             shown.append(_quoted(segment))
     recorded = "/".join(shown) or "/"
-    return f"{recorded[:MAX_PATH]}{_query(query) if query else ''}", tuple(secrets)
+    return f"{recorded[:MAX_PATH]}{_query(query[:MAX_PATH]) if query else ''}", tuple(secrets)
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
@@ -181,9 +183,16 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
             return [module not in MODULES and module != VERSIONS] * len(rest)
 
 
-@functools.lru_cache(maxsize=1024)
 def _unknown_of(segments: tuple[str, ...]) -> Sequence[bool]:
+    is_short = len(segments) <= REMEMBERED_SEGMENTS and sum(map(len, segments)) <= MAX_PATH
+    return (_judged_before if is_short else _judged)(segments)
+
+
+def _judged(segments: tuple[str, ...]) -> Sequence[bool]:
     return [segment not in _WORDS and not _VERSION.fullmatch(segment) for segment in segments]
+
+
+_judged_before = functools.lru_cache(maxsize=1024)(_judged)
 
 
 def _quoted(segment: str) -> str:
@@ -195,7 +204,7 @@ def _query(query: str) -> str:
     """The parameters of lists and the token's type; others are left out."""
     kept = [
         f"{name}={value}"
-        for name, value in map(_parameter, query[:MAX_PATH].split("&"))
+        for name, value in map(_parameter, query.split("&"))
         if name in _QUERY and _QUERY[name].fullmatch(value)
     ]
     return f"?{'&'.join(kept)}" if kept else ""

@@ -42,6 +42,8 @@ from ocpi_hub.server.plain import HttpRequest, PlainRequest
 
 MAX_PARAMETERS = 50
 """Query parameters of a request."""
+REMEMBERED = 500
+"""Characters: what is longer, anybody may have made up to fill the memory."""
 
 ONCE = (
     headers.TO_COUNTRY,
@@ -105,7 +107,7 @@ def read_target(raw_path: str) -> Target:
     try:
         if "%" in path:
             segments = tuple([unquote(segment, errors="strict") for segment in segments])
-        pairs = _parameters(query) if query else ()
+        pairs = (_parameters if len(query) <= REMEMBERED else _read_parameters)(query)
         # Bytes that were not percent-encoded arrive as lone surrogates when they are not UTF-8.
         raw_path.encode()
     except ValueError:
@@ -120,14 +122,18 @@ def read_target(raw_path: str) -> Target:
     return Target(segments, pairs, query)
 
 
-@functools.lru_cache(maxsize=1024)
-def _parameters(query: str) -> tuple[tuple[str, str], ...]:
+def _read_parameters(query: str) -> tuple[tuple[str, str], ...]:
+    if not query:
+        return ()
     if query.count("&") >= MAX_PARAMETERS:
         raise InvalidRequest(f"The URL has more than {MAX_PARAMETERS} query parameters")
     pairs = tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
     if _CONTROL.search("".join([part for pair in pairs for part in pair])):
         raise InvalidRequest("The URL contains control characters")
     return pairs
+
+
+_parameters = functools.lru_cache(maxsize=1024)(_read_parameters)
 
 
 def read_authorization(request: HttpRequest) -> str | None:
@@ -170,7 +176,7 @@ class Authenticator:
             Unauthenticated: no usable header, or credentials nobody holds (TF-06).
             NotPermitted: the platform is suspended.
         """
-        candidates = _presented(header)
+        candidates = (_presented if len(header or "") <= REMEMBERED else _read_presented)(header)
         if not candidates:
             raise Unauthenticated(
                 "Send `Authorization: Token <Base64 of the credentials token>`",
@@ -198,11 +204,13 @@ class Authenticator:
         return Caller(platform, issued, presented, directory) if platform else None
 
 
-@functools.lru_cache(maxsize=1024)
-def _presented(header: str | None) -> tuple[tuple[CredentialsToken, bytes], ...]:
+def _read_presented(header: str | None) -> tuple[tuple[CredentialsToken, bytes], ...]:
     """What a header may stand for, each with its digest."""
     candidates = map(CredentialsToken, headers.token_candidates(header))
     return tuple([(candidate, candidate.sha256) for candidate in candidates])
+
+
+_presented = functools.lru_cache(maxsize=1024)(_read_presented)
 
 
 def _permitted(caller: Caller) -> Caller:

@@ -28,6 +28,8 @@ _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _MAC_HEX_DIGITS = 16
 _FILE_NAME = "secret.key"
+REMEMBERED = 100
+"""Characters of a value whose hash is remembered: more than a uid has."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,7 +99,7 @@ class Keyring:
         Equal values are equal within one purpose and one key; values of different purposes cannot
         be linked.
         """
-        return self._known_mac(purpose, value)
+        return (self._known_mac if len(value) <= REMEMBERED else self._mac)(purpose, value)
 
     def _mac(self, purpose: str, value: str) -> str:
         key = self._mac_keys.get(purpose)

@@ -34,6 +34,8 @@ from ocpi_hub.settings import Settings
 TOKEN_OWNERS = RULES[Module.TOKENS].callers[InterfaceRole.RECEIVER]
 AUTHORIZE = (Module.TOKENS.value, InterfaceRole.SENDER)
 REACHABLE = (PartyStatus.CONNECTED, PartyStatus.OFFLINE)
+MOST_PAIRS = 50_000
+"""Of those that are remembered; each takes half a kilobyte."""
 
 
 @value
@@ -154,6 +156,8 @@ class Addressed:
             return known
         found = addressed(cpo, emsp, directory, self._settings, away)
         if isinstance(found, Candidate):
+            if len(self._known) >= MOST_PAIRS:
+                self._known.clear()
             self._known[cpo, emsp] = found
         return found
 

@@ -13,13 +13,14 @@ from ocpi_hub.cli.common import (
     party_argument,
     positive,
 )
-from ocpi_hub.domain.party import Fallback, RelationMode
+from ocpi_hub.domain.party import CdrExchange, Fallback, RelationMode
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.platform_admin import RelationChange
 
 SET_EXAMPLE = """\
   ocpi-hub relation set "NL*CCO" "DE*MSP" --mode realtime
   ocpi-hub relation set "NL*CCO" "DE*MSP" --mode whitelist --whitelist-max-age-s 86400
+  ocpi-hub relation set "NL*CCO" "DE*MSP" --mode whitelist --cdrs batch --cdr-schedule "0 3 1 * *"
 
 Options that are not given stay as they are; those of a new relation follow the configuration.
 Returns when every process of the hub acts on the change. The parties need not be on board yet.
@@ -49,6 +50,14 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     parser.add_argument("--authorize-budget-ms", type=positive, metavar="N")
     parser.add_argument("--whitelist-max-age-s", type=not_negative, metavar="N")
     parser.add_argument("--fallback-max-age-s", type=not_negative, metavar="N")
+    parser.add_argument(
+        "--cdrs",
+        choices=[exchange.value for exchange in CdrExchange],
+        help="send each CDR at once, or all of a period at its end",
+    )
+    parser.add_argument(
+        "--cdr-schedule", metavar="CRON", help="when periods end: a cron expression, UTC"
+    )
     add_command(commands, "list", "all relations that were set", LIST_EXAMPLE, run_list)
 
 
@@ -60,6 +69,8 @@ async def run_set(args: argparse.Namespace, settings: Settings) -> dict[str, obj
         authorize_budget_ms=args.authorize_budget_ms,
         whitelist_max_age_s=args.whitelist_max_age_s,
         fallback_max_age_s=args.fallback_max_age_s,
+        cdrs=CdrExchange(args.cdrs) if args.cdrs else None,
+        cdr_schedule=args.cdr_schedule,
     )
     async with operator_access(settings) as access:
         return (await set_relation(access, args.cpo, args.emsp, change)).shown()

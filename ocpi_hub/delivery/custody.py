@@ -52,6 +52,7 @@ class Intake:
         reason: which hold rule matched, with `Start.HOLD`.
         resend: its owner brings it, so that what was refused or given up is sent again; false when
             the hub itself found it in the owner's list.
+        batch_due_at: when it is to be sent, with others; None: now.
     """
 
     key: ObjectKey
@@ -64,6 +65,7 @@ class Intake:
     attempt_id: UUID
     reason: str | None = None
     resend: bool = True
+    batch_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,8 @@ def settle_current(
         case Failed() | Unknown():
             unknown = row.unknown_outcomes + isinstance(verdict, Unknown)
             ended = replace(ended, unknown_outcomes=unknown)
-            if now - row.received_at >= patience.give_up:
+            # What had to wait for its batch has been tried since then only.
+            if now - max(row.received_at, row.batch_due_at or row.received_at) >= patience.give_up:
                 days = patience.give_up.days
                 return replace(
                     ended,

@@ -14,9 +14,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.attempts import DirectedAttempts, Promise
+from ocpi_hub.delivery.cdr_batches import batch_due
 from ocpi_hub.delivery.custody import Attempt, CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.verdict import Delivered, Refused
@@ -25,6 +27,7 @@ from ocpi_hub.domain.exchange import Answer, OutboundClient
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
 from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
+from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -129,6 +132,10 @@ class DirectedDelivery:
             return Start.PULL
         resting = self.attempts.is_resting(receiver)
         return Start.SEND if online and not resting else Start.WAIT
+
+    def batch_due(self, owner: PartyId, receiver: PartyId) -> datetime | None:
+        """When a CDR that comes now is due, with others; None: at once."""
+        return batch_due(self._directory().relation(owner, receiver), self._clock.now())
 
     async def accept(self, intake: Intake, platform: Platform) -> Acceptance:
         """Take an object into custody and get the receiver's verdict if it comes in time.
@@ -264,6 +271,9 @@ class DirectedDelivery:
 
 
 def _kept(intake: Intake) -> Kept:
+    if intake.batch_due_at is not None and intake.start is Start.WAIT:
+        at = timestamp(intake.batch_due_at)
+        return Kept(f"The hub holds this object; {intake.receiver} gets it with others at {at}")
     match intake.start:
         case Start.HOLD:
             return Kept("The hub holds this object until an operator has looked at it")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
@@ -34,12 +35,15 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
+BatchDue = Callable[[PartyId, PartyId], datetime | None]
+
 
 class ListedCdrs:
     """Implements `delivery.listed.ListedObjects` for CDRs: into custody.
 
     Args:
         found: called for each one that is new.
+        batch_due: when a CDR of these owner and receiver is due, with others; None: at once.
     """
 
     def __init__(
@@ -50,12 +54,14 @@ class ListedCdrs:
         holds: HoldLimits,
         found: Callable[[], None],
         quality: Quality,
+        batch_due: BatchDue = lambda _owner, _receiver: None,
     ) -> None:
         self._custody = custody
         self._quality = quality
         self._max_depth = max_depth
         self._holds = holds
         self._found = found
+        self._batch_due = batch_due
 
     async def take(self, text: str, source: Source) -> Listed:
         platform = source.platform
@@ -107,5 +113,6 @@ class ListedCdrs:
             attempt_id=uuid.uuid4(),
             reason=reason,
             resend=False,
+            batch_due_at=self._batch_due(owner, payer),
         )
         return intake, cdr.id, noticed(parsed)

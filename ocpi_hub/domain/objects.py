@@ -106,6 +106,7 @@ class DirectedObject:
         refused_after_ack: the sender was told 1000 before the receiver refused.
         applied: of a session, marks of the changes that gave it its last_updated.
         doubted_until: of a session, when the receiver will no more act on what it did not answer.
+        batch_due_at: of a CDR that goes with others, the end of their period.
     """
 
     key: ObjectKey
@@ -130,3 +131,4 @@ class DirectedObject:
     refused_after_ack: bool = False
     applied: tuple[bytes, ...] = ()
     doubted_until: datetime | None = None
+    batch_due_at: datetime | None = None

@@ -202,9 +202,20 @@ class Fallback(StrEnum):
     CPO = "cpo"
 
 
+class CdrExchange(StrEnum):
+    """How CDRs go to the eMSP: each at once, or all of a period at its end."""
+
+    IMMEDIATE = "immediate"
+    BATCH = "batch"
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """How a CPO and an eMSP work together. None means: the hub's default."""
+    """How a CPO and an eMSP work together. None means: the hub's default.
+
+    Attributes:
+        cdr_schedule: with batches, when periods end: a cron expression, UTC.
+    """
 
     cpo: PartyId
     emsp: PartyId
@@ -213,3 +224,5 @@ class Relation:
     authorize_budget_ms: int | None = None
     whitelist_max_age_s: int | None = None
     fallback_max_age_s: int | None = None
+    cdrs: CdrExchange = CdrExchange.IMMEDIATE
+    cdr_schedule: str | None = None

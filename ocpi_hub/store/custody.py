@@ -174,7 +174,7 @@ class PostgresCustodyStore:
         self, connection: Connection, ordered: Sequence[Intake], results: dict[UUID, TakenIn]
     ) -> list[Intake]:
         """Insert what is new; returns what is not."""
-        arrays = columns((self._intake_row(intake) for intake in ordered), 14)
+        arrays = columns((self._intake_row(intake) for intake in ordered), 15)
         new = await connection.fetch(SQL.insert_new, *arrays[:12], self._lease, *arrays[12:])
         inserted = {row["attempt_id"] for row in new}
         for intake in ordered:
@@ -195,6 +195,7 @@ class PostgresCustodyStore:
             intake.attempt_id,
             intake.start is Start.WAIT,
             intake.reason,
+            intake.batch_due_at,
         )
 
     async def _take_again(self, connection: Connection, intake: Intake) -> TakenIn:
@@ -223,7 +224,7 @@ class PostgresCustodyStore:
         values = self._intake_row(intake)
         version = await connection.fetchval(
             SQL.bring_again, *values[:12], self._lease, values[12], repeat is Repeat.REPLACE,
-            intake.reason,
+            intake.reason, intake.batch_due_at,
         )  # fmt: skip
         return TakenIn(repeat, _first_attempt(intake, version))
 

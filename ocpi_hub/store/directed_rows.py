@@ -60,6 +60,7 @@ def directed_object(row: asyncpg.Record) -> DirectedObject:
         refused_after_ack=row["refused_after_ack"],
         applied=marks(row["applied"]),
         doubted_until=row["doubted_until"],
+        batch_due_at=row["batch_due_at"],
     )
 
 

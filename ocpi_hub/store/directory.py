@@ -12,6 +12,7 @@ import asyncpg
 from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
 from ocpi_hub.domain.party import (
+    CdrExchange,
     CredentialsToken,
     Fallback,
     InterfaceRole,
@@ -218,6 +219,8 @@ def relation_of(row: asyncpg.Record) -> Relation:
         authorize_budget_ms=row["authorize_budget_ms"],
         whitelist_max_age_s=row["whitelist_max_age_s"],
         fallback_max_age_s=row["fallback_max_age_s"],
+        cdrs=CdrExchange(row["cdrs"]),
+        cdr_schedule=row["cdr_schedule"],
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from ocpi_hub.authorization.circuit_keeper import OpenCircuit
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.domain.party import (
+    CdrExchange,
     Fallback,
     Module,
     PartyId,
@@ -70,6 +71,8 @@ class RelationChange:
     authorize_budget_ms: int | None = None
     whitelist_max_age_s: int | None = None
     fallback_max_age_s: int | None = None
+    cdrs: CdrExchange | None = None
+    cdr_schedule: str | None = None
 
 
 class PlatformAdmin:
@@ -206,6 +209,8 @@ class PlatformAdmin:
                 change.authorize_budget_ms,
                 change.whitelist_max_age_s,
                 change.fallback_max_age_s,
+                change.cdrs,
+                change.cdr_schedule,
             )
             # Whatever became visible is past the cursors of lanes that exist already.
             await request_backfills(

@@ -328,6 +328,8 @@ async def test_relation_set_returns_when_every_process_has_it(run: Run, database
         "authorize_budget_ms": None,
         "whitelist_max_age_s": None,
         "fallback_max_age_s": None,
+        "cdrs": "immediate",
+        "cdr_schedule": None,
     }
 
 

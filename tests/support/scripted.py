@@ -194,11 +194,14 @@ class MemoryCustody:
             lease_until=self.now + LEASE if intake.start is Start.SEND else None,
             attempts=1,
             unknown_outcomes=0,
-            next_attempt_at=self.now if intake.start is Start.WAIT else None,
+            next_attempt_at=(intake.batch_due_at or self.now)
+            if intake.start is Start.WAIT
+            else None,
             received_at=self.now,
             last_answer=None,
             receiver_location=None,
             reason=intake.reason,
+            batch_due_at=intake.batch_due_at,
         )
 
     @staticmethod

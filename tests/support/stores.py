@@ -90,6 +90,7 @@ def make_intake(
     last_updated: datetime = UPDATED,
     reason: str | None = None,
     resend: bool = True,
+    batch_due_at: datetime | None = None,
 ) -> Intake:
     return Intake(
         key=cdr_key(cdr_id, owner=owner),
@@ -102,6 +103,7 @@ def make_intake(
         attempt_id=uuid.uuid4(),
         reason=reason,
         resend=resend,
+        batch_due_at=batch_due_at,
     )
 
 

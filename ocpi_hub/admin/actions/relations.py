@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
+from ocpi_hub.delivery.cdr_batches import batch_due
+from ocpi_hub.delivery.whitelist_schedule import require_cron
 from ocpi_hub.directory.snapshot import (
     CPO_SIDE,
     DELEGATED_SIDE,
@@ -11,8 +15,9 @@ from ocpi_hub.directory.snapshot import (
     EMSP_SIDE,
     Directory,
 )
-from ocpi_hub.domain.party import PartyId, Role
+from ocpi_hub.domain.party import CdrExchange, PartyId, Relation, Role
 from ocpi_hub.errors import OperatorError
+from ocpi_hub.store.cdr_batches import CdrBatches
 from ocpi_hub.store.platform_admin import RelationChange
 from ocpi_hub.telemetry import get_logger
 
@@ -23,10 +28,38 @@ async def set_relation(
     access: OperatorAccess, cpo: PartyId, emsp: PartyId, change: RelationChange
 ) -> RelationItem:
     """The relation, once every process acts on it."""
-    _check_sides(await access.load(), cpo, emsp)
+    directory = await access.load()
+    _check_sides(directory, cpo, emsp)
+    _check_batches(directory.relation(cpo, emsp), change)
     await access.admin.set_relation(cpo, emsp, change)
+    await _move_batches(access, cpo, emsp)
     await access.until_everyone_follows()
+    # What came meanwhile was taken in by processes that did not follow yet.
+    await _move_batches(access, cpo, emsp)
     return relation_item((await access.load()).relation(cpo, emsp))
+
+
+def _check_batches(before: Relation, change: RelationChange) -> None:
+    """Batches need a schedule.
+
+    Raises:
+        OperatorError: there is none, or it is no cron expression.
+    """
+    if change.cdr_schedule is not None:
+        require_cron(change.cdr_schedule, datetime.now(UTC))
+    if (change.cdrs or before.cdrs) is CdrExchange.BATCH and not (
+        change.cdr_schedule or before.cdr_schedule
+    ):
+        raise OperatorError("batches need a schedule: when does a period end (--cdr-schedule)?")
+
+
+async def _move_batches(access: OperatorAccess, cpo: PartyId, emsp: PartyId) -> None:
+    """What waits for the end of a period is due when the relation says so now."""
+    relation = (await access.load()).relation(cpo, emsp)
+    due_at = batch_due(relation, datetime.now(UTC))
+    moved = await CdrBatches(access.database).move(cpo, emsp, due_at)
+    if moved:
+        log.info("cdr_batch_moved", cpo=str(cpo), emsp=str(emsp), cdrs=moved)
 
 
 def _check_sides(directory: Directory, cpo: PartyId, emsp: PartyId) -> None:

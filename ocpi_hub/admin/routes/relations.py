@@ -21,7 +21,7 @@ from ocpi_hub.admin.routes.base import (
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
-from ocpi_hub.domain.party import Fallback, RelationMode
+from ocpi_hub.domain.party import CdrExchange, Fallback, RelationMode
 from ocpi_hub.store.platform_admin import RelationChange
 
 KIND = "relations"
@@ -47,6 +47,12 @@ class RelationSettings(Body):
     authorize_budget_ms: int | None = Field(None, ge=1, le=_MOST)
     whitelist_max_age_s: int | None = Field(None, ge=0, le=_MOST)
     fallback_max_age_s: int | None = Field(None, ge=0, le=_MOST)
+    cdrs: CdrExchange | None = Field(
+        None, description="each at once, or all of a period at its end"
+    )
+    cdr_schedule: str | None = Field(
+        None, description="when periods end: a cron expression, UTC", max_length=200
+    )
 
 
 def relation_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
 from ocpi_hub.delivery.custody import answer_text
 from ocpi_hub.domain.objects import DirectedObject, DirectedState
@@ -21,6 +23,7 @@ class CdrItem(View):
     attempts: int
     next_attempt_at: Moment | None
     last_answer: AnswerView | None
+    reason: str | None = Field(description="why it waits, or stands as it does")
 
 
 class AttemptView(View):
@@ -47,7 +50,6 @@ class CdrStory(CdrItem):
     """A CDR with all that happened to it."""
 
     status: str
-    reason: str | None
     version: int
     unknown_outcomes: int
     refused_after_ack: bool
@@ -81,6 +83,7 @@ def cdr_item(row: DirectedObject) -> CdrItem:
         attempts=row.attempts,
         next_attempt_at=moment(row.next_attempt_at),
         last_answer=AnswerView.of(row.last_answer),
+        reason=row.reason or _waits_for(row),
     )
 
 
@@ -90,7 +93,6 @@ def cdr_story(
     return CdrStory(
         **dict(cdr_item(row)),
         status=answer_text(row.last_answer),
-        reason=row.reason,
         version=row.version,
         unknown_outcomes=row.unknown_outcomes,
         refused_after_ack=row.refused_after_ack,
@@ -115,6 +117,13 @@ def cdr_story(
         ),
         body=row.body,
     )
+
+
+def _waits_for(row: DirectedObject) -> str | None:
+    due_at = row.batch_due_at
+    if due_at is None or row.state is not DirectedState.PENDING or row.next_attempt_at != due_at:
+        return None
+    return f"goes with the others of its period at {moment(due_at)}"
 
 
 def _spelled_id(row: DirectedObject) -> str:

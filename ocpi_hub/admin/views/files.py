@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ocpi_hub.admin.actions.file_imports import Imported
-from ocpi_hub.admin.views.base import PartyText, View
+from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.delivery.files.records import FileFormat
 from ocpi_hub.delivery.whitelist_runs import RunState
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.ocpi.envelope import timestamp
+from ocpi_hub.store.cdr_batches import CdrRun
 from ocpi_hub.store.token_file import NotedRun
 
 
@@ -40,6 +44,41 @@ class CdrImportItem(ImportItem):
     """CDRs of a CPO."""
 
     cpo: PartyText
+
+
+class CdrRunItem(View):
+    """The CDRs of a relation that are due at the end of one period."""
+
+    cpo: PartyText
+    emsp: PartyText
+    due_at: Moment
+    state: Literal["gathering", "running", "done"] = Field(
+        description="gathering: the period has not ended; done: none waits for its eMSP"
+    )
+    cdrs: int
+    delivered: int
+    refused: int
+    waiting: int
+    held: int = Field(description="wait for an operator")
+    stuck: int = Field(description="uncertain or dead: an operator has to look")
+    finished_at: Moment | None
+
+
+def cdr_run_item(run: CdrRun) -> CdrRunItem:
+    done = not run.gathering and not run.waiting
+    return CdrRunItem(
+        cpo=str(run.cpo),
+        emsp=str(run.emsp),
+        due_at=timestamp(run.due_at),
+        state="gathering" if run.gathering else "done" if done else "running",
+        cdrs=run.cdrs,
+        delivered=run.delivered,
+        refused=run.refused,
+        waiting=run.waiting,
+        held=run.held,
+        stuck=run.stuck,
+        finished_at=moment(run.changed_at) if done else None,
+    )
 
 
 def token_import_item(

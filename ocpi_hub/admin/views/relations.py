@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocpi_hub.admin.views.base import PartyText, View
-from ocpi_hub.domain.party import Fallback, Relation, RelationMode
+from ocpi_hub.domain.party import CdrExchange, Fallback, Relation, RelationMode
 
 
 class RelationItem(View):
@@ -16,6 +16,8 @@ class RelationItem(View):
     authorize_budget_ms: int | None
     whitelist_max_age_s: int | None
     fallback_max_age_s: int | None
+    cdrs: CdrExchange
+    cdr_schedule: str | None
 
 
 def relation_item(relation: Relation) -> RelationItem:
@@ -27,4 +29,6 @@ def relation_item(relation: Relation) -> RelationItem:
         authorize_budget_ms=relation.authorize_budget_ms,
         whitelist_max_age_s=relation.whitelist_max_age_s,
         fallback_max_age_s=relation.fallback_max_age_s,
+        cdrs=relation.cdrs,
+        cdr_schedule=relation.cdr_schedule,
     )

@@ -124,9 +124,12 @@ class CdrsHandler:
             return await self._relay.pass_on(message, target)
         paying = _payer(message.sender, payer, target, directory)
         reason = hold_reason(cdr, self._holds)
+        batch_due_at = self._delivery.batch_due(owner, paying.receiver)
         start = self._delivery.start_for(
             paying.platform, paying.receiver, RULE.module, online=paying.online
         )
+        if batch_due_at is not None and start is Start.SEND:
+            start = Start.WAIT
         intake = Intake(
             key=ObjectKey(RULE.module, owner, cdr.id),
             receiver=paying.receiver,
@@ -137,6 +140,7 @@ class CdrsHandler:
             start=Start.HOLD if reason else start,
             attempt_id=uuid.uuid4(),
             reason=reason,
+            batch_due_at=batch_due_at,
         )
         acceptance = await self._delivery.accept(intake, paying.platform)
         return self._reply(acceptance, message, target.receiver, cdr)

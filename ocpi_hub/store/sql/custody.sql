@@ -6,20 +6,21 @@
 insert into directed_object (
     module, country_code, party_id, object_id, receiver_country_code, receiver_party_id, body,
     fingerprint, last_updated, correlation_id, state, attempt_id, lease_until, attempts,
-    next_attempt_at, reason)
+    next_attempt_at, reason, batch_due_at)
 select
     module, country_code, party_id, object_id, receiver_country_code, receiver_party_id, body::json,
     fingerprint, last_updated, correlation_id, state, attempt_id,
     case when state = 'in_flight' then now() + $13::interval end,
     (state = 'in_flight')::int,
-    case when due then now() end,
-    reason
+    case when due then coalesce(batch_due_at, now()) end,
+    reason, batch_due_at
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::bytea[], $9::timestamptz[], $10::text[], $11::text[], $12::uuid[], $14::boolean[], $15::text[])
+    $8::bytea[], $9::timestamptz[], $10::text[], $11::text[], $12::uuid[], $14::boolean[],
+    $15::text[], $16::timestamptz[])
     as new (
     module, country_code, party_id, object_id, receiver_country_code, receiver_party_id, body,
-    fingerprint, last_updated, correlation_id, state, attempt_id, due, reason)
+    fingerprint, last_updated, correlation_id, state, attempt_id, due, reason, batch_due_at)
 on conflict do nothing
 returning attempt_id;
 
@@ -41,7 +42,7 @@ set receiver_country_code = $5, receiver_party_id = $6, body = $7::json, fingerp
     attempts = (($11 = 'in_flight')::int) + case when $15 then 0 else attempts end,
     version = version + $15::boolean::int,
     unknown_outcomes = case when $15 then 0 else unknown_outcomes end,
-    next_attempt_at = case when $14 then now() end,
+    next_attempt_at = case when $14 then coalesce($17, now()) end, batch_due_at = $17,
     refused_after_ack = false, received_at = now(), changed_at = now(), reason = $16,
     visible_at = case when $15 then visible_from() else visible_at end
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
@@ -138,6 +139,7 @@ waiting as (
     where r.failures >= 3
         and d.state = 'pending'
         and d.next_attempt_at > now()
+        and coalesce(d.batch_due_at <= now(), true)
     limit 5000
     for update of d skip locked)
 update directed_object d
@@ -220,7 +222,7 @@ with waiting as (
     limit 5000
     for update of d skip locked)
 update directed_object d
-set next_attempt_at = now()
+set next_attempt_at = greatest(now(), d.batch_due_at)
 from waiting w
 where (d.module, d.country_code, d.party_id, d.object_id)
     = (w.module, w.country_code, w.party_id, w.object_id);

@@ -26,14 +26,17 @@ order by id;
 
 -- name: send_again
 -- Puts objects back in the queue, or lets them wait to be pulled where they cannot be pushed. $5
--- limits the states this is meant for.
+-- limits the states this is meant for. What is released goes with its batch; who has something sent
+-- again means now.
 update directed_object d
 set state = 'pending', reason = $6, changed_at = now(),
     next_attempt_at = case when exists (
         select from party p
         join endpoint e using (platform_id)
         where (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)
-            and (e.module, e.interface_role) = (d.module, 'RECEIVER')) then now() end,
+            and (e.module, e.interface_role) = (d.module, 'RECEIVER'))
+        then case when state = 'held' then greatest(now(), batch_due_at) else now() end end,
+    batch_due_at = case when state = 'held' or batch_due_at <= now() then batch_due_at end,
     visible_at = case when state = 'held' then visible_from() else visible_at end,
     received_at = case when state = 'dead' then now() else received_at end
 where module = $1

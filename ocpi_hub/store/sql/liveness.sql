@@ -105,6 +105,7 @@ with waiting as (
     where p.platform_id = $1
         and d.state = 'pending'
         and d.next_attempt_at > now()
+        and coalesce(d.batch_due_at <= now(), true)
     limit 5000
     for update of d skip locked)
 update directed_object d

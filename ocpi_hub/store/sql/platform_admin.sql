@@ -111,12 +111,14 @@ for update;
 -- What is not given stays as it is.
 insert into relation as r (
     cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id, mode, fallback,
-    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s)
-values ($1, $2, $3, $4, $5, coalesce($6, 'hub'), $7, $8, $9)
+    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s, cdrs, cdr_schedule)
+values ($1, $2, $3, $4, $5, coalesce($6, 'hub'), $7, $8, $9, coalesce($10, 'immediate'), $11)
 on conflict (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) do update
 set mode = excluded.mode,
     fallback = coalesce($6, r.fallback),
     authorize_budget_ms = coalesce($7, r.authorize_budget_ms),
     whitelist_max_age_s = coalesce($8, r.whitelist_max_age_s),
     fallback_max_age_s = coalesce($9, r.fallback_max_age_s),
+    cdrs = coalesce($10, r.cdrs),
+    cdr_schedule = coalesce($11, r.cdr_schedule),
     changed_at = now();

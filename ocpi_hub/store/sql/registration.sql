@@ -220,7 +220,7 @@ for update of d;
 -- name: make_waiting_objects_due
 -- Where the platform takes pushes of them; what it does not take (any more) waits to be pulled.
 update directed_object d
-set next_attempt_at = case when e.module is not null then now() end
+set next_attempt_at = case when e.module is not null then greatest(now(), d.batch_due_at) end
 from party p
 cross join (values ('cdrs'), ('sessions')) as directed (module)
 left join endpoint e

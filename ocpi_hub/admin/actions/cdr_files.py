@@ -1,0 +1,189 @@
+"""CDRs by file: import and export (docs/files.md)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.actions.file_imports import ImportPlan, Watch, run_import
+from ocpi_hub.admin.views.files import CdrImportItem, cdr_import_item
+from ocpi_hub.clearing.holds import HoldLimits, hold_reason
+from ocpi_hub.delivery.cdr_batches import batch_due
+from ocpi_hub.delivery.custody import Intake, Patience, Repeat, Start, TakenIn, judge_repeat
+from ocpi_hub.delivery.files.imports import Figures, FileImport, StagedRow
+from ocpi_hub.delivery.files.lines import Fault, Source
+from ocpi_hub.delivery.files.records import Record
+from ocpi_hub.delivery.files.tables import CDRS
+from ocpi_hub.delivery.keepable import require_keepable
+from ocpi_hub.delivery.listed import receiving_platform
+from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
+from ocpi_hub.domain.value import value
+from ocpi_hub.errors import InvalidRequest, OperatorError
+from ocpi_hub.ocpi.json_text import fingerprint
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.routing.rules import RULES
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.cdr_files import CdrFileStore
+from ocpi_hub.store.custody import PostgresCustodyStore
+from ocpi_hub.store.database import Connection
+from ocpi_hub.store.file_import import FileImportStore, settle_rows
+
+CDR_OWNERS: Final = RULES[Module.CDRS].callers[InterfaceRole.RECEIVER]
+_TAKEN_AGAIN: Final = frozenset({Repeat.REPLACE, Repeat.SEND_AGAIN})
+
+
+@value
+class Window:
+    """Which CDRs to export, by the time at which they changed for their receiver.
+
+    Attributes:
+        since: inclusive.
+        until: exclusive.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def import_cdrs(
+    access: OperatorAccess, cpo: PartyId, source: Source, plan: ImportPlan, watch: Watch
+) -> CdrImportItem:
+    """Take a CPO's CDRs into custody; the hub delivers them.
+
+    Raises:
+        OperatorError: the CPO is not on board, or see `run_import`.
+    """
+    directory = await access.load()
+    if directory.roles_of(cpo).isdisjoint(CDR_OWNERS):
+        raise OperatorError(f"{cpo} is not on board as a CPO: see `platform list`")
+    incoming = IncomingCdrs(access, cpo, directory)
+    imported = await run_import(FileImportStore(access.database), incoming, source, plan, watch)
+    return cdr_import_item(cpo, plan.file_format, imported)
+
+
+async def related_cdrs(
+    access: OperatorAccess, cpo: PartyId, emsp: PartyId, window: Window
+) -> AsyncIterator[str]:
+    """A CPO's CDRs for an eMSP that no hold keeps back, as JSON texts, one page in memory."""
+    store = CdrFileStore(access.database)
+    after = 0
+    while page := await store.page(cpo, emsp, after, window.since, window.until):
+        for _, text in page:
+            yield text
+        after = page[-1][0]
+
+
+class IncomingCdrs:
+    """Implements `file_imports.Incoming`: CDRs are taken in as if they were posted."""
+
+    module = Module.CDRS.value
+    table = CDRS
+    unchangeable = True
+
+    def __init__(self, access: OperatorAccess, owner: PartyId, directory: Directory) -> None:
+        settings = access.settings
+        self.owner = owner
+        self._directory = directory
+        self._custody = _custody(access, settings)
+        self._existing = CdrFileStore(access.database)
+        self._max_depth = settings.max_json_depth
+        self._holds = HoldLimits(
+            Decimal(str(settings.hold_energy_kwh)),
+            Decimal(str(settings.hold_duration_h)),
+            Decimal(str(settings.hold_total_cost)),
+        )
+
+    def check(self, record: Record) -> StagedRow:
+        cdr = self._read(record.text)
+        if cdr.owner != self.owner:
+            raise InvalidRequest(f"belongs to {cdr.owner}, not to {self.owner}")
+        require_keepable("id", cdr.id)
+        receiving_platform(cdr.cdr_token.owner, self.owner, self._directory)
+        key = ObjectKey(self.module, self.owner, cdr.id)
+        return StagedRow(record.line, key.object_id, "", cdr.last_updated, record.text)
+
+    async def conflicts(self, rows: Sequence[StagedRow]) -> Sequence[Fault]:
+        repeats = await self._repeats(rows)
+        text = "is not what the hub has under this id: a CDR cannot be changed"
+        return [Fault(line, text) for line, repeat in repeats if repeat is Repeat.CONFLICT]
+
+    async def preview(self, rows: Sequence[StagedRow]) -> Figures:
+        return _figures([repeat for _, repeat in await self._repeats(rows)])
+
+    async def apply(self, running: FileImport, rows: Sequence[StagedRow]) -> None:
+        lines = [row.line for row in rows]
+
+        async def settle(connection: Connection, taken: Sequence[TakenIn]) -> None:
+            figures = _figures([each.repeat for each in taken])
+            await settle_rows(connection, running.import_id, lines, figures)
+
+        await self._custody.take_in_all(list(map(self._intake, rows)), settle)
+
+    async def conclude(self, connection: Connection, finished: FileImport) -> None:
+        """What follows is up to custody."""
+
+    async def _repeats(self, rows: Sequence[StagedRow]) -> Sequence[tuple[int, Repeat | None]]:
+        """What each CDR means beside what is in custody; None: a new one."""
+        intakes = [self._intake(row) for row in rows]
+        there = await self._existing.find_all([intake.key for intake in intakes])
+        return [
+            (row.line, judge_repeat(existing, intake) if existing else None)
+            for row, intake in zip(rows, intakes, strict=True)
+            for existing in (there.get(intake.key),)
+        ]
+
+    def _read(self, text: str) -> CDR:
+        return parse_object(text.encode(), CDR, max_depth=self._max_depth).value
+
+    def _intake(self, row: StagedRow) -> Intake:
+        cdr = self._read(row.body)
+        receiver = cdr.cdr_token.owner
+        platform = self._directory.platform_of(receiver)
+        pushable = platform is not None and (
+            (self.module, InterfaceRole.RECEIVER) in platform.endpoints
+        )
+        reason = hold_reason(cdr, self._holds)
+        start = Start.WAIT if pushable else Start.PULL
+        relation = self._directory.relation(self.owner, receiver)
+        return Intake(
+            key=ObjectKey(self.module, self.owner, cdr.id),
+            receiver=receiver,
+            body=row.body,
+            fingerprint=fingerprint(row.body),
+            last_updated=cdr.last_updated,
+            correlation_id=str(uuid.uuid4()),
+            start=Start.HOLD if reason else start,
+            attempt_id=uuid.uuid4(),
+            reason=reason,
+            batch_due_at=batch_due(relation, datetime.now(UTC)),
+        )
+
+
+def _figures(repeats: Sequence[Repeat | None]) -> Figures:
+    added = repeats.count(None)
+    changed = sum(repeat in _TAKEN_AGAIN for repeat in repeats)
+    conflicts = repeats.count(Repeat.CONFLICT)
+    known = len(repeats) - added - changed - conflicts
+    return Figures(added=added, changed=changed, known=known, errors=conflicts)
+
+
+def _custody(access: OperatorAccess, settings: Settings) -> PostgresCustodyStore:
+    """The store of custody, without its writers."""
+    return PostgresCustodyStore(
+        access.database,
+        lease=timedelta(seconds=settings.lease_s),
+        patience=Patience(
+            settings.retry_min_s,
+            settings.retry_max_s,
+            timedelta(days=settings.retry_give_up_days),
+        ),
+        batch_rows=settings.batch_rows,
+        batch_queue_rows=1,
+    )

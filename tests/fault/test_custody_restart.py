@@ -45,9 +45,9 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(directory: Path) -> AsyncIterator[Scene]:
+async def scene(disk_directory: Path) -> AsyncIterator[Scene]:
     """Custody on a durable server of its own, which is started again when it dies."""
-    server = EmbeddedServer(directory / "postgres")
+    server = EmbeddedServer(disk_directory / "postgres")
     address = await server.start()
     stop = asyncio.Event()
     watching = asyncio.ensure_future(server.run(stop))

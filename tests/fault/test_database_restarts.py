@@ -28,9 +28,9 @@ ENDINGS = (signal.SIGKILL, signal.SIGINT, signal.SIGQUIT)
 
 
 @pytest.fixture
-async def server(directory: Path) -> AsyncIterator[tuple[EmbeddedServer, DatabaseAddress]]:
+async def server(disk_directory: Path) -> AsyncIterator[tuple[EmbeddedServer, DatabaseAddress]]:
     """A durable server, started again whenever it ends."""
-    running = EmbeddedServer(directory / "postgres")
+    running = EmbeddedServer(disk_directory / "postgres")
     address = await running.start()
     stop = asyncio.Event()
     watching = asyncio.ensure_future(running.run(stop))

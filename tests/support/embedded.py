@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 import pytest
+
+from tests.support.memory import memory
 
 REPOSITORY = Path(__file__).parents[2]
 Who = Literal["root", "plain"]
@@ -181,10 +183,25 @@ def runner(request: pytest.FixtureRequest) -> Runner:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """An empty directory that every account may enter (pytest's own is closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    with _open_directory(memory()) as path:
+        yield path
+
+
+@pytest.fixture
+def disk_directory() -> Iterator[Path]:
+    """The same on a disk, where a commit takes its time."""
+    with _open_directory(None) as path:
+        yield path
+
+
+@contextmanager
+def _open_directory(parent: Path | None) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="hub-test-", dir=parent))
     path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ memory where there is room: it is thrown away. Tests of durability start servers
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +22,7 @@ from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.embedded import EmbeddedServer
 from ocpi_hub.store.migrate import migrate
+from tests.support.memory import memory
 
 THROW_AWAY = {
     "fsync": "off",
@@ -31,8 +30,6 @@ THROW_AWAY = {
     "synchronous_commit": "off",
     "max_wal_size": "256MB",
 }
-MEMORY = Path("/dev/shm")  # noqa: S108 - below it, mkdtemp makes a directory of our own
-MEMORY_NEEDED_BYTES = 2 * 1024**3
 TEMPLATE = "template_migrated"
 
 
@@ -72,7 +69,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """The server of this pytest process; its template is migrated."""
     with (
         tempfile.TemporaryDirectory(
-            prefix="hub-pg-", dir=_memory(), ignore_cleanup_errors=True
+            prefix="hub-pg-", dir=memory(), ignore_cleanup_errors=True
         ) as directory,
         asyncio.Runner() as runner,
     ):
@@ -85,12 +82,6 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield running
         finally:
             runner.run(server.stop())
-
-
-def _memory() -> Path | None:
-    """Where files never reach a disk; None, which means the usual place, without enough of it."""
-    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)
-    return MEMORY if usable and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES else None
 
 
 async def _make_template(server: PostgresServer) -> None:

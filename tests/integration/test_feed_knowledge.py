@@ -339,6 +339,43 @@ async def test_who_sees_published_locations_only_is_told_once_that_one_is_not_an
     assert not [push for push in receivers.of("L1", "E1") if push.receiver == str(NSP)]
 
 
+@pytest.mark.req("LO-12")
+@pytest.mark.parametrize("withdrawn", [True, False])
+async def test_that_a_location_is_not_published_any_more_is_told_when_a_relation_returns(
+    address: DatabaseAddress, database: Database, store: PostgresSharedStore, withdrawn: bool
+) -> None:
+    def related(mode: RelationMode) -> Directory:
+        other = [Relation(CPO, NSP, mode)] if withdrawn or mode is not RelationMode.NONE else []
+        return (
+            replace(directory(), relations={(r.cpo, r.emsp): r for r in other})
+            if other
+            else (replace(directory(), relations={}, default_relation=RelationMode.NONE))
+        )
+
+    receivers, lane = LocationReceivers(), LaneId(NSP, "locations")
+    seen = [related(RelationMode.REALTIME if withdrawn else RelationMode.NONE)]
+
+    async def say(second: int, *, publish: bool) -> None:
+        await store.change(change(location("L1", second, publish=publish), "L1"))
+
+    await say(0, publish=True)
+    async with feeding(address, lambda: seen[0], receivers, ["locations"], PATIENT):
+        await wait_settled(database, lane)
+        assert len([push for push in receivers.of("L1") if push.receiver == str(NSP)]) == withdrawn
+        seen[0] = related(RelationMode.NONE)
+        await say(1, publish=False)
+        await wait_settled(database, lane)
+        seen[0] = related(RelationMode.REALTIME)
+        async with database.transaction() as connection:
+            await request_backfills(connection, [(lane, CPO)], deleted=withdrawn)
+        await wait_settled(database, lane)
+    told = [push.data["publish"] for push in receivers.of("L1") if push.receiver == str(NSP)]
+    assert told == ([True, False] if withdrawn else [])
+    assert not await value(
+        database, "select count(*) from lane_gap where receiver_party_id = 'NSP'"
+    )
+
+
 # What stands, and since when ----------------------------------------------------------------------
 
 

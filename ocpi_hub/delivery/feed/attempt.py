@@ -67,9 +67,17 @@ class Attempts:
         whole = current
         if is_evse(current.key):
             whole = await self._store.current(order_key(current.key)) or current
-        # Who may hold it as it was published is owed its last state, by a gap.
-        last_word = whole is current and current.key in lane.gaps
-        return not is_published(whole.body) and not last_word
+        return not is_published(whole.body) and not self.is_last_word(current, lane)
+
+    def is_last_word(self, current: Current, lane: Lane) -> bool:
+        """Whether it is a Location that is published no more, and this receiver may hold it as it
+        was published: it is owed the last state, by a gap."""
+        return (
+            current.key in lane.gaps
+            and not is_evse(current.key)
+            and gets_published_only(self._directory(), lane.lane_id.receiver, current.key)
+            and not is_published(current.body)
+        )
 
     async def send(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
-from ocpi_hub.domain.party import InterfaceRole, PartyId
+from ocpi_hub.domain.party import InterfaceRole, PartyId, RelationMode
 from ocpi_hub.routing.rules import RULES
 
 
@@ -39,3 +39,10 @@ def sees(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
     """Whether an owner's objects are for a receiver (RT-25, RT-27, D-5)."""
     mine, theirs = directory.platform_of(receiver), directory.platform_of(owner)
     return mine is not theirs and theirs is not None and directory.related(receiver, owner)
+
+
+def is_withdrawn(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
+    """Whether an operator said that two parties exchange nothing: they may have done so before."""
+    pairs = ((receiver, owner), (owner, receiver))
+    said = (directory.relations.get(pair) for pair in pairs)
+    return any(relation and relation.mode is RelationMode.NONE for relation in said)

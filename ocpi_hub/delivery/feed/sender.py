@@ -18,7 +18,7 @@ from ocpi_hub.delivery.feed.attempt import Attempts
 from ocpi_hub.delivery.feed.evses import EvseHabit
 from ocpi_hub.delivery.feed.lane import Lane, Owed
 from ocpi_hub.delivery.feed.protocols import Current, FeedStore, Gap
-from ocpi_hub.delivery.feed.receivers import sees
+from ocpi_hub.delivery.feed.receivers import is_withdrawn, sees
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.directory.token_bucket import TokenBucket
@@ -182,8 +182,7 @@ class Sender:
             or await self._attempts.is_withheld(current, lane)
         ):
             lane.settle(owed, None)
-            position = owed.entry.position
-            await self._close(lane, owed.entry.key, position, position)
+            await self._passed_over(lane, owed, current)
             return
         outcome = await self._attempts.send(
             current, party, platform, receiver.evses, lambda: self._may_send(lane)
@@ -202,6 +201,21 @@ class Sender:
                 await self._failed(lane, owed, current, receiver, answer, platform)
             case NotSent():
                 lane.put_back(owed)
+
+    async def _passed_over(self, lane: Lane, owed: Owed, current: Current | None) -> None:
+        """It is not for this receiver. The last word on a Location that is published no more waits
+        for a relation that was withdrawn: the receiver may hold it as it was published."""
+        key, position = owed.entry.key, owed.entry.position
+        party = lane.lane_id.receiver
+        if (
+            current is not None
+            and is_withdrawn(self._directory(), party, key.owner)
+            and self._attempts.is_last_word(current, lane)
+        ):
+            answer = LastAnswer(None, None, "there is no relation any more")
+            await self._gap(lane, current, answer, again=None)
+            return
+        await self._close(lane, key, position, position)
 
     async def _delivered(
         self, lane: Lane, owed: Owed, current: Current, location: Current | None

@@ -140,7 +140,9 @@ class IncomingTokens:
         await self._store.change_all(changes, settle)
 
     async def conclude(self, connection: Connection, finished: FileImport) -> None:
-        await note_token_file(connection, finished, self._platform_id, hold_above=self._hold_above)
+        self.noted = await note_token_file(
+            connection, finished, self._platform_id, hold_above=self._hold_above
+        )
 
     def _change(self, row: StagedRow) -> Change:
         return Change(

@@ -18,6 +18,8 @@ log = get_logger(__name__)
 
 MAX_ROLES = 1000
 """Roles of one platform."""
+MAX_PARTIES = 2000
+"""Parties of one platform, those included that it does not claim any more, which stay its own."""
 
 _TOKEN_BYTES = 36  # 48 characters of URL-safe Base64; a token has at most 64
 

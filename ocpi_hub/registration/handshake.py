@@ -43,6 +43,7 @@ from ocpi_hub.registration.protocols import (
     RegistrationStore,
     Stored,
     StoreResult,
+    TooManyParties,
     UrlCheck,
     WrongState,
 )
@@ -244,6 +245,11 @@ def _require_stored(result: StoreResult, platform: Platform) -> None:
             raise InvalidRequest(
                 f"roles: {party} is known to this hub from before; ask the hub's operator to"
                 " allow it to this platform"
+            )
+        case TooManyParties(most):
+            raise InvalidRequest(
+                f"roles: a platform has at most {most} parties, those included that it has"
+                " claimed before; ask the hub's operator"
             )
         case CredentialsGone():
             raise Unauthenticated("These credentials were used or replaced meanwhile")

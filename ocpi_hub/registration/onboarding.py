@@ -57,6 +57,7 @@ from ocpi_hub.registration.protocols import (
     RegistrationStore,
     Stored,
     StoreResult,
+    TooManyParties,
     UrlCheck,
     WrongState,
 )
@@ -373,6 +374,11 @@ def _require_stored(result: StoreResult) -> None:
                 f"the partner claims {party}, which the hub knows from before: another platform"
                 f" had it, or a relation names it. If it is this partner's, allow it: `platform"
                 f" connect` with --party {party}, or `platform set ID --allow-party {party}`"
+            )
+        case TooManyParties(most):
+            raise OperatorError(
+                f"the partner would have more than {most} parties, those included that it has"
+                " claimed before"
             )
         case CredentialsGone() | WrongState():
             raise OperatorError("the platform was changed meanwhile; see platform list")

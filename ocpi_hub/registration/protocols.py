@@ -94,6 +94,13 @@ class PartyReserved:
 
 
 @dataclass(frozen=True, slots=True)
+class TooManyParties:
+    """The platform would have more parties than anybody needs; nothing is changed."""
+
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialsGone:
     """The credentials that opened the handshake are void by now; nothing is changed."""
 
@@ -105,7 +112,7 @@ class WrongState:
     state: PlatformState
 
 
-StoreResult = Stored | PartyTaken | PartyReserved | CredentialsGone | WrongState
+StoreResult = Stored | PartyTaken | PartyReserved | TooManyParties | CredentialsGone | WrongState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
 from ocpi_hub.domain.party import Module, PartyId, PlatformId, PlatformState
+from ocpi_hub.registration.claims import MAX_PARTIES
 from ocpi_hub.registration.protocols import (
     Connecting,
     CredentialsGone,
@@ -17,6 +18,7 @@ from ocpi_hub.registration.protocols import (
     Registration,
     Stored,
     StoreResult,
+    TooManyParties,
     WrongState,
 )
 from ocpi_hub.store.columns import columns, party_columns
@@ -246,10 +248,14 @@ class PostgresRegistrationStore:
         """Store all that a handshake brought. The platform's row is locked.
 
         Raises:
-            _Refused: a party belongs to another platform, or must not be claimed by just anybody.
+            _Refused: a party belongs to another platform, or must not be claimed by just anybody,
+                or there are too many.
         """
         parties = sorted({held.party for held in registration.roles})
+        before = await connection.fetchval(SQL.count_parties, platform_id)
         await _claim(connection, platform_id, parties)
+        if await connection.fetchval(SQL.count_parties, platform_id) > max(before, MAX_PARTIES):
+            raise _Refused(TooManyParties(MAX_PARTIES))
         rows = (
             (*party_columns(held.party), held.role, held.name, held.business_details)
             for held in registration.roles

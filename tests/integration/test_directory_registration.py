@@ -34,6 +34,7 @@ from ocpi_hub.errors import (
     Unauthenticated,
     UnsupportedVersion,
 )
+from ocpi_hub.registration.claims import MAX_PARTIES, MAX_ROLES
 from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.platform_admin import PlatformAdmin
@@ -250,6 +251,27 @@ async def test_a_party_of_another_platform_cannot_be_taken(
     assert after.version == before.version
     assert after.platform_of(PartyId("DE", "NEW")) is None
     assert await hub.knows(invitation.token)
+
+
+async def test_a_platform_cannot_take_all_the_parties_there_are(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    ids = [f"NL*{first}{second:02}" for first in "ABCDEFGHIJKLMNOPQRSTU" for second in range(100)]
+    partner.roles = [role_of(each, "CPO") for each in ids[:MAX_ROLES]]
+    platform_id, token = await hub.registered(partner)
+    # One after the other: what it does not claim any more stays its own.
+    partner.roles = [role_of(each, "CPO") for each in ids[MAX_ROLES:MAX_PARTIES]]
+    token = (await hub.put(token, partner.body()))["token"]
+    partner.roles = [role_of(each, "CPO") for each in ids[: MAX_ROLES - 1]]
+    partner.roles.append(role_of(ids[MAX_PARTIES], "CPO"))
+    with pytest.raises(InvalidRequest, match="parties"):
+        await hub.put(token, partner.body())
+    directory = await hub.load()
+    assert directory.platform_of(PartyId.parse(ids[MAX_PARTIES])) is None
+    active = {str(held.party) for held in directory.platforms[platform_id].roles if held.active}
+    assert active == set(ids[MAX_ROLES:MAX_PARTIES])
+    partner.roles = partner.roles[:-1]
+    await hub.put(token, partner.body())
 
 
 async def remove(hub: RegisteringHub, platform_id: PlatformId) -> None:

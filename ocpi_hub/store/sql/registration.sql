@@ -235,6 +235,9 @@ where p.platform_id = $1
 -- name: parties
 select country_code, party_id from party where platform_id = $1;
 
+-- name: count_parties
+select count(*) from party where platform_id = $1;
+
 -- name: forget_backoff
 delete from receiver_backoff b
 using party p

@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "relation": "decide who works with whom, and how",
         "authorization": "see who was allowed to charge, and why",
         "whitelist": "exchange token lists with partners",
+        "token": "find tokens, erase what is on record about one",
         "cdr": "see the CDRs in custody, and decide about them",
         "session": "see the sessions in custody",
         "message": "see which requests went in and out",

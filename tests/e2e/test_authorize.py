@@ -334,6 +334,8 @@ async def test_operators_list_the_decisions(realtime: World) -> None:
         "allowed",
         "reference",
         "legs_ms",
+        "late",
+        "linked_by",
     }
     assert (item["uid"], item["cpo"], item["emsp"]) == (uid, "NL*CPO", "DE*MSP")
     assert (item["decided_by"], item["allowed"]) == ("emsp", "ALLOWED")

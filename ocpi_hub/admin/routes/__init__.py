@@ -13,6 +13,7 @@ from ocpi_hub.admin.routes.onboarding import onboarding_routes
 from ocpi_hub.admin.routes.platforms import platform_routes
 from ocpi_hub.admin.routes.relations import relation_routes
 from ocpi_hub.admin.routes.sessions import session_routes
+from ocpi_hub.admin.routes.tokens import token_routes
 from ocpi_hub.admin.routes.whitelist import whitelist_routes
 
 __all__ = ["all_routes"]
@@ -25,6 +26,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *onboarding_routes(parts),
         *relation_routes(parts),
         *authorization_routes(parts),
+        *token_routes(parts),
         *cdr_routes(parts),
         *session_routes(parts),
         *message_routes(parts),

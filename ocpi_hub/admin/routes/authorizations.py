@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import Field
 
 from ocpi_hub.admin.cursors import cursor_text
+from ocpi_hub.admin.faults import invalid
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes.base import (
@@ -23,6 +24,8 @@ from ocpi_hub.admin.routes.base import (
 from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.authorization.protocols import DecidedBy
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.store.authorization import DecisionFilter, DecisionPlace
 
 KIND = "authorizations"
@@ -35,6 +38,12 @@ class AuthorizationListing(Listing):
     cpo: Party | None = Field(None, description="only asked by it")
     emsp: Party | None = Field(None, description="only about its tokens")
     decided_by: DecidedBy | None = None
+    reference: Text | None = Field(None, description="only with this authorization_reference")
+    session: Text | None = Field(
+        None,
+        description="those that this Session rests on, as CC*PID/id; other filters do not count",
+    )
+    cdr: Text | None = Field(None, description="those that this CDR rests on, as CC*PID/id")
     since: Time | None = Field(None, description="made then or later")
     until: Time | None = Field(None, description="made before")
 
@@ -42,8 +51,20 @@ class AuthorizationListing(Listing):
 def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[AuthorizationListing, NoBody]) -> Page[AuthorizationItem]:
         given = call.given
+        if given.session or given.cdr:
+            linked = await parts.decisions.of(_charged(given))
+            return Page(
+                items=tuple(authorization_item(each.decision, each.linked_by) for each in linked),
+                next=None,
+            )
         wanted = DecisionFilter(
-            given.uid, given.cpo, given.emsp, given.since, given.until, given.decided_by
+            given.uid,
+            given.cpo,
+            given.emsp,
+            given.since,
+            given.until,
+            given.decided_by,
+            given.reference,
         )
         found = await parts.decisions.decisions_before(_place(given), given.limit + 1, wanted)
         shown = found[: given.limit]
@@ -56,6 +77,25 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{API}/authorizations", Scope.READ, "Decisions, newest first",
               AuthorizationListing, NoBody, Page[AuthorizationItem], listing),
     )  # fmt: skip
+
+
+def _charged(given: AuthorizationListing) -> ObjectKey:
+    """The Session or CDR that is asked about.
+
+    Raises:
+        Refusal: it is not written as CC*PID/id, or both are asked about.
+    """
+    name, module = ("session", Module.SESSIONS) if given.session else ("cdr", Module.CDRS)
+    if given.session and given.cdr:
+        raise invalid("cdr", "ask about a Session or a CDR, not both")
+    party, slash, object_id = (given.session or given.cdr or "").partition("/")
+    try:
+        owner = PartyId.parse(party)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
+    if not slash or not object_id:
+        raise invalid(name, "write CC*PID/id")
+    return ObjectKey(module.value, owner, object_id)
 
 
 def _cursor(place: DecisionPlace) -> str:

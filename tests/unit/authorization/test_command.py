@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ocpi_hub.admin.views.authorizations import authorization_item
-from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, LegRecord
+from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord, LateAnswer, LegRecord
 from ocpi_hub.cli.main import build_parser
 from tests.unit.authorization.scene import CPO, EMSP, OTHER
 
@@ -53,6 +53,7 @@ def test_a_decision_is_shown_with_milliseconds_by_emsp() -> None:
         total_ms=1000.0,
         legs=(LegRecord(EMSP, 12.5, "2004"), LegRecord(OTHER, 1000.0, "timeout")),
         correlation_id="c",
+        late=(LateAnswer(OTHER, 1200.0, "ALLOWED"),),
     )
     assert authorization_item(decision).shown() == {
         "at": "2026-01-31T08:00:00.250Z",
@@ -64,4 +65,6 @@ def test_a_decision_is_shown_with_milliseconds_by_emsp() -> None:
         "allowed": None,
         "reference": None,
         "legs_ms": {"DE*MSP": 12.5, "FR*MSP": 1000.0},
+        "late": [{"emsp": "FR*MSP", "ms": 1200.0, "answer": "ALLOWED"}],
+        "linked_by": None,
     }

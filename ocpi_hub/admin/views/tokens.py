@@ -1,0 +1,86 @@
+"""How tokens look to operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ocpi_hub.admin.views.base import PartyText, View
+from ocpi_hub.store.token_admin import Erased, FoundToken
+
+KEPT = (
+    "Sessions and CDRs stay, with the token in them: they are owed money. So does what a CPO or an"
+    " eMSP holds, and the Token itself until its eMSP takes it back."
+)
+
+
+class TokenItem(View):
+    """A stored Token. Without the scope for personal data, what names a driver is a keyed hash.
+
+    Attributes:
+        audience: `*`, or the only CPO it is for.
+    """
+
+    emsp: PartyText
+    uid: str
+    type: str
+    audience: str
+    contract_id: str | None
+    visual_number: str | None
+    group_id: str | None
+    issuer: str | None
+    valid: bool
+    whitelist: str | None
+    last_updated: str | None
+    origin: str
+
+
+class TokenErased(View):
+    """What is erased of a token, and what is not."""
+
+    decisions: int
+    messages: int
+    examples: int
+    stored_tokens: int
+    kept: str
+
+
+def token_item(token: FoundToken, hide: Callable[[str], str] | None) -> TokenItem:
+    """A token.
+
+    Args:
+        hide: makes a keyed hash of what names a driver; None: it is shown.
+    """
+
+    def personal(name: str) -> str | None:
+        text = _text(token, name)
+        return text if text is None or hide is None else f"~{hide(text)}"
+
+    return TokenItem(
+        emsp=str(token.emsp),
+        uid=personal("uid") or "",
+        type=_text(token, "type") or "",
+        audience=token.audience,
+        contract_id=personal("contract_id"),
+        visual_number=personal("visual_number"),
+        group_id=personal("group_id"),
+        issuer=_text(token, "issuer"),
+        valid=token.fields.get("valid") is True,
+        whitelist=_text(token, "whitelist"),
+        last_updated=_text(token, "last_updated"),
+        origin=token.origin,
+    )
+
+
+def token_erased(erased: Erased) -> TokenErased:
+    return TokenErased(
+        decisions=erased.decisions,
+        messages=erased.messages,
+        examples=erased.examples,
+        stored_tokens=erased.stored_tokens,
+        kept=KEPT,
+    )
+
+
+def _text(token: FoundToken, name: str) -> str | None:
+    given = token.fields.get(name)
+    return given if isinstance(given, str) else None

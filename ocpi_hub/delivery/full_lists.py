@@ -62,7 +62,7 @@ class FullListStore(Protocol):
 
     async def absent(self, job: Job, owners: Sequence[PartyId]) -> Absent | None:
         """What the lists of these owners, just read to their end, did not show; None if the job
-        is somebody else's now."""
+        is somebody else's now, or if what the lists showed is not known for sure."""
         ...
 
     async def read_again(self, job: Job) -> None:

@@ -66,10 +66,11 @@ class Change:
 @value
 class Deletion:
     """A DELETE of one object. Of a broadcast one it takes away what was addressed to single parties
-    under the same id as well.
+    under the same id as well, if its owner said so itself.
 
     Attributes:
-        untouched_since: STALE if the object came or changed at that time or later; None: never.
+        untouched_since: an owner's list lacks the object, and it is STALE if it came or changed at
+            that time or later; None: its owner said so.
     """
 
     key: ObjectKey

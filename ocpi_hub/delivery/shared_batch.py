@@ -205,10 +205,10 @@ class SharedBatch:
         if base is None:
             return Changed.MISSING
         goes = [key]
-        if key == published_key(key):
+        if key == published_key(key) and key.module == Module.LOCATIONS:
+            self._withdraw_evses(key)
+        if key == published_key(key) and since is None:
             self.deleted.add(key)
-            if key.module == Module.LOCATIONS:
-                self._withdraw_evses(key)
             goes += [own for own in self._rows if own != key and published_key(own) == key]
         for each in goes:
             self._tombstones[each] = replace(

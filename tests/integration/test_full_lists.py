@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from ocpi_hub.delivery.catch_up_jobs import Job
+from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.full_lists import FullLists
-from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.delivery.shared import Change, Changed, Deletion
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import PageRequest
@@ -183,3 +183,44 @@ async def test_a_reading_that_lost_its_lease_takes_nothing_away(scene: Scene) ->
     job = await scene.begin()
     await execute(scene.database, "update inbound_catch_up set lease_id = gen_random_uuid()")
     assert await scene.catch_up.absent(job, [CPO]) is None
+
+
+async def test_pages_that_an_older_process_read_do_not_count(scene: Scene) -> None:
+    """It did not note what they show; a rolling upgrade takes nothing away."""
+    await scene.read("A")
+    for _ in range(2):
+        job = await scene.begin()
+        await execute(scene.database, "update inbound_catch_up set pages = pages + 1")
+        assert await scene.catch_up.keep(job, Progress(CPO, "https://cpo.example/?page=3", 2))
+        assert not await scene.end(job)
+    assert await scene.shown() == {"A"}
+    for _ in range(2):
+        job = await scene.begin()
+        assert await scene.catch_up.keep(job, Progress(CPO, "https://cpo.example/?page=2", 1))
+        await scene.end(job)
+    assert await scene.shown() == set(), "these are known to lack it"
+
+
+async def test_a_list_of_less_than_was_asked_for_meanwhile_takes_nothing_away(scene: Scene) -> None:
+    await scene.read("A")
+    for _ in range(2):
+        job = await scene.begin()
+        await execute(
+            scene.database, "update inbound_catch_up set requested_at = clock_timestamp()"
+        )
+        assert not await scene.end(job)
+    assert await scene.shown() == {"A"}
+
+
+async def test_what_is_addressed_to_somebody_after_the_comparison_stays(scene: Scene) -> None:
+    await scene.read("A")
+    job = await scene.begin()
+    await scene.end(job)
+    job = await scene.begin()
+    absent = await scene.catch_up.absent(job, [CPO])
+    assert absent is not None
+    [key] = absent.gone
+    await scene.shared.change(scene.change("A", Origin.DIRECT, audience=str(EMSP)))
+    gone = Deletion(key, Origin.PULL, "c", untouched_since=absent.since)
+    assert await scene.shared.delete(gone) is Changed.DELETED
+    assert await scene.shown() == {"A"}

@@ -162,7 +162,8 @@ returning platform_id, module, nullif(date_from, '-infinity') as date_from, leas
 -- name: keep_catch_up
 update inbound_catch_up
 set lease_until = now() + $4::interval, country_code = $5, party_id = $6, next_url = $7,
-    pages = $8, seen = $9, taken = $10, broken = $11
+    noted = case when noted = pages then $8 else noted end, pages = $8, seen = $9, taken = $10,
+    broken = $11
 where (platform_id, module, lease_id) = ($1, $2, $3);
 
 -- name: requeue_catch_up
@@ -185,7 +186,7 @@ ended as (
     where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at <= began_at)
 update inbound_catch_up
 set lease_id = null, lease_until = null, began_at = null, country_code = null, party_id = null,
-    next_url = null, pages = 0, seen = 0, taken = 0, broken = 0
+    next_url = null, pages = 0, noted = 0, seen = 0, taken = 0, broken = 0
 where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at > began_at;
 
 -- name: listed
@@ -205,11 +206,14 @@ where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audie
     = (s.module, s.country_code, s.party_id, s.object_id, s.object_type, '*');
 
 -- name: began
--- When a reading began, and whether another one had come shortly before.
+-- When a reading began, and whether another one had come shortly before. Nothing if another one was
+-- asked for meanwhile, perhaps of more than this one, or if not all of its pages were noted.
 select j.began_at as at, coalesce(k.pulled_at > j.began_at - $4::interval, false) as repeated
 from inbound_catch_up j
 left join owner_knowledge k using (platform_id, module)
-where (j.platform_id, j.module, j.lease_id) = ($1, $2, $3);
+where (j.platform_id, j.module, j.lease_id) = ($1, $2, $3)
+    and j.requested_at <= j.began_at
+    and j.noted = j.pages;
 
 -- name: absent
 -- What came by lists and was neither listed nor changed since the reading began; `gone`: an
@@ -260,5 +264,5 @@ where (platform_id, module, lease_id) = ($1, $2, $3);
 -- name: restart_catch_up
 update inbound_catch_up
 set began_at = null, country_code = null, party_id = null, next_url = null,
-    pages = 0, seen = 0, taken = 0, broken = 0
+    pages = 0, noted = 0, seen = 0, taken = 0, broken = 0
 where (platform_id, module) = ($1, $2);

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 from urllib.parse import unquote, urlencode, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator
 
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import InterfaceRole, PartyId
@@ -24,11 +24,16 @@ MAX_PAGES = 100_000
 """Pages followed in one pull; a peer whose links never end is left after that."""
 
 
-def _party(value: object) -> object:
-    return PartyId.parse(value) if isinstance(value, str) else value
+def _party(value: object) -> PartyId:
+    if isinstance(value, PartyId):
+        return value
+    if isinstance(value, str):
+        return PartyId.parse(value)
+    raise ValueError("write CC*PID, for instance NL*CPO")
 
 
-PartyText = Annotated[InstanceOf[PartyId], BeforeValidator(_party)]
+# A party is a tuple: left to itself, pydantic would take a list for one.
+PartyText = Annotated[PartyId, PlainValidator(_party)]
 """A party; in JSON written `CC*PID`."""
 
 

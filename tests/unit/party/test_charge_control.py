@@ -48,6 +48,8 @@ async def test_charge_points_are_switched_on_changed_and_off(control: httpx.Asyn
         ("/charges/limit", {"session_id": "NONE"}),
         ("/charges/limit", {"session_id": "NONE", "charging_profile": {}}),
         ("/charges/cancel_reservation", {"reservation_id": "NONE"}),
+        ("/charges/cancel_reservation", {"reservation_id": "R", "asker": ["DE", "MSP"]}),
+        ("/charges/cancel_reservation", {"reservation_id": "R", "asker": {"country_code": "DE"}}),
         ("/publish", {"module": "commands"}),
         ("/publish", {"module": "tokens", "concurrency": 0}),
         ("/tokens", [make_token()]),
@@ -69,3 +71,12 @@ async def test_nothing_is_asked_or_published_before_a_registration(
     assert (plugged.status_code, "not registered" in plugged.text) == (409, True)
     published = await control.post("/publish", json={"module": "tokens"})
     assert published.json() == {"sent": 0, "accepted": 0, "failed": []}
+
+
+@pytest.mark.parametrize("party", [["NL", "CPO"], {"country_code": "NL", "party_id": "TOOLONG"}])
+async def test_parties_are_written_in_one_way(control: httpx.AsyncClient, party: Any) -> None:
+    request = {"method": "GET", "module": "tokens", "role": "SENDER"}
+    for field in ("to", "from"):
+        answer = await control.post("/send", json={**request, field: party})
+        assert answer.status_code == 400
+        assert "CC*PID" in answer.json()["error"]

@@ -53,7 +53,10 @@ class AnswerUrlLimit:
         """
         count = self._counts.get(platform.platform_id)
         if count is None or self._is_old(count):
-            count = self._counts[platform.platform_id] = await self._counted(platform)
+            counted = await self._counted(platform)
+            count = self._counts.get(platform.platform_id)
+            if count is None or self._is_old(count):  # nobody else has counted meanwhile
+                count = self._counts[platform.platform_id] = counted
         if count.number >= self._per_platform:
             raise TooManyRequests(
                 f"{self._per_platform} commands and charging profiles of this platform may still"

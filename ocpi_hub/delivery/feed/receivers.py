@@ -41,8 +41,11 @@ def sees(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
     return mine is not theirs and theirs is not None and directory.related(receiver, owner)
 
 
-def is_withdrawn(directory: Directory, receiver: PartyId, owner: PartyId) -> bool:
-    """Whether an operator said that two parties exchange nothing: they may have done so before."""
-    pairs = ((receiver, owner), (owner, receiver))
+def is_withdrawn(directory: Directory, lane: LaneId, owner: PartyId) -> bool:
+    """Whether an operator said that an owner's broadcasts are not for a lane that they would be for
+    otherwise: its receiver may have got them before."""
+    if not gets_broadcasts(directory, lane) or sees(directory, lane.receiver, owner):
+        return False
+    pairs = ((lane.receiver, owner), (owner, lane.receiver))
     said = (directory.relations.get(pair) for pair in pairs)
     return any(relation and relation.mode is RelationMode.NONE for relation in said)

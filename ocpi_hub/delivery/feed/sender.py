@@ -206,10 +206,9 @@ class Sender:
         """It is not for this receiver. The last word on a Location that is published no more waits
         for a relation that was withdrawn: the receiver may hold it as it was published."""
         key, position = owed.entry.key, owed.entry.position
-        party = lane.lane_id.receiver
         if (
             current is not None
-            and is_withdrawn(self._directory(), party, key.owner)
+            and is_withdrawn(self._directory(), lane.lane_id, key.owner)
             and self._attempts.is_last_word(current, lane)
         ):
             answer = LastAnswer(None, None, "there is no relation any more")

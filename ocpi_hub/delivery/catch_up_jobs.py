@@ -21,6 +21,7 @@ class Progress:
         seen: objects on them; of these, `taken` were news and `broken` could not be taken.
         changed: of the taken ones, those that were known before.
         unnamed: of the broken ones, those that do not even say which object they are.
+        total: how many objects the lists begun so far were to have, as far as their platform says.
     """
 
     owner: PartyId | None = None
@@ -31,6 +32,7 @@ class Progress:
     broken: int = 0
     changed: int = 0
     unnamed: int = 0
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

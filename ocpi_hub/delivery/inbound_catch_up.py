@@ -250,6 +250,9 @@ class InboundCatchUp:
         page = await self._lists.page(wanted, turn.progress.url, turn.stop)
         if page is None or not await self._take_all(page.texts, turn):
             return False
+        if turn.progress.url is None and page.total is not None:
+            total = (turn.progress.total or 0) + page.total
+            turn.progress = replace(turn.progress, total=total)
         turn.visited.add(page.url)
         following = page.following
         if following in turn.visited:

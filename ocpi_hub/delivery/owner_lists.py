@@ -57,11 +57,13 @@ class ListPage:
         texts: of its objects, untouched.
         url: where it was.
         following: where the next one is; None after the last.
+        total: how many objects the whole list has, if the partner says so.
     """
 
     texts: list[str]
     url: str
     following: str | None
+    total: int | None = None
 
 
 class OwnerLists:
@@ -88,7 +90,8 @@ class OwnerLists:
             texts = data_elements(answer.body)
         except ValueError:
             raise Unreadable("`data` is not a list") from None
-        return ListPage(texts, request.url, _following(answer, request, wanted))
+        following = _following(answer, request, wanted)
+        return ListPage(texts, request.url, following, _count(answer.headers.get("x-total-count")))
 
     def _request(self, wanted: OwnerList, url: str | None) -> OutboundRequest:
         dated = wanted.date_from
@@ -133,8 +136,13 @@ class OwnerLists:
 
 def _seconds(retry_after: str | None) -> float:
     """A Retry-After in seconds; one that is a date counts for nothing."""
-    text = (retry_after or "").strip()
-    return float(text[:9]) if text.isascii() and text.isdigit() else 0.0
+    return float(_count(retry_after) or 0)
+
+
+def _count(header: str | None) -> int | None:
+    """A whole number in a header."""
+    text = (header or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def _following(answer: Answer, request: OutboundRequest, wanted: OwnerList) -> str | None:

@@ -9,6 +9,11 @@ A list that suddenly lacks a large share is held: perhaps the partner's database
 nothing is withdrawn before an operator confirms the run, and what is known of these tokens is as
 old as before.
 
+A token slips through a list that is read page by page while its owner changes it: it moves to a
+page that was read already. So a list that showed fewer tokens than it was to have (X-Total-Count,
+at its beginning) is doubted: only what an earlier full list lacked too is withdrawn, and it is read
+once more, soon.
+
 Withdrawing is a step of its own, which any process takes up: it goes on after a kill, and after an
 operator's confirmation, from what is still there.
 """
@@ -63,6 +68,8 @@ class WhitelistLists:
         missing = await self._store.missing(job, owners)
         if missing is None:
             return False
+        expected, shown = job.progress.total or 0, missing.shown + job.progress.broken
+        doubted = missing.absent > 0 and shown < expected
         hold, note = False, None
         if job.progress.unnamed and missing.absent:
             note = f"nothing is withdrawn: {job.progress.unnamed} tokens do not say which they are"
@@ -75,9 +82,11 @@ class WhitelistLists:
                 absent=missing.absent,
                 known=missing.known,
             )
-        withdraw = bool(missing.absent) and not job.progress.unnamed
+        elif doubted:
+            note = f"the list showed {shown} of {expected} tokens: read again"
+        withdraw = bool(missing.absent) and not job.progress.unnamed and not hold
         await self._store.conclude(
-            job, owners, missing, withdraw=withdraw and not hold, hold=hold, note=note
+            job, owners, missing, withdraw=withdraw, hold=hold, doubted=doubted, note=note
         )
         return False
 
@@ -109,16 +118,20 @@ class Withdrawing:
         """False: the rest is somebody else's."""
         after: ObjectKey | None = None
         while True:
-            keys = await self._store.absent(withdrawal, after, PAGE)
+            page = await self._store.absent(withdrawal, after, PAGE)
+            keys = [each.key for each in page if each.before or not withdrawal.doubted]
+            spared = [each.key for each in page if withdrawal.doubted and not each.before]
+            if spared:
+                await self._store.missed(spared)
             for start in range(0, len(keys), AT_ONCE):
                 if stop.is_set():
                     return False
                 gone = await self._delete(keys[start : start + AT_ONCE], withdrawal)
                 if not await self._store.withdrew(withdrawal, gone):
                     return False
-            if len(keys) < PAGE:
+            if len(page) < PAGE:
                 return True
-            after = keys[-1]
+            after = page[-1].key
 
     async def _delete(self, keys: Sequence[ObjectKey], withdrawal: Withdrawal) -> int:
         """Withdraw what was not touched since; how many that were."""

@@ -101,10 +101,15 @@ class LastRuns:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a full list lacks: `absent` of `known` tokens that were there before it was read."""
+    """What a full list lacks: `absent` of `known` tokens that were there before it was read.
+
+    Attributes:
+        shown: tokens that it showed, or that were pushed meanwhile.
+    """
 
     absent: int
     known: int
+    shown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +118,23 @@ class Withdrawal:
 
     Attributes:
         began_at: when the reading began.
+        doubted: the list showed fewer tokens than it was to have.
         lease_id: of this turn; who has another one changes nothing.
     """
 
     run_id: RunId
     owners: Sequence[PartyId]
     began_at: datetime
+    doubted: bool
     lease_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Lacked:
+    """A token that a list lacked; `before`: an earlier one had lacked it, and none had it since."""
+
+    key: ObjectKey
+    before: bool
 
 
 class WhitelistListStore(Protocol):
@@ -141,6 +156,7 @@ class WhitelistListStore(Protocol):
         *,
         withdraw: bool,
         hold: bool,
+        doubted: bool,
         note: str | None,
     ) -> None:
         """What is to come of a full list once the reading has ended.
@@ -148,6 +164,7 @@ class WhitelistListStore(Protocol):
         Args:
             withdraw: what is absent.
             hold: an operator decides about it first.
+            doubted: see `Withdrawal`.
         """
         ...
 
@@ -159,12 +176,18 @@ class WithdrawalStore(Protocol):
 
     async def absent(
         self, withdrawal: Withdrawal, after: ObjectKey | None, limit: int
-    ) -> Sequence[ObjectKey]:
+    ) -> Sequence[Lacked]:
         """Tokens the list lacked and nobody touched since, in order, after a key."""
+        ...
+
+    async def missed(self, keys: Sequence[ObjectKey]) -> None:
+        """A full list lacked these tokens, which are not withdrawn for it."""
         ...
 
     async def withdrew(self, withdrawal: Withdrawal, tokens: int) -> bool:
         """Count and renew the lease; false when the run is somebody else's now."""
         ...
 
-    async def end_withdrawal(self, withdrawal: Withdrawal) -> None: ...
+    async def end_withdrawal(self, withdrawal: Withdrawal) -> None:
+        """The run is done. A list that is doubted is read once more, soon."""
+        ...

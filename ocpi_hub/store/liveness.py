@@ -180,7 +180,7 @@ class PostgresCatchUpStore:
             if began is None:
                 return None
             rows = await connection.fetch(SQL.absent, job.module, began["at"], *parties)
-        gone = [_object_key(row) for row in rows if row["gone"]]
+        gone = [object_key(row) for row in rows if row["gone"]]
         return Absent(gone, len(rows) - len(gone), began["at"], began["repeated"])
 
     async def read_again(self, job: Job) -> None:
@@ -204,10 +204,11 @@ class PostgresCatchUpStore:
 
 async def note_listed(connection: Connection, keys: Sequence[ObjectKey]) -> None:
     """A full list shows these objects, as the hub has them."""
-    await connection.execute(SQL.listed, *columns(sorted(map(_place, keys)), 5))
+    await connection.execute(SQL.listed, *columns(sorted(map(place_columns, keys)), 5))
 
 
-def _place(key: ObjectKey) -> tuple[str, str, str, str, str]:
+def place_columns(key: ObjectKey) -> tuple[str, str, str, str, str]:
+    """Module, owner, id and type of an object."""
     return (
         key.module,
         key.owner.country_code,
@@ -217,7 +218,8 @@ def _place(key: ObjectKey) -> tuple[str, str, str, str, str]:
     )
 
 
-def _object_key(row: asyncpg.Record) -> ObjectKey:
+def object_key(row: asyncpg.Record) -> ObjectKey:
+    """The same of a row, as it is broadcast."""
     owner = PartyId(row["country_code"], row["party_id"])
     return ObjectKey(row["module"], owner, row["object_id"], row["object_type"])
 

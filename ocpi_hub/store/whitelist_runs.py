@@ -9,12 +9,17 @@ from typing import Final
 import asyncpg
 
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
-from ocpi_hub.delivery.whitelist_runs import Missing, RunId, RunState, Withdrawal
+from ocpi_hub.delivery.whitelist_runs import Lacked, Missing, RunId, RunState, Withdrawal
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId, PlatformId
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
-from ocpi_hub.store.liveness import note_listed
+from ocpi_hub.store.liveness import (
+    READ_AGAIN_AFTER,
+    note_listed,
+    object_key,
+    place_columns,
+)
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("whitelist")
@@ -85,7 +90,7 @@ class PostgresWhitelistRuns:
             if began_at is None:
                 return None
             row = await connection.fetchrow(SQL.count_missing, began_at, *parties)
-        return Missing(row["absent"], row["known"]) if row else None
+        return Missing(row["absent"], row["known"], row["shown"]) if row else None
 
     async def conclude(
         self,
@@ -95,12 +100,13 @@ class PostgresWhitelistRuns:
         *,
         withdraw: bool,
         hold: bool,
+        doubted: bool,
         note: str | None,
     ) -> None:
         names = [str(owner) for owner in owners]
         async with self._database.connection() as connection:
             await connection.execute(
-                SQL.conclude, job.lease_id, names, missing.absent, note, withdraw, hold
+                SQL.conclude, job.lease_id, names, missing.absent, note, withdraw, hold, doubted
             )
 
     # Withdrawing ---------------------------------------------------------------------------------
@@ -111,18 +117,25 @@ class PostgresWhitelistRuns:
         if row is None:
             return None
         owners = [PartyId.parse(name) for name in row["owners"]]
-        return Withdrawal(RunId(row["run_id"]), owners, row["began_at"], row["lease_id"])
+        return Withdrawal(
+            RunId(row["run_id"]), owners, row["began_at"], row["doubted"], row["lease_id"]
+        )
 
     async def absent(
         self, withdrawal: Withdrawal, after: ObjectKey | None, limit: int
-    ) -> Sequence[ObjectKey]:
+    ) -> Sequence[Lacked]:
         place = _FIRST
         if after is not None:
             place = (*party_columns(after.owner), after.object_id, after.object_type)
         parties = columns(map(party_columns, withdrawal.owners), 2)
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.absent, withdrawal.began_at, *parties, *place, limit)
-        return [_token_key(row) for row in rows]
+        return [Lacked(object_key(row), row["gone"]) for row in rows]
+
+    async def missed(self, keys: Sequence[ObjectKey]) -> None:
+        places = columns(sorted(map(place_columns, keys)), 5)
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.note_missed, *places)
 
     async def withdrew(self, withdrawal: Withdrawal, tokens: int) -> bool:
         async with self._database.connection() as connection:
@@ -134,6 +147,7 @@ class PostgresWhitelistRuns:
             row = await connection.fetchrow(SQL.end_withdrawal, withdrawal.lease_id)
             if row is not None:
                 await _settle(connection, row)
+                await connection.execute(SQL.start_again, row["run_id"], READ_AGAIN_AFTER)
 
 
 async def _settle(connection: Connection, row: asyncpg.Record) -> None:
@@ -161,12 +175,13 @@ def _job(row: asyncpg.Record) -> Job:
             row["errors"],
             row["changed"],
             row["unnamed"],
+            row["total"],
         ),
     )
 
 
-def _figures(progress: Progress) -> tuple[int, ...]:
-    """Pages, seen, added, changed, errors, unnamed."""
+def _figures(progress: Progress) -> tuple[int | None, ...]:
+    """Pages, seen, added, changed, errors, unnamed, total."""
     return (
         progress.pages,
         progress.seen,
@@ -174,9 +189,5 @@ def _figures(progress: Progress) -> tuple[int, ...]:
         progress.changed,
         progress.broken,
         progress.unnamed,
+        progress.total,
     )
-
-
-def _token_key(row: asyncpg.Record) -> ObjectKey:
-    owner = PartyId(row["country_code"], row["party_id"])
-    return ObjectKey(Module.TOKENS.value, owner, row["object_id"], row["object_type"])

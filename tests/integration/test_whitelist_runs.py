@@ -104,7 +104,7 @@ async def test_a_push_between_the_look_and_the_withdrawal_survives(hub: Exchangi
     withdrawal = await store.claim_withdrawal()
     assert withdrawal is not None
     (gone,) = await store.absent(withdrawal, None, 10)
-    assert gone.object_id == "C"
+    assert gone.key.object_id == "C"
     assert await hub.push("C") is Changed.UNCHANGED
     assert await store.absent(withdrawal, None, 10) == []
     await store.end_withdrawal(withdrawal)
@@ -220,6 +220,46 @@ async def test_nothing_goes_by_a_list_that_does_not_say_which_tokens_it_has(
     assert (run.state, run.absent, run.withdrawn) == (RunState.DONE, 1, 0)
     assert run.note == "nothing is withdrawn: 1 tokens do not say which they are"
     assert await hub.listed() == {"A", "B", "C"}
+
+
+async def test_what_slips_through_a_list_that_changes_meanwhile_stays(hub: Exchanging) -> None:
+    hub.lister.has("A", "B", "C", "D", "E")
+    await hub.read()
+
+    async def remove(offset: int) -> None:
+        if offset == 2:
+            hub.lister.tokens.pop("A", None)
+
+    hub.lister.before_page = remove
+    run = await hub.read()
+    assert (run.state, run.absent, run.withdrawn) == (RunState.DONE, 1, 0)
+    assert run.note == "the list showed 4 of 5 tokens: read again"
+    assert await hub.listed() == set("ABCDE")
+    second = (await hub.admin.list(PLATFORM, 1))[0]
+    assert (second.state, second.extent) == (RunState.RUNNING, Extent.FULL)
+    await execute(hub.database, "update whitelist_run set next_attempt_at = now()")
+    again = await hub.work(second.run_id)
+    assert (again.state, again.absent, again.withdrawn) == (RunState.DONE, 1, 1)
+    assert await hub.listed() == set("BCDE")
+    assert (await hub.admin.list(PLATFORM, 1))[0].run_id == second.run_id
+
+
+async def test_what_two_lists_lack_goes_although_they_change(hub: Exchanging) -> None:
+    hub.lister.has("A", "B", "C", "D", "E", "F", "G", "H")
+    await hub.read()
+    hub.lister.has("A", "B", "C", "D", "E", "F")
+
+    async def remove(offset: int) -> None:
+        if offset == 2:
+            hub.lister.tokens.pop(next(iter(hub.lister.tokens)))
+
+    hub.lister.before_page = remove
+    first = await hub.read()
+    assert (first.absent, first.withdrawn) == (3, 0), "C slipped through, G and H are gone"
+    await execute(hub.database, "update whitelist_run set next_attempt_at = now()")
+    again = await hub.work((await hub.admin.list(PLATFORM, 1))[0].run_id)
+    assert (again.absent, again.withdrawn) == (4, 2), "now A is gone and D slipped through"
+    assert await hub.listed() == set("ABCDEF")
 
 
 async def test_tokens_of_others_are_not_taken_from_a_list_nor_saved_by_it(hub: Exchanging) -> None:

@@ -79,10 +79,10 @@ class TokenLister:
         shown = found[offset : offset + self.page_size]
         data = f"[{','.join(shown)}]"
         if len(found) <= offset + self.page_size:
-            return answer(data=data)
+            return answer(data=data, x_total_count=str(len(found)))
         kept = f"&date_from={query['date_from']}" if "date_from" in query else ""
         link = f'<?offset={offset + self.page_size}{kept}>; rel="next"'
-        return answer(data=data, link=link)
+        return answer(data=data, link=link, x_total_count=str(len(found)))
 
 
 @dataclass(slots=True)

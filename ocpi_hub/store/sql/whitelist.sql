@@ -85,7 +85,7 @@ update whitelist_run
 set lease_until = now() + $2::interval, attempts = case when $6 > pages then 0 else attempts end,
     note = case when $6 > pages then null else note end,
     country_code = $3, party_id = $4, next_url = $5, pages = $6, seen = $7, added = $8,
-    changed = $9, errors = $10, unnamed = $11
+    changed = $9, errors = $10, unnamed = $11, total = $12
 where lease_id = $1 and state = 'running'
 returning run_id;
 
@@ -107,7 +107,7 @@ returning run_id;
 -- The reading begins anew; what was found so far stays counted as far as it was news.
 update whitelist_run
 set began_at = null, country_code = null, party_id = null, next_url = null, pages = 0, seen = 0,
-    errors = 0, unnamed = 0
+    errors = 0, unnamed = 0, total = null
 where run_id = $1 and state = 'running';
 
 -- name: began
@@ -116,9 +116,11 @@ select began_at from whitelist_run where lease_id = $1 and state = 'running';
 -- name: count_missing
 -- Live broadcast tokens of these owners that were there before the reading began, and those of them
 -- that neither changed nor were listed since. What was also addressed to somebody goes by its
--- owner's word alone.
-select count(*) as known, count(*) filter (
-    where greatest(o.changed_at, o.listed_at) < $1
+-- owner's word alone. `shown`: all those that were listed or changed since.
+select count(*) filter (where o.created_at < $1) as known,
+    count(*) filter (where greatest(o.changed_at, o.listed_at) >= $1) as shown,
+    count(*) filter (
+    where o.created_at < $1 and greatest(o.changed_at, o.listed_at) < $1
         and not exists (
             select from shared_object a
             where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
@@ -129,12 +131,13 @@ from shared_object o
 where o.module = 'tokens'
     and (o.country_code, o.party_id) in (select * from unnest($2::text[], $3::text[]))
     and o.audience = '*'
-    and not o.deleted
-    and o.created_at < $1;
+    and not o.deleted;
 
 -- name: absent
--- The same, in order, from a key on.
-select o.country_code, o.party_id, o.object_id, o.object_type
+-- The same, in order, from a key on. `gone`: an earlier full list had missed it too, and none has
+-- shown it since.
+select o.module, o.country_code, o.party_id, o.object_id, o.object_type,
+    coalesce(o.missed_at > greatest(o.changed_at, o.listed_at) and o.missed_at < $1, false) as gone
 from shared_object o
 where o.module = 'tokens'
     and (o.country_code, o.party_id) in (select * from unnest($2::text[], $3::text[]))
@@ -156,7 +159,7 @@ limit $8;
 -- name: conclude
 update whitelist_run
 set owners = $2, absent = $3, note = $4, step = case when $5 or $6 then 'withdraw' else 'read' end,
-    state = case when $6 then 'held' else 'running' end
+    state = case when $6 then 'held' else 'running' end, doubted = $7
 where lease_id = $1 and state = 'running';
 
 -- name: finish_reading
@@ -164,7 +167,7 @@ where lease_id = $1 and state = 'running';
 update whitelist_run
 set lease_id = null, lease_until = null, attempts = 0, next_attempt_at = now(),
     country_code = null, party_id = null, next_url = null, pages = $2, seen = $3, added = $4,
-    changed = $5, errors = $6, unnamed = $7,
+    changed = $5, errors = $6, unnamed = $7, total = $8,
     note = case when extent = 'partial' then null else note end,
     state = case when state = 'running' and step = 'read' then 'done' else state end,
     finished_at = case when state = 'running' and step = 'read' then clock_timestamp() end
@@ -215,7 +218,23 @@ where run_id = (
     order by w.next_attempt_at
     limit 1
     for update of w skip locked)
-returning run_id, owners, began_at, lease_id;
+returning run_id, owners, began_at, doubted, lease_id;
+
+-- name: note_missed
+update shared_object o
+set missed_at = clock_timestamp()
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+    as k (module, country_code, party_id, object_id, object_type)
+where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
+    = (k.module, k.country_code, k.party_id, k.object_id, k.object_type, '*');
+
+-- name: start_again
+-- A second full list soon shows what the first one missed by mistake. Not a third one.
+insert into whitelist_run (platform_id, extent, again, next_attempt_at)
+select platform_id, 'full', true, now() + $2::interval
+from whitelist_run
+where run_id = $1 and doubted and not again and withdrawn < absent
+on conflict (platform_id) where state = 'running' do nothing;
 
 -- name: withdrew
 update whitelist_run
@@ -231,7 +250,7 @@ returning *;
 
 -- name: confirm
 update whitelist_run
-set state = 'running', next_attempt_at = now(), note = 'confirmed by an operator'
+set state = 'running', next_attempt_at = now(), doubted = false, note = 'confirmed by an operator'
 where run_id = $1 and state = 'held'
 returning *;
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
+from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.delivery.links import PageLinks
+from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.shared import Change, Changed, Deletion, Placed
 from ocpi_hub.domain.objects import ObjectKey, Origin
+from ocpi_hub.domain.party import Role
+from ocpi_hub.errors import ReceiverNotConnected
+from ocpi_hub.routing.route import ToParty
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.integration.test_location_feed import change, evse, location
-from tests.support.factories import CPO, EMSP
+from tests.support.directory import ManualClock
+from tests.support.factories import CPO, EMSP, make_message, make_platform
+from tests.support.scripted import ScriptedClient
 from tests.support.stores import UPDATED, shared_store, value, writing
 
 LANE = LaneId(EMSP, "locations")
@@ -150,3 +159,23 @@ async def test_a_location_that_the_feed_sends_knows_its_evses_by_then(
     await feed.close_addressed(LANE, part(2).feed_key, found.position)
     await feed.owe_newer(LANE, sent.key, sent.told)
     assert await owed(database) == ["EVSE:e1"]
+
+
+@pytest.mark.parametrize(("catch_up", "stays"), [("push", [""]), ("pull", []), ("none", [])])
+async def test_who_fetches_what_it_missed_is_not_owed_what_could_not_be_relayed(
+    store: PostgresSharedStore,
+    feed: PostgresFeedStore,
+    database: Database,
+    catch_up: str,
+    stays: list[str],
+) -> None:
+    found = await store.place(whole(0))
+    links = PageLinks("https://hub.example", lambda text: "5ea1", ManualClock(), days=7)
+    pushes = AddressedPushes(Relay(ScriptedClient(), links, timeout_s=1.0), store, feed)
+    platform = replace(make_platform((EMSP, Role.EMSP)), catch_up=catch_up)
+    message = make_message(make_platform((CPO, Role.CPO)), CPO, to=EMSP, module="locations")
+    with pytest.raises(ReceiverNotConnected):
+        await pushes.pass_on(
+            message, ToParty(EMSP, platform, online=False), whole(0).key, found.position
+        )
+    assert await owed(database) == stays

@@ -21,7 +21,7 @@ from ocpi_hub.domain.exchange import Exchange
 from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Quirk
-from ocpi_hub.errors import StoreError
+from ocpi_hub.errors import HubRoutingError, StoreError
 from ocpi_hub.routing.route import ToParty
 from ocpi_hub.telemetry import get_logger
 
@@ -41,7 +41,13 @@ class AddressedPushes:
     ) -> Reply:
         """Relay a push that is stored under `key` at `position`; raises as `Relay.pass_on`."""
         sent = await self._as_the_receiver_takes_it(message, target, key)
-        exchange = await self._relay.exchange(sent, target)
+        try:
+            exchange = await self._relay.exchange(sent, target)
+        except HubRoutingError:
+            if target.platform.catch_up != "push":
+                # It fetches what it missed, and its owner is told that it was not reached.
+                await self._close(target, key, position)
+            raise
         await self._tell_feed(exchange, message, target, key, position)
         return self._relay.reply(exchange, message, target)
 
@@ -65,16 +71,25 @@ class AddressedPushes:
         key: ObjectKey,
         position: int,
     ) -> None:
-        lane = LaneId(target.receiver, key.module)
         verdict = judge(exchange)
         lacks_it = message.method == "PATCH" and verdict.answer.http == 404
         if is_evse(key):
             lacks_it = lacks_location(verdict)
+        if isinstance(verdict, Refused) and lacks_it and target.platform.catch_up == "push":
+            await self._hasten(target, key)
+        elif isinstance(verdict, Delivered | Refused) or target.platform.catch_up != "push":
+            await self._close(target, key, position)
+
+    async def _hasten(self, target: ToParty, key: ObjectKey) -> None:
         try:
-            if isinstance(verdict, Refused) and lacks_it and target.platform.catch_up == "push":
-                await self._feed.hasten_gap(lane, key)
-            elif isinstance(verdict, Delivered | Refused) or target.platform.catch_up != "push":
-                await self._feed.close_addressed(lane, key, position)
+            await self._feed.hasten_gap(LaneId(target.receiver, key.module), key)
+        except StoreError as error:
+            # It is due later.
+            log.warning("gap_not_hastened", receiver=str(target.receiver), error=str(error))
+
+    async def _close(self, target: ToParty, key: ObjectKey, position: int) -> None:
+        try:
+            await self._feed.close_addressed(LaneId(target.receiver, key.module), key, position)
         except StoreError as error:
             # The gap stays: the receiver gets the object once more.
             log.warning("gap_not_closed", receiver=str(target.receiver), error=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import json
 import os
@@ -19,6 +20,7 @@ from ocpi_hub.admin.actions.token_files import IncomingTokens
 from ocpi_hub.cli.main import build_parser
 from ocpi_hub.delivery.files.imports import FileImport, StagedRow
 from ocpi_hub.delivery.shared import Change
+from ocpi_hub.delivery.whitelist_lists import Withdrawing
 from ocpi_hub.domain.objects import ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import OperatorError, StoreUnavailable
@@ -27,10 +29,11 @@ from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.authorization import PostgresTokenLookup
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.shared import PostgresSharedStore
+from ocpi_hub.store.whitelist_runs import PostgresWhitelistRuns
 from tests.support.directory import KEY, insert_platform
 from tests.support.factories import CPO, EMSP, text, token
 from tests.support.postgres import make_settings
-from tests.support.stores import execute, shared_store, value, writing
+from tests.support.stores import LEASE, execute, shared_store, value, writing
 
 Run = Callable[..., Awaitable[Any]]
 OTHER = PartyId("FR", "OTH")
@@ -219,6 +222,17 @@ async def test_a_full_list_has_withdrawn_what_it_lacks(
     assert (second["absent"], second["state"], second["known"]) == (1, "running", 9)
     last = (await runs(database))[-1]
     assert (last["source"], last["step"], last["owners"]) == ("file", "withdraw", [str(EMSP)])
+    async with shared_store(database) as shared:
+        withdrawal = PostgresWhitelistRuns(database, lease=LEASE)
+        await Withdrawing(withdrawal, shared).sweep(asyncio.Event())
+    assert list(await stored(database)) == everything[1:]
+    assert [(each["state"], each["withdrawn"]) for each in await runs(database)] == [
+        ("done", 0),
+        ("done", 1),
+    ]
+    back = await run(*IMPORT, written(tmp_path / "all.jsonl", tokens(*everything)), "--full")
+    assert (back["known"], back["absent"]) == (9, 0)
+    assert len(await stored(database)) == 10
 
 
 async def test_a_full_list_that_lacks_too_much_is_held(

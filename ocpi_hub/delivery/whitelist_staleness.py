@@ -16,7 +16,7 @@ from ocpi_hub.delivery.inbound_catch_up import list_owners
 from ocpi_hub.delivery.sweeping import keep_sweeping
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import EVERYBODY
-from ocpi_hub.domain.party import Module, PartyId, PlatformId, RelationMode
+from ocpi_hub.domain.party import Module, PartyId, RelationMode
 from ocpi_hub.domain.value import value
 from ocpi_hub.telemetry import get_logger
 
@@ -54,8 +54,8 @@ class Judged:
 class StalenessStore(Protocol):
     """Where it is kept what was said. All methods raise StoreError."""
 
-    async def ages_s(self) -> Mapping[PlatformId, float | None]:
-        """How old what is known of each platform's tokens is; None: nothing is known."""
+    async def ages_s(self) -> Mapping[PartyId, float | None]:
+        """How old what is known of each party's tokens is; None: nothing is known."""
         ...
 
     async def note(self, judged: Collection[Judged]) -> Collection[tuple[str, str]]:
@@ -66,7 +66,7 @@ class StalenessStore(Protocol):
 
 def judge(
     directory: Directory,
-    ages_s: Mapping[PlatformId, float | None],
+    ages_s: Mapping[PartyId, float | None],
     *,
     max_age_s: float,
     near_share: float,
@@ -78,8 +78,7 @@ def judge(
         near_share: of it, from which on it is nearly reached.
     """
     for cpo, emsp, own in _whitelisted(directory):
-        platform = directory.platform_of(emsp)
-        age_s = ages_s.get(platform.platform_id) if platform else None
+        age_s = ages_s.get(emsp)
         limit = max_age_s if own is None else own
         yield Judged(cpo, emsp, _freshness(age_s, limit, near_share), age_s, limit)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ocpi_hub.delivery.whitelist_staleness import Judged
-from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.columns import columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
@@ -19,10 +19,10 @@ class PostgresWhitelistAlarms:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ages_s(self) -> Mapping[PlatformId, float | None]:
+    async def ages_s(self) -> Mapping[PartyId, float | None]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.ages)
-        return {PlatformId(row["platform_id"]): row["age_s"] for row in rows}
+        return {PartyId(row["country_code"], row["party_id"]): row["age_s"] for row in rows}
 
     async def note(self, judged: Collection[Judged]) -> Collection[tuple[str, str]]:
         rows = sorted((each.cpo, str(each.emsp), each.freshness.value) for each in judged)

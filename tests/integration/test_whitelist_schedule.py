@@ -140,10 +140,10 @@ async def test_a_change_is_said_by_one_process_alone(database: Database) -> None
 
 async def test_what_is_known_is_as_old_as_the_last_run_or_contact(hub: Exchanging) -> None:
     alarms = PostgresWhitelistAlarms(hub.database)
-    assert await alarms.ages_s() == {PLATFORM: None}
+    assert await alarms.ages_s() == {EMSP: None}
     await hub.read()
     await execute(hub.database, "update owner_knowledge set pulled_at = now() - interval '3 hours'")
-    assert 10_700 < ((await alarms.ages_s())[PLATFORM] or 0) < 11_000
+    assert 10_700 < ((await alarms.ages_s())[EMSP] or 0) < 11_000
     await hub.push("A")
     await execute(
         hub.database,
@@ -151,4 +151,4 @@ async def test_what_is_known_is_as_old_as_the_last_run_or_contact(hub: Exchangin
         " values ('p-1', now() - interval '1 hour') on conflict (platform_id)"
         " do update set last_contact_at = excluded.last_contact_at",
     )
-    assert 3_500 < ((await alarms.ages_s())[PLATFORM] or 0) < 3_700
+    assert 3_500 < ((await alarms.ages_s())[EMSP] or 0) < 3_700

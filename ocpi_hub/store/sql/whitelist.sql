@@ -266,11 +266,11 @@ returning *;
 
 -- name: ages
 -- As authorization.sql counts it for a token that came by a list.
-select p.platform_id, extract(epoch from clock_timestamp() - greatest(k.pulled_at,
-    case when k.pushes then
+select p.country_code, p.party_id, extract(epoch from clock_timestamp() - greatest(
+    k.pulled_at, p.tokens_known_at, case when k.pushes then
         case when j.module is null then c.last_contact_at else j.known_at end
     end))::float8 as age_s
-from platform p
+from party p
 left join platform_contact c using (platform_id)
 left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'tokens')
 left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens');

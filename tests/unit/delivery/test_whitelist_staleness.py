@@ -9,12 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocpi_hub.delivery.whitelist_staleness import Freshness, Judged, WhitelistStaleness, judge
-from ocpi_hub.domain.party import PartyId, PlatformId, Relation, RelationMode, Role
+from ocpi_hub.domain.party import PartyId, Relation, RelationMode, Role
 from tests.support.factories import CPO, EMSP, make_directory, make_platform
 
 OTHER = PartyId("FR", "OTH")
 PLATFORM = make_platform((EMSP, Role.EMSP))
-AGE = PLATFORM.platform_id
 
 
 def whitelisted(emsp: PartyId = EMSP, max_age_s: int | None = None) -> Relation:
@@ -39,18 +38,18 @@ def test_age_is_compared_with_what_the_relation_allows(
     age_s: float | None, max_age_s: int | None, expected: Freshness
 ) -> None:
     directory = make_directory(PLATFORM, relations=[whitelisted(max_age_s=max_age_s)])
-    (found,) = judge(directory, {AGE: age_s}, max_age_s=100.0, near_share=0.8)
+    (found,) = judge(directory, {EMSP: age_s}, max_age_s=100.0, near_share=0.8)
     assert (found.cpo, found.emsp, found.freshness) == (str(CPO), EMSP, expected)
 
 
 def test_other_relations_do_not_matter_and_a_default_counts_by_emsp() -> None:
     realtime = Relation(CPO, EMSP, RelationMode.REALTIME)
     directory = make_directory(PLATFORM, relations=[realtime])
-    assert list(judge(directory, {AGE: 9e9}, max_age_s=1.0, near_share=1.0)) == []
+    assert list(judge(directory, {EMSP: 9e9}, max_age_s=1.0, near_share=1.0)) == []
     everybody = make_directory(
         PLATFORM, relations=[whitelisted(OTHER)], default_relation=RelationMode.WHITELIST
     )
-    found = judge(everybody, {AGE: 2.0}, max_age_s=1.0, near_share=1.0)
+    found = judge(everybody, {EMSP: 2.0}, max_age_s=1.0, near_share=1.0)
     assert [(each.cpo, each.emsp, each.freshness) for each in found] == [
         (str(CPO), OTHER, Freshness.UNKNOWN),
         ("*", EMSP, Freshness.STALE),
@@ -63,8 +62,8 @@ class Noting:
     def __init__(self, *changed: tuple[str, str]) -> None:
         self._changed = changed
 
-    async def ages_s(self) -> Mapping[PlatformId, float | None]:
-        return {AGE: 90.0}
+    async def ages_s(self) -> Mapping[PartyId, float | None]:
+        return {EMSP: 90.0}
 
     async def note(self, judged: Collection[Judged]) -> Collection[tuple[str, str]]:
         return self._changed

@@ -26,7 +26,8 @@ MAX_HEADERS = 100
 PIECE_BYTES = 256 * 1024
 """Larger bodies are sent in pieces, while other calls go on."""
 OVERTIME_S = 10.0
-"""Seconds after the deadline in which an answer is still taken note of."""
+OVERTIME_BYTES = 64 * 1024
+"""Seconds after the deadline in which an answer is still taken note of, and bytes of its body."""
 _SWITCHING_PROTOCOLS = 101
 
 
@@ -178,6 +179,8 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[RawAnswer] = loop.create_future()
         self._answer = self.overtime = answer
         self._reusable = False
+        # It is only taken note of: many of these may wait at a time.
+        self._max_bytes = min(self._max_bytes, OVERTIME_BYTES)
         timer = loop.call_later(OVERTIME_S, self.abort)
 
         def ended(done: asyncio.Future[RawAnswer]) -> None:

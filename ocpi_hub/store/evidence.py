@@ -63,7 +63,7 @@ def read_charged(module: str, receiver: PartyId, body: str) -> Charged:
 
     Spec: 2.2.1 mod_sessions_session_object, mod_cdrs_cdr_object.
     """
-    text = _dict(json.loads(body))
+    text = _dict(json.loads(body, parse_int=str))
     token = _dict(text.get("cdr_token"))
     if module == Module.CDRS:
         location = _dict(text.get("cdr_location")).get("id")

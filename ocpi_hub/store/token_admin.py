@@ -164,5 +164,5 @@ def _found(row: asyncpg.Record) -> FoundToken:
         PartyId(row["country_code"], row["party_id"]),
         row["audience"],
         row["origin"],
-        json.loads(row["body"]),
+        json.loads(row["body"], parse_int=str),
     )

@@ -46,6 +46,25 @@ async def test_1xxx_is_delivered_and_answered_as_received(clear: Roaming) -> Non
     assert (copy["http"], json.loads(copy["body"])["data"]) == (200, cdr)
 
 
+async def test_a_cdr_of_a_batch_is_acknowledged_and_goes_when_batches_end(clear: Roaming) -> None:
+    pair = ("relation", "set", "NL*CPO", "DE*MSP", "--mode", "realtime")
+    await clear.hub.run(*pair, "--cdrs", "batch", "--cdr-schedule", "0 0 1 1 *")
+    cdr = new_cdr()
+    answer = await clear.cpo.push_cdr(cdr)
+    assert (answer["http"], answer["ocpi"]) == (201, 1000)
+    assert "gets it with others at " in json.loads(answer["body"])["status_message"]
+    waits = await clear.cdr_in(cdr["id"], "pending")
+    assert waits["reason"].endswith(waits["next_attempt_at"])
+    assert (await clear.cpo.push_cdr(cdr))["ocpi"] == 1000
+    (run,) = await clear.hub.run("cdr", "runs")
+    assert (run["state"], run["waiting"]) == ("gathering", 1)
+    await clear.hub.run(*pair, "--cdrs", "immediate")
+    await clear.cdr_in(cdr["id"], "delivered")
+    assert await clear.received(cdr["id"]) == 1
+    (run,) = await clear.hub.run("cdr", "runs")
+    assert (run["state"], run["delivered"], run["waiting"]) == ("done", 1, 0)
+
+
 @pytest.mark.req("RT-17")
 async def test_2xxx_is_refused_and_answered_as_received(clear: Roaming) -> None:
     cdr = new_cdr()

@@ -224,3 +224,14 @@ def test_a_second_arrival(state: DirectedState, identical: Repeat, different: Re
 @pytest.mark.parametrize("state", [DirectedState.REFUSED, DirectedState.DEAD])
 def test_what_the_hub_finds_itself_is_not_sent_again(state: DirectedState) -> None:
     assert judge_repeat(row(state), intake(resend=False)) is Repeat.KEPT
+
+
+@pytest.mark.parametrize(
+    ("since_due", "state"),
+    [(timedelta(days=89), DirectedState.PENDING), (timedelta(days=91), DirectedState.DEAD)],
+)
+def test_what_had_to_wait_for_its_batch_is_given_up_as_long_after_it_was_due(
+    since_due: timedelta, state: DirectedState
+) -> None:
+    before = row(received_at=NOW - timedelta(days=400), batch_due_at=NOW - since_due)
+    assert settled(before, report(Failed(BROKEN))).state is state

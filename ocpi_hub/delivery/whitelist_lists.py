@@ -34,8 +34,6 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-PAGE: Final = 1_000
-"""Tokens that are looked for at a time."""
 AT_ONCE: Final = 200
 """Tokens that are withdrawn together, so that they share a few commits."""
 
@@ -116,11 +114,12 @@ class Withdrawing:
 
     async def _withdraw(self, withdrawal: Withdrawal, stop: asyncio.Event) -> bool:
         """False: the rest is somebody else's."""
-        after: ObjectKey | None = None
+        place: ObjectKey | None = None
         while True:
-            page = await self._store.absent(withdrawal, after, PAGE)
-            keys = [each.key for each in page if each.before or not withdrawal.doubted]
-            spared = [each.key for each in page if withdrawal.doubted and not each.before]
+            page = await self._store.absent(withdrawal, place)
+            lacked, doubted = page.lacked, withdrawal.doubted
+            keys = [each.key for each in lacked if each.before or not doubted]
+            spared = [each.key for each in lacked if doubted and not each.before]
             if spared:
                 await self._store.missed(spared)
             for start in range(0, len(keys), AT_ONCE):
@@ -129,9 +128,11 @@ class Withdrawing:
                 gone = await self._delete(keys[start : start + AT_ONCE], withdrawal)
                 if not await self._store.withdrew(withdrawal, gone):
                     return False
-            if len(page) < PAGE:
+            if page.following is None:
                 return True
-            after = page[-1].key
+            if not keys and not await self._store.withdrew(withdrawal, 0):
+                return False
+            place = page.following
 
     async def _delete(self, keys: Sequence[ObjectKey], withdrawal: Withdrawal) -> int:
         """Withdraw what was not touched since; how many that were."""

@@ -137,6 +137,14 @@ class Lacked:
     before: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LackedPage:
+    """Some of what a list lacked; `following`: where to go on, None at the end."""
+
+    lacked: Sequence[Lacked]
+    following: ObjectKey | None
+
+
 class WhitelistListStore(Protocol):
     """What the reading of a list needs besides `CatchUpStore`. All methods raise StoreError."""
 
@@ -174,10 +182,8 @@ class WithdrawalStore(Protocol):
 
     async def claim_withdrawal(self) -> Withdrawal | None: ...
 
-    async def absent(
-        self, withdrawal: Withdrawal, after: ObjectKey | None, limit: int
-    ) -> Sequence[Lacked]:
-        """Tokens the list lacked and nobody touched since, in order, after a key."""
+    async def absent(self, withdrawal: Withdrawal, place: ObjectKey | None = None) -> LackedPage:
+        """Tokens the list lacked and nobody touched since: a few thousand, from a place on."""
         ...
 
     async def missed(self, keys: Sequence[ObjectKey]) -> None:

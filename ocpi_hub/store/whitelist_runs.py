@@ -9,7 +9,14 @@ from typing import Final
 import asyncpg
 
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
-from ocpi_hub.delivery.whitelist_runs import Lacked, Missing, RunId, RunState, Withdrawal
+from ocpi_hub.delivery.whitelist_runs import (
+    Lacked,
+    LackedPage,
+    Missing,
+    RunId,
+    RunState,
+    Withdrawal,
+)
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId, PlatformId
 from ocpi_hub.store.columns import columns, party_columns
@@ -17,7 +24,6 @@ from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.liveness import (
     READ_AGAIN_AFTER,
     note_listed,
-    object_key,
     place_columns,
 )
 from ocpi_hub.store.queries import Queries
@@ -26,7 +32,8 @@ SQL = Queries("whitelist")
 
 GIVE_UP_AFTER: Final = 20
 """Attempts in a row that bring no page: some two hours."""
-_FIRST = ("", "", "", "")
+SCANNED: Final = 5_000
+"""Tokens that one statement looks at."""
 
 
 class PostgresWhitelistRuns:
@@ -84,13 +91,26 @@ class PostgresWhitelistRuns:
             await note_listed(connection, keys)
 
     async def missing(self, job: Job, owners: Sequence[PartyId]) -> Missing | None:
-        parties = columns(map(party_columns, owners), 2)
-        async with self._database.transaction() as connection:
-            began_at = await connection.fetchval(SQL.began, job.lease_id)
-            if began_at is None:
-                return None
-            row = await connection.fetchrow(SQL.count_missing, began_at, *parties)
-        return Missing(row["absent"], row["known"], row["shown"]) if row else None
+        found = Missing(0, 0, 0)
+        for owner in owners:
+            place: tuple[str, str] | None = ("", "")
+            while place is not None:
+                async with self._database.connection() as connection:
+                    began_at = await connection.fetchval(SQL.began, job.lease_id, self._lease)
+                    if began_at is None:
+                        return None
+                    row = await connection.fetchrow(
+                        SQL.count_page, began_at, *party_columns(owner), *place, SCANNED
+                    )
+                if row is None:
+                    raise AssertionError("a count has a row")
+                found = Missing(
+                    found.absent + row["absent"],
+                    found.known + row["known"],
+                    found.shown + row["shown"],
+                )
+                place = (row["last_id"], row["last_type"]) if row["more"] else None
+        return found
 
     async def conclude(
         self,
@@ -121,16 +141,28 @@ class PostgresWhitelistRuns:
             RunId(row["run_id"]), owners, row["began_at"], row["doubted"], row["lease_id"]
         )
 
-    async def absent(
-        self, withdrawal: Withdrawal, after: ObjectKey | None, limit: int
-    ) -> Sequence[Lacked]:
-        place = _FIRST
-        if after is not None:
-            place = (*party_columns(after.owner), after.object_id, after.object_type)
-        parties = columns(map(party_columns, withdrawal.owners), 2)
+    async def absent(self, withdrawal: Withdrawal, place: ObjectKey | None = None) -> LackedPage:
+        owners = withdrawal.owners
+        if place is None:
+            if not owners:
+                return LackedPage([], None)
+            place = _before(owners[0])
+        owner = place.owner
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.absent, withdrawal.began_at, *parties, *place, limit)
-        return [Lacked(object_key(row), row["gone"]) for row in rows]
+            rows = await connection.fetch(
+                SQL.absent_page,
+                withdrawal.began_at,
+                *party_columns(owner),
+                place.object_id,
+                place.object_type,
+                SCANNED,
+            )
+        keys = [(_token(owner, row["object_id"], row["object_type"]), row) for row in rows]
+        lacked = [Lacked(key, row["gone"]) for key, row in keys if row["absent"]]
+        if keys and keys[-1][1]["is_last"]:
+            return LackedPage(lacked, keys[-1][0])
+        later = [_before(each) for each in owners if each > owner]
+        return LackedPage(lacked, min(later, default=None))
 
     async def missed(self, keys: Sequence[ObjectKey]) -> None:
         places = columns(sorted(map(place_columns, keys)), 5)
@@ -156,6 +188,15 @@ async def _settle(connection: Connection, row: asyncpg.Record) -> None:
         await connection.execute(SQL.supersede, row["platform_id"], row["run_id"])
     if row["state"] == RunState.DONE:
         await connection.execute(SQL.note_knowledge, row["run_id"])
+
+
+def _token(owner: PartyId, object_id: str, object_type: str) -> ObjectKey:
+    return ObjectKey(Module.TOKENS.value, owner, object_id, object_type)
+
+
+def _before(owner: PartyId) -> ObjectKey:
+    """The place in front of all tokens of an owner."""
+    return _token(owner, "", "")
 
 
 def _job(row: asyncpg.Record) -> Job:

@@ -13,10 +13,11 @@ from ocpi_hub.delivery.shared import Changed
 from ocpi_hub.delivery.whitelist_runs import Extent, RunId, RunState
 from ocpi_hub.domain.exchange import Exchange
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store import whitelist_runs
 from ocpi_hub.store.database import Database
 from tests.support.factories import EMSP, text, token
 from tests.support.scripted import answer
-from tests.support.stores import execute, value
+from tests.support.stores import execute, insert_platform, value
 from tests.support.waiting import eventually
 from tests.support.whitelist import PLATFORM, Exchanging, exchanging
 
@@ -53,6 +54,33 @@ async def test_what_a_full_list_lacks_is_withdrawn_and_comes_back(hub: Exchangin
     hub.lister.has("A", "B", "C")
     assert (await hub.read()).added == 1
     assert await hub.listed() == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize("scanned", [1, 2, 3])
+async def test_long_lists_are_compared_bit_by_bit(
+    hub: Exchanging, monkeypatch: pytest.MonkeyPatch, scanned: int
+) -> None:
+    monkeypatch.setattr(whitelist_runs, "SCANNED", scanned)
+    names = [f"T{number}" for number in range(7)]
+    hub.lister.has(*names)
+    await hub.read()
+    hub.lister.has(*names[1::2], names[0])
+    run = await hub.read()
+    assert (run.absent, run.withdrawn) == (3, 3)
+    assert await hub.listed() == {*names[1::2], names[0]}
+
+
+async def test_a_party_that_has_moved_goes_by_its_new_platforms_list(hub: Exchanging) -> None:
+    hub.lister.has("A", "B", "C", "D")
+    await hub.read()
+    hub.lister.has("A")
+    held = await hub.read()
+    assert held.state is RunState.HELD
+    await insert_platform(hub.database, "p-2")
+    await execute(hub.database, "update party set platform_id = 'p-2'")
+    await hub.admin.confirm(held.run_id)
+    assert (await hub.work(held.run_id)).withdrawn == 0
+    assert await hub.listed() == set("ABCD")
 
 
 async def test_a_partial_run_withdraws_nothing(hub: Exchanging) -> None:
@@ -103,10 +131,10 @@ async def test_a_push_between_the_look_and_the_withdrawal_survives(hub: Exchangi
     await reading
     withdrawal = await store.claim_withdrawal()
     assert withdrawal is not None
-    (gone,) = await store.absent(withdrawal, None, 10)
+    (gone,) = (await store.absent(withdrawal)).lacked
     assert gone.key.object_id == "C"
     assert await hub.push("C") is Changed.UNCHANGED
-    assert await store.absent(withdrawal, None, 10) == []
+    assert (await store.absent(withdrawal)).lacked == []
     await store.end_withdrawal(withdrawal)
     assert (await hub.admin.find(run_id)).withdrawn == 0
     assert await hub.listed() == {"A", "B", "C"}

@@ -111,7 +111,9 @@ set began_at = null, country_code = null, party_id = null, next_url = null, page
 where run_id = $1 and state = 'running';
 
 -- name: began
-select began_at from whitelist_run where lease_id = $1 and state = 'running';
+update whitelist_run set lease_until = now() + $2::interval
+where lease_id = $1 and state = 'running'
+returning began_at;
 
 -- name: count_missing
 -- Live broadcast tokens of these owners that were there before the reading began, and those of them
@@ -133,28 +135,60 @@ where o.module = 'tokens'
     and o.audience = '*'
     and not o.deleted;
 
--- name: absent
--- The same, in order, from a key on. `gone`: an earlier full list had missed it too, and none has
--- shown it since.
-select o.module, o.country_code, o.party_id, o.object_id, o.object_type,
-    coalesce(o.missed_at > greatest(o.changed_at, o.listed_at) and o.missed_at < $1, false) as gone
-from shared_object o
-where o.module = 'tokens'
-    and (o.country_code, o.party_id) in (select * from unnest($2::text[], $3::text[]))
-    and (o.country_code, o.party_id, o.object_id, o.object_type)
-        > ($4::text, $5::text, $6::text, $7::text)
-    and o.audience = '*'
-    and not o.deleted
-    and o.created_at < $1
-    and greatest(o.changed_at, o.listed_at) < $1
-    and not exists (
-        select from shared_object a
-        where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
-            = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
-            and a.audience <> '*'
-            and not a.deleted)
-order by o.country_code, o.party_id, o.object_id, o.object_type
-limit $8;
+-- name: count_page
+-- The same of at most $6 tokens of one owner, in order, after a place; `last_id`, `last_type`: where
+-- the next page goes on, if this one is full. So no statement takes long, however long a list is.
+with page as (
+    select o.object_id, o.object_type, o.created_at,
+        greatest(o.changed_at, o.listed_at) as touched_at
+    from shared_object o
+    where (o.module, o.country_code, o.party_id) = ('tokens', $2, $3)
+        and (o.object_id, o.object_type) > ($4::text, $5::text)
+        and o.audience = '*'
+        and not o.deleted
+    order by o.object_id, o.object_type
+    limit $6)
+select count(*) filter (where created_at < $1) as known,
+    count(*) filter (where touched_at >= $1) as shown,
+    count(*) filter (
+        where created_at < $1 and touched_at < $1
+            and not exists (
+                select from shared_object a
+                where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                    = ('tokens', $2, $3, page.object_id, page.object_type)
+                    and a.audience <> '*'
+                    and not a.deleted)) as absent,
+    count(*) = $6 as more,
+    max(object_id) as last_id,
+    (array_agg(object_type order by object_id desc, object_type desc))[1] as last_type
+from page;
+
+-- name: absent_page
+-- The tokens that `count_page` counts as absent, and the last one of the page (`is_last`) whatever it
+-- is. `gone`: an earlier full list had missed it too, and none has shown it since.
+with page as (
+    select o.object_id, o.object_type, o.created_at, o.missed_at,
+        greatest(o.changed_at, o.listed_at) as touched_at,
+        row_number() over (order by o.object_id, o.object_type) = $6 as is_last
+    from shared_object o
+    where (o.module, o.country_code, o.party_id) = ('tokens', $2, $3)
+        and (o.object_id, o.object_type) > ($4::text, $5::text)
+        and o.audience = '*'
+        and not o.deleted
+    order by o.object_id, o.object_type
+    limit $6),
+judged as (
+    select object_id, object_type, is_last,
+        coalesce(missed_at > touched_at and missed_at < $1, false) as gone,
+        created_at < $1 and touched_at < $1
+            and not exists (
+                select from shared_object a
+                where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                    = ('tokens', $2, $3, page.object_id, page.object_type)
+                    and a.audience <> '*'
+                    and not a.deleted) as absent
+    from page)
+select * from judged where absent or is_last order by object_id, object_type;
 
 -- name: conclude
 update whitelist_run
@@ -218,7 +252,13 @@ where run_id = (
     order by w.next_attempt_at
     limit 1
     for update of w skip locked)
-returning run_id, owners, began_at, doubted, lease_id;
+returning run_id, began_at, doubted, lease_id, array(
+    -- A party that has moved to another platform goes by the list of that one.
+    select o
+    from unnest(r.owners) as o
+    join party p on p.country_code || '*' || p.party_id = o
+    where p.platform_id = r.platform_id
+    order by o) as owners;
 
 -- name: note_missed
 update shared_object o

@@ -184,6 +184,9 @@ class ClientInfoPusher:
         except StoreUnavailable as error:
             log.warning("client_info_waits_for_database", error=str(error))
             pause_s = ANOTHER_PROCESS_S
+        except StoreError as error:
+            log.error("client_info_not_kept", platform=who, error=str(error))
+            pause_s = ANOTHER_PROCESS_S
         finally:
             self._running.discard(who)
         if pause_s is not None:

@@ -41,6 +41,7 @@ from ocpi_hub.domain.party import (
     RelationMode,
     Role,
 )
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.ocpi.v2_2_1.hub_client_info import ClientInfo
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_platform
@@ -391,6 +392,23 @@ async def test_a_failed_push_is_tried_again_and_a_refused_one_keeps_nothing_back
     urls = [request.url[-3:] for request in telling.client.requests]
     # Unreachable ends the round; a refusal does not.
     assert urls == ["MSP", "MSP", "TWO", "MSP"]
+
+
+@pytest.mark.parametrize("error", [StoreError("a deadlock"), StoreUnavailable("away")])
+async def test_a_fault_of_the_database_ends_no_loop(
+    error: StoreError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = Telling()
+    report, faults = telling.store.report, [error]
+
+    async def fail_once(claim: Claim, row: ClientInfoRow, *, told: bool) -> bool:
+        if faults:
+            raise faults.pop()
+        return await report(claim, row, told=told)
+
+    monkeypatch.setattr(telling.store, "report", fail_once)
+    async with telling:
+        await telling.store.until_told(EMSP, BOTH)
 
 
 async def test_a_platform_that_another_process_tells_is_left_to_it() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
@@ -21,7 +22,15 @@ from ocpi_hub.store.queries import Queries
 
 SQL = Queries("file_import")
 
+KEPT: Final = timedelta(days=400)
+"""For which the record of an import that is over is kept."""
 _CLOSE_S = 5.0
+
+_TRY_LOCK: Final = """
+select pg_try_advisory_lock(
+    hashtextextended('ocpi_hub import ' || $1::text || ' ' || $2::text || '*' || $3::text, 0))
+"""
+"""Not among the queries of the pool: it stays with its session, which is closed in the end."""
 
 Conclude = Callable[[Connection, FileImport], Awaitable[None]]
 
@@ -41,7 +50,7 @@ class FileImportStore:
         """
         connection = await self._database.dedicated()
         try:
-            if not await connection.fetchval(SQL.try_lock, module, *party_columns(owner)):
+            if not await connection.fetchval(_TRY_LOCK, module, *party_columns(owner)):
                 raise OperatorError(f"another import of {module} of {owner} is under way")
             yield
         finally:
@@ -64,8 +73,10 @@ class FileImportStore:
         Args:
             as_of: when the file's content was true; None, or in the future: now.
         """
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL.begin, module, *party_columns(owner), full, as_of)
+        place = (module, *party_columns(owner))
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.forget, *place, KEPT)
+            row = await connection.fetchrow(SQL.begin, *place, full, as_of)
         if row is None:
             raise AssertionError("an insert without a conflict clause returns its row")
         return _import_of(row)
@@ -86,10 +97,13 @@ class FileImportStore:
             found = await connection.fetch(SQL.first_lines, import_id, *columns(again, 3))
         return [(row["line"], row["first_line"]) for row in found]
 
-    async def rows(self, import_id: int, after: int, limit: int) -> Sequence[StagedRow]:
-        """Staged objects in the order of lines, after a line."""
+    async def rows(
+        self, import_id: int, after: int, limit: int, max_bytes: int
+    ) -> Sequence[StagedRow]:
+        """Staged objects in the order of lines, after a line; not more bytes than given, unless
+        there is only one."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.rows_after, import_id, after, limit)
+            rows = await connection.fetch(SQL.rows_after, import_id, after, limit, max_bytes)
         return [StagedRow(**dict(row)) for row in rows]
 
     async def drop(self, import_id: int, lines: Sequence[int]) -> None:

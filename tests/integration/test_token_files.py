@@ -332,6 +332,9 @@ async def test_who_dies_while_taking_over_is_followed_by_the_next_import(
         with pytest.raises(Killed):
             await run(*IMPORT, written(tmp_path / "in.jsonl", tokens(*uids)), "--full")
     assert list(await stored(database)) == ["T0", "T1"]
+    with pytest.raises(OperatorError, match="was interrupted: complete it first"):
+        await run(*IMPORT, written(tmp_path / "other.jsonl", tokens("X1")), "--dry-run")
+    assert list(await stored(database)) == ["T0", "T1"]
     result = await run(*IMPORT, written(tmp_path / "other.jsonl", tokens("X1")))
     assert result["resumed"] is True
     assert list(await stored(database)) == [*uids, "X1"]
@@ -350,7 +353,7 @@ async def test_a_batch_counts_once_however_often_it_is_tried(
     file = written(tmp_path / "in.jsonl", tokens("A1", "B2"))
     with monkeypatch.context() as patch:
         patch.setattr(PostgresSharedStore, "change_all", lose_the_answer)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match=r"completed by the next import of DE\*MSP"):
             await run(*IMPORT, file)
     again = await run(*IMPORT, file)
     assert (again["resumed"], again["known"]) == (True, 2)

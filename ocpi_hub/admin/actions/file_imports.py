@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from ocpi_hub.delivery.files.columns import Table
 from ocpi_hub.delivery.files.imports import Figures, FileImport, ImportState, StagedRow
@@ -27,9 +26,9 @@ from ocpi_hub.store.file_import import FileImportStore
 
 ROWS: Final = 1000
 """Objects of a transaction: others wait for it."""
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""What is held in memory at once, give or take an object."""
 _NOTHING: Final = "nothing was imported"
-
-T = TypeVar("T")
 
 
 @value
@@ -131,7 +130,7 @@ async def run_import(
         StoreError: an import that was approved is not complete yet; the next one completes it.
     """
     async with store.alone(incoming.module, incoming.owner):
-        resumed = await _resume(store, incoming, watch)
+        resumed = await _resume(store, incoming, watch, dry_run=plan.dry_run)
         running = await store.begin(
             incoming.module, incoming.owner, plan.as_of, full=plan.full and not plan.dry_run
         )
@@ -150,7 +149,12 @@ async def run_import(
                 await _give_up(store, running, count, error)
             raise
         watch.approved(count.seen - count.errors)
-        ended = await _apply(store, incoming, running, watch)
+        try:
+            ended = await _apply(store, incoming, running, watch)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"{error}; what is left is completed by the next import of {incoming.owner}"
+            ) from error
     return Imported(ended, ended.figures, dry_run=False, resumed=resumed)
 
 
@@ -193,7 +197,7 @@ async def _stage(
     records: Iterable[Record | Fault],
     count: _Count,
 ) -> None:
-    for batch in _batches(_checked(records, incoming, count), ROWS):
+    for batch in _batches(_checked(records, incoming, count), ROWS, BATCH_BYTES):
         for line, first in await store.stage(running.import_id, batch):
             count.fault(Fault(line, f"has the same object as line {first}"))
     if not count.seen:
@@ -217,8 +221,17 @@ def _checked(
             yield row
 
 
-def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while batch := list(islice(items, size)):
+def _batches(rows: Iterator[StagedRow], most: int, max_bytes: int) -> Iterator[list[StagedRow]]:
+    """Rows in groups that are full with so many rows, or so many bytes."""
+    batch: list[StagedRow] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.body.encode())
+        if len(batch) >= most or size >= max_bytes:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -226,7 +239,7 @@ async def _staged(
     store: FileImportStore, running: FileImport
 ) -> AsyncIterator[Sequence[StagedRow]]:
     after = 0
-    while rows := await store.rows(running.import_id, after, ROWS):
+    while rows := await store.rows(running.import_id, after, ROWS, BATCH_BYTES):
         yield rows
         after = rows[-1].line
 
@@ -259,7 +272,7 @@ async def _preview(
 async def _apply(
     store: FileImportStore, incoming: Incoming, running: FileImport, watch: Watch
 ) -> FileImport:
-    while rows := await store.rows(running.import_id, 0, ROWS):
+    while rows := await store.rows(running.import_id, 0, ROWS, BATCH_BYTES):
         await _take_over(store, incoming, running, rows, watch)
         watch.applied(len(rows))
     return await store.finish(running, incoming.conclude)
@@ -286,11 +299,22 @@ async def _take_over(
         await store.leave_out(running.import_id, rows[0].line)
 
 
-async def _resume(store: FileImportStore, incoming: Incoming, watch: Watch) -> bool:
-    """Bring to its end what a process that died has left; whether anything was taken over."""
+async def _resume(
+    store: FileImportStore, incoming: Incoming, watch: Watch, *, dry_run: bool
+) -> bool:
+    """Bring to its end what a process that died has left; whether anything was taken over.
+
+    Raises:
+        OperatorError: there is something, and this is a dry run.
+    """
     left = await store.unfinished(incoming.module, incoming.owner)
     if left is None:
         return False
+    if left.state is ImportState.APPLYING and dry_run:
+        raise OperatorError(
+            f"an import of {left.module} of {left.owner} was interrupted: complete it first,"
+            " with any import of them that is no dry run"
+        )
     if left.state is ImportState.APPLYING:
         await _apply(store, incoming, left, Watch(watch.faulty))
         return True

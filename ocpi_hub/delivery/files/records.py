@@ -148,8 +148,9 @@ class _CsvRows:
             try:
                 cells = next(rows, None)
             except _TooLong:
-                yield Fault(line, f"begins a row of more than {self._max_bytes} bytes")
                 # What is left of it cannot be told from what follows.
+                text = f"begins a row of more than {self._max_bytes} bytes: nothing more was read"
+                yield Fault(line, text)
                 return
             except csv.Error as error:
                 yield self._lines.fault() or Fault(line, f"is not CSV: {error}")

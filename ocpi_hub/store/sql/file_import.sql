@@ -1,13 +1,12 @@
 -- Files on their way in.
 
--- name: try_lock
--- One import of an owner's objects at a time, as long as its connection lives.
-select pg_try_advisory_lock(
-    hashtextextended('ocpi_hub import ' || $1::text || ' ' || $2::text || '*' || $3::text, 0));
-
 -- name: unfinished
 select * from file_import
 where (module, country_code, party_id) = ($1, $2, $3) and state in ('reading', 'applying');
+
+-- name: forget
+delete from file_import
+where (module, country_code, party_id) = ($1, $2, $3) and finished_at < now() - $4::interval;
 
 -- name: begin
 -- Compared with what the database dates itself: a clock that is ahead must not make everything older.
@@ -33,11 +32,22 @@ where r.import_id = $1
 order by k.line;
 
 -- name: rows_after
+-- At most $3 objects and $4 bytes, yet one object at least.
+with found as (
+    select line, object_id, object_type, last_updated, body
+    from file_import_row
+    where import_id = $1 and line > $2
+    order by line
+    limit $3),
+weighed as (
+    select *, row_number() over up_to_here as number,
+        sum(octet_length(body)) over up_to_here as bytes
+    from found
+    window up_to_here as (order by line rows unbounded preceding))
 select line, object_id, object_type, last_updated, body
-from file_import_row
-where import_id = $1 and line > $2
-order by line
-limit $3;
+from weighed
+where number = 1 or bytes <= $4
+order by line;
 
 -- name: drop_lines
 delete from file_import_row where import_id = $1 and line = any ($2::int[]);

@@ -201,7 +201,9 @@ def test_a_line_that_is_too_long_is_read_past(file_format: FileFormat) -> None:
 def test_an_open_quote_does_not_take_in_the_whole_file() -> None:
     content = f'{HEADER}\n"DE{f"{ROW}{chr(10)}" * 100}'
     found = read(content.encode(), FileFormat.CSV, max_bytes=1000)
-    assert faults_of(found) == ["line 2: begins a row of more than 1000 bytes"]
+    assert faults_of(found) == [
+        "line 2: begins a row of more than 1000 bytes: nothing more was read"
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

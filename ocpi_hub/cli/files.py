@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from tqdm import tqdm
 
-from ocpi_hub.admin.actions.file_imports import ImportPlan, Watch
+from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.cli.common import moment_argument
 from ocpi_hub.delivery.files.columns import Table
 from ocpi_hub.delivery.files.lines import Fault

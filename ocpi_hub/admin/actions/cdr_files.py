@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Final
 
 from ocpi_hub.admin.access import OperatorAccess
-from ocpi_hub.admin.actions.file_imports import ImportPlan, Watch, run_import
+from ocpi_hub.admin.actions.file_imports import run_import
+from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import CdrImportItem, cdr_import_item
 from ocpi_hub.clearing.holds import HoldLimits, hold_reason
 from ocpi_hub.delivery.cdr_batches import batch_due
@@ -81,7 +82,7 @@ async def related_cdrs(
 
 
 class IncomingCdrs:
-    """Implements `file_imports.Incoming`: CDRs are taken in as if they were posted."""
+    """Implements `incoming.Incoming`: CDRs are taken in as if they were posted."""
 
     module = Module.CDRS.value
     table = CDRS

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Final
 
 from ocpi_hub.admin.access import OperatorAccess
-from ocpi_hub.admin.actions.file_imports import ImportPlan, Watch, run_import
+from ocpi_hub.admin.actions.file_imports import run_import
+from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import TokenImportItem, token_import_item
 from ocpi_hub.authorization.candidates import TOKEN_OWNERS
 from ocpi_hub.delivery.files.imports import Figures, FileImport, StagedRow
@@ -84,7 +85,7 @@ def shared_store(access: OperatorAccess) -> PostgresSharedStore:
 
 
 class IncomingTokens:
-    """Implements `file_imports.Incoming`: tokens come as from a list of their owner's.
+    """Implements `incoming.Incoming`: tokens come as from a list of their owner's.
 
     Attributes:
         noted: the run that the last import became.

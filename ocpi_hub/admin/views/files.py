@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ocpi_hub.admin.actions.file_imports import Imported
+from ocpi_hub.admin.actions.incoming import Imported
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.delivery.files.records import FileFormat
 from ocpi_hub.delivery.whitelist_runs import RunState

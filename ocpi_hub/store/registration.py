@@ -34,6 +34,9 @@ from ocpi_hub.store.secret_key import Keyring
 
 SQL = Queries("registration")
 
+KEPT_TOKENS = 10
+"""Tokens that a platform got with its last handshakes; more were never used, or not for long."""
+
 
 class _Refused(Exception):
     """Rolls the transaction back."""
@@ -129,6 +132,9 @@ class PostgresRegistrationStore:
                 await connection.execute(SQL.delete_token, presented.token_sha256)
             await _insert_token(
                 connection, platform_id, issued_sha256, CredentialsKind.ACCESS, None
+            )
+            await connection.execute(
+                SQL.delete_surplus_tokens, platform_id, presented.token_sha256, KEPT_TOKENS
             )
 
         return await self._change(work)

@@ -38,6 +38,7 @@ from ocpi_hub.registration.claims import MAX_PARTIES, MAX_ROLES
 from ocpi_hub.registration.onboarding import Invitation
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.platform_admin import PlatformAdmin
+from ocpi_hub.store.registration import KEPT_TOKENS
 from tests.support.directory import catch_ups, insert_platform
 from tests.support.registration import PUBLIC_URL, RegisteringHub, registering_hub
 from tests.support.scripted_partner import ScriptedPartner, envelope, role_of
@@ -272,6 +273,18 @@ async def test_a_platform_cannot_take_all_the_parties_there_are(
     assert active == set(ids[MAX_ROLES:MAX_PARTIES])
     partner.roles = partner.roles[:-1]
     await hub.put(token, partner.body())
+
+
+async def test_tokens_that_are_never_used_do_not_pile_up(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    platform_id, token = await hub.registered(partner)
+    issued = [(await hub.put(token, partner.body()))["token"] for _ in range(KEPT_TOKENS + 5)]
+    known = [await hub.knows(each) for each in issued]
+    assert known == [False] * 5 + [True] * KEPT_TOKENS
+    assert await hub.knows(token)
+    held = (await hub.load()).credentials.values()
+    assert sum(each.platform_id == platform_id for each in held) == KEPT_TOKENS + 1
 
 
 async def remove(hub: RegisteringHub, platform_id: PlatformId) -> None:

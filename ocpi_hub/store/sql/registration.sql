@@ -52,6 +52,16 @@ delete from credentials_token where platform_id = $1 and kind = 'registration';
 -- name: delete_expired_tokens
 delete from credentials_token where platform_id = $1 and expires_at <= now();
 
+-- name: delete_surplus_tokens
+-- A new token lets older ones expire once it is used: whoever uses none could get any number.
+delete from credentials_token
+where token_sha256 in (
+    select token_sha256
+    from credentials_token
+    where platform_id = $1 and kind = 'access' and token_sha256 <> $2
+    order by issued_at desc
+    offset $3);
+
 -- name: permit_parties
 insert into party_permission (platform_id, country_code, party_id)
 select $1, country_code, party_id

@@ -8,8 +8,7 @@ list changes is missing by mistake, so two readings in a row have to lack it. Th
 soon, once. Nothing goes that was pushed or listed meanwhile.
 
 A Tariff is deleted, and receivers get DELETE. A Location is left out of the hub's lists; OCPI has
-no message for it. Tokens are left alone: one that is revoked has to be told as invalid, which a
-list that lacks it does not do.
+no message for it. Tokens go by the runs of the whitelist exchange alone (`whitelist_lists.py`).
 
 Spec: 2.2.1 mod_locations_get_method, mod_tariffs_get_method.
 """

@@ -31,6 +31,7 @@ async def hub(database: Database) -> AsyncIterator[Exchanging]:
         yield running
 
 
+@pytest.mark.req("TK-18")
 async def test_a_full_run_counts_what_it_finds(hub: Exchanging) -> None:
     await hub.push("A")
     await hub.push("B")

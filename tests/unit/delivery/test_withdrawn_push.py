@@ -20,6 +20,7 @@ INVALID = (
 )
 
 
+@pytest.mark.req("TK-01")
 @pytest.mark.parametrize(
     ("module", "deleted", "method", "body"),
     [

@@ -9,6 +9,7 @@ Spec: 2.2.1 version_information_endpoint_custom_modules, transport_and_format_me
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -102,8 +103,9 @@ def require_own_url(url: str, message: Message, target: ToParty) -> None:
     Raises:
         NotPermitted: it is.
     """
-    base = target.platform.endpoints[message.module, message.interface_role]
-    if any(_within(url, other) for other in _of_others(target.platform, message.module, base)):
+    base = _announced_place(target.platform.endpoints[message.module, message.interface_role])
+    called = _simplest(url)  # once: it is as long as its sender likes
+    if any(map(called.startswith, _of_others(target.platform, message.module, base))):
         raise NotPermitted(f"This path of {message.module} belongs to another module")
 
 
@@ -142,19 +144,22 @@ def _pieces(segment: str) -> Iterator[str]:
 
 
 def _of_others(platform: Platform, module: str, base: str) -> Iterator[str]:
-    """URLs of the same platform that can be reached from this module's. Two modules may share one,
-    but none shares that of a configuration module."""
+    """Places of the same platform that can be reached from this module's. Two modules may share
+    one, but none shares that of a configuration module."""
     for (identifier, _), url in platform.endpoints.items():
-        if identifier != module and _within(url, base):
-            shared = _within(base, url)
-            if not shared or identifier == Module.CREDENTIALS:
-                yield url
-    if platform.versions_url is not None and _within(platform.versions_url, base):
-        yield platform.versions_url
+        place = _announced_place(url)
+        shared = place == base and identifier != Module.CREDENTIALS
+        if identifier != module and place.startswith(base) and not shared:
+            yield place
+    if platform.versions_url is not None:
+        place = _announced_place(platform.versions_url)
+        if place.startswith(base):
+            yield place
 
 
-def _within(url: str, base: str) -> bool:
-    return _simplest(url).startswith(_simplest(base))
+@functools.lru_cache(maxsize=1024)
+def _announced_place(url: str) -> str:
+    return _simplest(url)
 
 
 def _simplest(url: str) -> str:

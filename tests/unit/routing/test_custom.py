@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 
@@ -182,6 +183,23 @@ def test_another_modules_urls_are_not_reached_below_a_custom_module(
     else:
         with pytest.raises(NotPermitted, match="another module"):
             require_own_url(f"{BASE}/r{path}", message, target)
+
+
+def test_a_long_url_is_read_once_however_many_endpoints_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def counting(text: str) -> str:
+        read.append(text)
+        return unquote(text)
+
+    monkeypatch.setattr("ocpi_hub.routing.custom.unquote", counting)
+    endpoints = BOTH | {(f"m{number}", SENDER): f"{BASE}/r/m{number}" for number in range(200)}
+    target = ToParty(EMSP, replace(EMSP_SIDE, endpoints=endpoints), online=True)
+    url = f"{BASE}/r/{'%25a;/' * 2000}"
+    require_own_url(url, make_message(CPO_SIDE, CPO, to=EMSP, module=MODULE), target)
+    assert sum(len(text) > 5000 for text in read) < 5
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ LIST_EXAMPLE = """\
 SHOW_EXAMPLE = """\
   ocpi-hub cdr show "NL*CPO" CDR-2026-0815
 
-Shows the CDR, every attempt to deliver it, and content that was replaced or conflicts.
+Shows the CDR, its session, the authorization it rests on (who decided, and why), every attempt to
+deliver it, and content that was replaced or conflicts.
 """
 REDRIVE_EXAMPLE = """\
   ocpi-hub cdr redrive "NL*CPO" CDR-2026-0815     one CDR, whatever it waits for

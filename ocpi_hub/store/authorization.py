@@ -192,22 +192,7 @@ class PostgresDecisionStore:
             NoSuchObject: it is not in custody.
             StoreUnavailable: the database does not answer.
         """
-        async with self._database.connection() as connection:
-            what = await charged(connection, key)
-            owner, receiver = party_columns(key.owner), party_columns(what.receiver)
-            linked_by, rows = LinkedBy.REFERENCE, []
-            if what.reference is not None:
-                rows = await connection.fetch(
-                    EVIDENCE.by_reference, what.reference, *owner, *receiver
-                )
-            if not rows and what.started_at is not None:
-                linked_by = LinkedBy.INFERRED
-                about = (what.uid, what.token_type, *owner, *receiver, what.location_id)
-                rows = await connection.fetch(
-                    EVIDENCE.inferred, *about, what.started_at, BEFORE, AFTER
-                )
-            decisions = await _decisions(connection, rows)
-        return [LinkedDecision(decision, linked_by) for decision in decisions]
+        return await linked_decisions(self._database, key)
 
     async def _write_late(self, late: Sequence[LateRecord]) -> Sequence[None]:
         async with self._database.connection() as connection:
@@ -255,6 +240,22 @@ def _row(decision: DecisionRecord) -> tuple[object, ...]:
         dump(legs).decode(),
         decision.correlation_id,
     )
+
+
+async def linked_decisions(database: Database, key: ObjectKey) -> Sequence[LinkedDecision]:
+    """As `PostgresDecisionStore.of`."""
+    async with database.connection() as connection:
+        what = await charged(connection, key)
+        owner, receiver = party_columns(key.owner), party_columns(what.receiver)
+        linked_by, rows = LinkedBy.REFERENCE, []
+        if what.reference is not None:
+            rows = await connection.fetch(EVIDENCE.by_reference, what.reference, *owner, *receiver)
+        if not rows and what.started_at is not None:
+            linked_by = LinkedBy.INFERRED
+            about = (what.uid, what.token_type, *owner, *receiver, what.location_id)
+            rows = await connection.fetch(EVIDENCE.inferred, *about, what.started_at, BEFORE, AFTER)
+        decisions = await _decisions(connection, rows)
+    return [LinkedDecision(decision, linked_by) for decision in decisions]
 
 
 async def _decisions(

@@ -44,6 +44,11 @@ class CustodyAdmin:
         self._database = database
         self._module = module
 
+    @property
+    def database(self) -> Database:
+        """Where what belongs to these objects is found, too."""
+        return self._database
+
     async def list(
         self,
         *,

@@ -333,6 +333,21 @@ async def test_the_api_tells_what_a_cdr_rests_on(
         assert fault_of(answer)["field"] == "cdr"
 
 
+async def test_a_cdr_leads_to_session_authorization_and_who_decided(
+    hub: AdminHub, store: PostgresDecisionStore
+) -> None:
+    await store.record(decision())
+    await keep_cdr(hub.database, session_id="SES-1")
+    story = (await get(hub, Scope.READ, "cdrs/NL*CPO/CDR-1")).json()
+    assert story["session"] == {"id": "SES-1", "state": None}
+    (item,) = story["authorizations"]
+    assert (item["decided_by"], item["reason"], item["linked_by"]) == (
+        "hub_fallback",
+        "timeout",
+        "reference",
+    )
+
+
 async def test_the_records_of_one_token_are_erased_on_request(
     hub: AdminHub, store: PostgresDecisionStore
 ) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from ocpi_hub.admin.views.cdrs import CdrDecided, CdrsRedriven, CdrStory, cdr_story
-from ocpi_hub.domain.objects import DirectedState, ObjectKey
+import json
+
+from ocpi_hub.admin.views.cdrs import (
+    CdrDecided,
+    CdrsRedriven,
+    CdrStory,
+    SessionLink,
+    cdr_story,
+)
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store.authorization import linked_decisions
 from ocpi_hub.store.custody_admin import CustodyAdmin
 
 S = DirectedState
@@ -24,7 +33,18 @@ async def show(admin: CustodyAdmin, key: ObjectKey) -> CdrStory:
     row = await admin.find(key)
     if row is None:
         raise _unknown(key)
-    return cdr_story(row, *await admin.history(key))
+    linked = await linked_decisions(admin.database, key)
+    return cdr_story(row, *await admin.history(key), linked, await _session(admin, row))
+
+
+async def _session(admin: CustodyAdmin, row: DirectedObject) -> SessionLink | None:
+    """The Session that a CDR names."""
+    session_id = json.loads(row.body, parse_int=str).get("session_id")
+    if not isinstance(session_id, str):
+        return None
+    key = ObjectKey(Module.SESSIONS.value, row.key.owner, session_id)
+    session = await CustodyAdmin(admin.database, Module.SESSIONS.value).find(key)
+    return SessionLink(id=session_id, state=session.state if session else None)
 
 
 async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedriven:

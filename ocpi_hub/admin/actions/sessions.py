@@ -6,6 +6,7 @@ from ocpi_hub.admin.views.cdrs import CdrStory, cdr_story
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject
+from ocpi_hub.store.authorization import linked_decisions
 from ocpi_hub.store.custody_admin import CustodyAdmin
 
 
@@ -19,4 +20,4 @@ async def show(admin: CustodyAdmin, owner: PartyId, session_id: str) -> CdrStory
     row = await admin.find(key)
     if row is None:
         raise NoSuchObject(f"there is no session {key.object_id} of {owner}: see `session list`")
-    return cdr_story(row, *await admin.history(key))
+    return cdr_story(row, *await admin.history(key), await linked_decisions(admin.database, key))

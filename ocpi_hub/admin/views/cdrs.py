@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
 from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
 from ocpi_hub.delivery.custody import answer_text
 from ocpi_hub.domain.objects import DirectedObject, DirectedState
 from ocpi_hub.store.custody_admin import AttemptRecord, OtherContent
+from ocpi_hub.store.evidence import LinkedDecision
 
 
 class CdrItem(View):
@@ -46,8 +48,24 @@ class OtherContentView(View):
     body: str
 
 
+class SessionLink(View):
+    """The Session of a CDR.
+
+    Attributes:
+        state: null: the hub has no such Session.
+    """
+
+    id: str
+    state: DirectedState | None
+
+
 class CdrStory(CdrItem):
-    """A CDR with all that happened to it."""
+    """A CDR or Session with all that happened to it.
+
+    Attributes:
+        session: of a CDR that names one.
+        authorizations: the decisions that it rests on.
+    """
 
     status: str
     version: int
@@ -55,6 +73,8 @@ class CdrStory(CdrItem):
     refused_after_ack: bool
     received_at: Moment | None
     correlation_id: str
+    session: SessionLink | None
+    authorizations: tuple[AuthorizationItem, ...]
     attempt_history: tuple[AttemptView, ...]
     other_contents: tuple[OtherContentView, ...]
     body: str
@@ -88,7 +108,11 @@ def cdr_item(row: DirectedObject) -> CdrItem:
 
 
 def cdr_story(
-    row: DirectedObject, attempts: Sequence[AttemptRecord], others: Sequence[OtherContent]
+    row: DirectedObject,
+    attempts: Sequence[AttemptRecord],
+    others: Sequence[OtherContent],
+    authorizations: Sequence[LinkedDecision],
+    session: SessionLink | None = None,
 ) -> CdrStory:
     return CdrStory(
         **dict(cdr_item(row)),
@@ -98,6 +122,10 @@ def cdr_story(
         refused_after_ack=row.refused_after_ack,
         received_at=moment(row.received_at),
         correlation_id=row.correlation_id,
+        session=session,
+        authorizations=tuple(
+            authorization_item(linked.decision, linked.linked_by) for linked in authorizations
+        ),
         attempt_history=tuple(
             AttemptView(
                 at=moment(attempt.ended_at),

@@ -38,6 +38,7 @@ class Run:
     """A run.
 
     Attributes:
+        source: `list`: read from its platform; `file`: brought by an operator.
         date_from: of a partial run.
         finished_at: None while it runs or is held.
         seen: tokens on the list; of these, `added` and `changed` were news and `errors` could not
@@ -49,6 +50,7 @@ class Run:
 
     run_id: RunId
     platform_id: PlatformId
+    source: str
     extent: Extent
     state: RunState
     date_from: datetime | None

@@ -11,7 +11,7 @@ from ocpi_hub.delivery.inbound_catch_up import list_owners
 from ocpi_hub.delivery.sweeping import keep_sweeping
 from ocpi_hub.delivery.whitelist_lists import Withdrawing
 from ocpi_hub.delivery.whitelist_runs import Due, LastRuns, Run
-from ocpi_hub.delivery.whitelist_schedule import date_from, next_run
+from ocpi_hub.delivery.whitelist_schedule import date_from, next_run, require_cron
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import (
     InterfaceRole,
@@ -22,12 +22,14 @@ from ocpi_hub.domain.party import (
     PlatformState,
 )
 from ocpi_hub.domain.value import value
-from ocpi_hub.errors import Overloaded
+from ocpi_hub.errors import OperatorError, Overloaded
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
+BROKEN_AGAIN = timedelta(days=1)
+"""Until a schedule that cannot be read is complained about once more."""
 _LIST = (Module.TOKENS.value, InterfaceRole.SENDER)
 
 
@@ -117,6 +119,13 @@ class WhitelistScheduler:
 
     async def _start(self, due: Due) -> None:
         platform_id, pull = due.schedule.platform_id, due.schedule.pull
+        try:
+            require_cron(pull, due.at)
+        except OperatorError as error:
+            # It was checked when it was set: somebody has written it into the database.
+            log.error("whitelist_schedule_broken", platform=platform_id, reason=str(error))
+            await self._store.start_due(due, due.at + BROKEN_AGAIN, None, start=False)
+            return
         following = next_run(pull, platform_id, due.at, self._periods.splay)
         platform = self._directory().platforms.get(platform_id)
         begins, start = None, platform is not None and serves_tokens(platform)

@@ -189,6 +189,7 @@ def run_of(row: asyncpg.Record) -> Run:
     return Run(
         run_id=RunId(row["run_id"]),
         platform_id=PlatformId(row["platform_id"]),
+        source=row["source"],
         extent=Extent(row["extent"]),
         state=RunState(row["state"]),
         date_from=row["date_from"],

@@ -126,7 +126,15 @@ class PostgresWhitelistRuns:
         names = [str(owner) for owner in owners]
         async with self._database.connection() as connection:
             await connection.execute(
-                SQL.conclude, job.lease_id, names, missing.absent, note, withdraw, hold, doubted
+                SQL.conclude,
+                job.lease_id,
+                names,
+                missing.absent,
+                note,
+                withdraw,
+                hold,
+                doubted,
+                *_figures(job.progress),
             )
 
     # Withdrawing ---------------------------------------------------------------------------------

@@ -93,6 +93,7 @@ async def test_runs_are_started_listed_and_decided_about(run: Run, platforms: Da
     assert set(started) == {
         "run",
         "platform",
+        "source",
         "extent",
         "state",
         "date_from",

@@ -112,6 +112,14 @@ async def test_nothing_is_started_where_nothing_can_be_read(
     assert await runs(hub) == []
 
 
+async def test_a_schedule_that_cannot_be_read_stops_nobody(hub: Exchanging) -> None:
+    await due(hub, "nonsense")
+    await sweep(hub)
+    assert await runs(hub) == []
+    (schedule,) = await hub.admin.schedules()
+    assert schedule.next_at > PAST
+
+
 async def test_a_schedule_needs_a_platform(hub: Exchanging) -> None:
     with pytest.raises(NoSuchObject):
         await hub.admin.set_schedule(Schedule(PlatformId("p-0"), "* * * * *", PAST))

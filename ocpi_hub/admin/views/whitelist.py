@@ -14,6 +14,7 @@ class WhitelistRunItem(View):
 
     run: int
     platform: str
+    source: str = Field(description="`list`: read from the platform; `file`: imported")
     extent: Extent
     state: RunState
     date_from: Moment | None = Field(description="null: all tokens")
@@ -41,6 +42,7 @@ def run_item(run: Run) -> WhitelistRunItem:
     return WhitelistRunItem(
         run=run.run_id,
         platform=run.platform_id,
+        source=run.source,
         extent=run.extent,
         state=run.state,
         date_from=moment(run.date_from),

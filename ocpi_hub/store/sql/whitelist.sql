@@ -193,7 +193,8 @@ select * from judged where absent or is_last order by object_id, object_type;
 -- name: conclude
 update whitelist_run
 set owners = $2, absent = $3, note = $4, step = case when $5 or $6 then 'withdraw' else 'read' end,
-    state = case when $6 then 'held' else 'running' end, doubted = $7
+    state = case when $6 then 'held' else 'running' end, doubted = $7, pages = $8, seen = $9,
+    added = $10, changed = $11, errors = $12, unnamed = $13, total = $14
 where lease_id = $1 and state = 'running';
 
 -- name: finish_reading
@@ -261,10 +262,18 @@ returning run_id, began_at, doubted, lease_id, array(
     order by o) as owners;
 
 -- name: note_missed
+-- What is being written just now is there.
+with lacked as (
+    select o.module, o.country_code, o.party_id, o.object_id, o.object_type
+    from shared_object o
+    join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+        as k (module, country_code, party_id, object_id, object_type)
+        using (module, country_code, party_id, object_id, object_type)
+    where o.audience = '*'
+    for update of o skip locked)
 update shared_object o
 set missed_at = clock_timestamp()
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-    as k (module, country_code, party_id, object_id, object_type)
+from lacked k
 where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
     = (k.module, k.country_code, k.party_id, k.object_id, k.object_type, '*');
 

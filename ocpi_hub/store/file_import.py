@@ -6,6 +6,8 @@ import that is unfinished while somebody has the lock belongs to nobody.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -24,6 +26,8 @@ SQL = Queries("file_import")
 
 KEPT: Final = timedelta(days=400)
 """For which the record of an import that is over is kept."""
+LOCK_WAIT_S = 3.0
+_LOCK_RETRY_S = 0.1
 _CLOSE_S = 5.0
 
 _TRY_LOCK: Final = """
@@ -50,7 +54,7 @@ class FileImportStore:
         """
         connection = await self._database.dedicated()
         try:
-            if not await connection.fetchval(_TRY_LOCK, module, *party_columns(owner)):
+            if not await _lock(connection, module, owner):
                 raise OperatorError(f"another import of {module} of {owner} is under way")
             yield
         finally:
@@ -154,6 +158,18 @@ class FileImportStore:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(query, *arguments)
         return _required(row)
+
+
+async def _lock(
+    connection: asyncpg.Connection[asyncpg.Record], module: str, owner: PartyId
+) -> bool:
+    """The server needs a moment to notice that the process which had it is dead."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not await connection.fetchval(_TRY_LOCK, module, *party_columns(owner)):
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_LOCK_RETRY_S)
+    return True
 
 
 async def settle_rows(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import base64
 import json
 import os
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,75 +12,34 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ocpi_hub.admin.actions import file_imports
-from ocpi_hub.admin.actions.token_files import IncomingTokens
-from ocpi_hub.cli.main import build_parser
-from ocpi_hub.delivery.files.imports import FileImport, StagedRow
 from ocpi_hub.delivery.shared import Change
 from ocpi_hub.delivery.whitelist_lists import Withdrawing
 from ocpi_hub.domain.objects import ObjectKey, Origin
-from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import OperatorError, StoreUnavailable
-from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.authorization import PostgresTokenLookup
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.whitelist_runs import PostgresWhitelistRuns
-from tests.support.directory import KEY, insert_platform
 from tests.support.factories import CPO, EMSP, text, token
-from tests.support.postgres import make_settings
 from tests.support.stores import LEASE, execute, shared_store, value, writing
-
-Run = Callable[..., Awaitable[Any]]
-OTHER = PartyId("FR", "OTH")
+from tests.support.token_files import (
+    EXPORT,
+    IMPORT,
+    OTHER,
+    Run,
+    runs,
+    staged,
+    stored,
+    token_hub,
+    tokens,
+    written,
+)
 
 
 @pytest_asyncio.fixture
 async def run(address: DatabaseAddress, database: Database) -> Run:
-    """A hub with a CPO and an eMSP that have a relation, and its commands."""
-    await insert_platform(database, "p-cpo", roles=(("CPO", str(CPO)),))
-    await insert_platform(database, "p-msp", roles=(("EMSP", str(EMSP)), ("EMSP", str(OTHER))))
-    await execute(
-        database,
-        "insert into relation (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id,"
-        " mode) values ('NL', 'CPO', 'DE', 'MSP', 'whitelist')",
-    )
-
-    async def command(*arguments: str, **overrides: object) -> Any:
-        args: argparse.Namespace = build_parser().parse_args(arguments)
-        settings: Settings = make_settings(
-            **{
-                "database_url": address.as_dsn(),
-                "secret_key": base64.b64encode(KEY).decode(),
-                **overrides,
-            }
-        )
-        result = await args.run(args, settings)
-        return json.loads(json.dumps(result))
-
-    return command
-
-
-def tokens(*uids: str, owner: PartyId = EMSP, **fields: object) -> list[str]:
-    return [text(token(uid, owner=owner, **fields)) for uid in uids]
-
-
-def written(path: Path, lines: list[str]) -> str:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="")
-    return str(path)
-
-
-async def stored(database: Database, owner: PartyId = EMSP) -> dict[str, str]:
-    """Text by uid of an owner's tokens."""
-    async with database.connection() as connection:
-        rows = await connection.fetch(
-            "select object_id, body::text as body from shared_object where module = 'tokens'"
-            " and not deleted and (country_code, party_id) = ($1, $2) order by serial",
-            owner.country_code,
-            owner.party_id,
-        )
-    return {row["object_id"]: row["body"] for row in rows}
+    return await token_hub(address, database)
 
 
 async def push(database: Database, body: str, *, at: datetime | None = None) -> None:
@@ -93,10 +49,6 @@ async def push(database: Database, body: str, *, at: datetime | None = None) -> 
     moment = at or datetime.fromisoformat(fields["last_updated"])
     async with shared_store(database) as store:
         await store.change(Change(key, body, False, moment, Origin.BROADCAST, "pushed"))
-
-
-IMPORT = ("whitelist", "import", "--emsp", str(EMSP))
-EXPORT = ("whitelist", "export", "--cpo", str(CPO), "--emsp", str(EMSP))
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
@@ -119,16 +71,6 @@ async def test_what_is_exported_is_imported_the_same(
     if suffix == "jsonl":
         assert after == before
     assert [json.loads(body) for body in after.values()] == list(map(json.loads, before.values()))
-
-
-async def runs(database: Database) -> list[dict[str, Any]]:
-    async with database.connection() as connection:
-        rows = await connection.fetch("select * from whitelist_run order by run_id")
-    return [dict(row) for row in rows]
-
-
-async def staged(database: Database) -> int:
-    return int(await value(database, "select count(*) from file_import_row"))
 
 
 async def knowledge_age_s(database: Database, uid: str) -> float | None:
@@ -277,105 +219,6 @@ async def test_a_dry_run_changes_nothing(run: Run, database: Database, tmp_path:
     assert list(await stored(database)) == ["A1"]
     assert await value(database, "select count(*) from file_import") == 0
     assert await staged(database) == 0
-
-
-class Killed(Exception):
-    """The process is gone."""
-
-
-async def test_who_dies_while_reading_leaves_nothing_behind(
-    run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_imports, "ROWS", 2)
-    file = written(tmp_path / "in.jsonl", tokens(*(f"T{n}" for n in range(5))))
-    with monkeypatch.context() as patch:
-
-        def die(self: IncomingTokens, record: Any) -> StagedRow:
-            if record.line == 5:
-                raise Killed
-            return whole(self, record)
-
-        async def vanish(*_: object) -> None:
-            """A killed process does not tidy up."""
-
-        whole = IncomingTokens.check
-        patch.setattr(IncomingTokens, "check", die)
-        patch.setattr(file_imports, "_give_up", vanish)
-        with pytest.raises(Killed):
-            await run(*IMPORT, file)
-    assert await stored(database) == {}
-    assert await staged(database) == 4
-    result = await run(*IMPORT, file)
-    assert (result["added"], result["resumed"]) == (5, False)
-    assert await staged(database) == 0
-    notes = "select array_agg(state order by import_id) from file_import"
-    assert await value(database, notes) == ["failed", "done"]
-
-
-async def test_who_dies_while_taking_over_is_followed_by_the_next_import(
-    run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_imports, "ROWS", 2)
-    uids = [f"T{n}" for n in range(5)]
-    with monkeypatch.context() as patch:
-        batches = 0
-
-        async def die(self: IncomingTokens, running: FileImport, rows: Any) -> None:
-            nonlocal batches
-            batches += 1
-            if batches == 2:
-                raise Killed
-            await whole(self, running, rows)
-
-        whole = IncomingTokens.apply
-        patch.setattr(IncomingTokens, "apply", die)
-        with pytest.raises(Killed):
-            await run(*IMPORT, written(tmp_path / "in.jsonl", tokens(*uids)), "--full")
-    assert list(await stored(database)) == ["T0", "T1"]
-    with pytest.raises(OperatorError, match="was interrupted: complete it first"):
-        await run(*IMPORT, written(tmp_path / "other.jsonl", tokens("X1")), "--dry-run")
-    assert list(await stored(database)) == ["T0", "T1"]
-    result = await run(*IMPORT, written(tmp_path / "other.jsonl", tokens("X1")))
-    assert result["resumed"] is True
-    assert list(await stored(database)) == [*uids, "X1"]
-    first, second = await runs(database)
-    assert (first["extent"], first["added"], second["extent"]) == ("full", 5, "partial")
-
-
-async def test_a_batch_counts_once_however_often_it_is_tried(
-    run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def lose_the_answer(self: PostgresSharedStore, changes: Any, also: Any) -> Any:
-        await whole(self, changes, also)
-        raise StoreUnavailable("the connection was lost")
-
-    whole = PostgresSharedStore.change_all
-    file = written(tmp_path / "in.jsonl", tokens("A1", "B2"))
-    with monkeypatch.context() as patch:
-        patch.setattr(PostgresSharedStore, "change_all", lose_the_answer)
-        with pytest.raises(StoreUnavailable, match=r"completed by the next import of DE\*MSP"):
-            await run(*IMPORT, file)
-    again = await run(*IMPORT, file)
-    assert (again["resumed"], again["known"]) == (True, 2)
-    assert [each["added"] for each in await runs(database)] == [2, 0]
-
-
-async def test_two_imports_of_one_owner_do_not_run_at_once(
-    run: Run, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = written(tmp_path / "in.jsonl", tokens("A1"))
-    refused: list[str] = []
-
-    async def meanwhile(self: IncomingTokens, running: FileImport, rows: Any) -> None:
-        with pytest.raises(OperatorError) as error:
-            await run(*IMPORT, file)
-        refused.append(str(error.value))
-        await whole(self, running, rows)
-
-    whole = IncomingTokens.apply
-    monkeypatch.setattr(IncomingTokens, "apply", meanwhile)
-    await run(*IMPORT, file)
-    assert refused == ["another import of tokens of DE*MSP is under way"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ Mask = Callable[[str], str]
 
 MAX_PATH = 500
 """Characters of a recorded path."""
+MOST_SEGMENTS = MAX_PATH // 2
+"""More do not fit into a recorded path, and masking each of thousands takes its time."""
 REMEMBERED_SEGMENTS = 20
 """Of a path that is remembered: what is longer, somebody made up."""
 
@@ -150,7 +152,7 @@ def _segments(path: str) -> tuple[str, ...]:
     stripped = path.strip("/")
     if not stripped:
         return ()
-    parts = stripped.split("/")
+    parts = stripped.split("/", MOST_SEGMENTS)[:MOST_SEGMENTS]
     return tuple(map(unquote, parts) if "%" in stripped else parts)
 
 

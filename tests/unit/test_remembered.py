@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ocpi_hub.delivery.message_privacy import recorded_target
+from ocpi_hub.delivery.message_privacy import MAX_PATH, recorded_target
 from ocpi_hub.domain.exchange import LegInfo, LegKind
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.server.http import MAX_HEADER_BYTES
@@ -44,6 +44,19 @@ def _mac(number: int, keyring: Keyring = Keyring(b"k" * 32)) -> None:  # noqa: B
 @pytest.mark.parametrize("use", [_query, _path, _query_of_record, _mac])
 def test_long_ones_are_not_remembered(use: Callable[[int], None]) -> None:
     assert _kept_by(use) < MOST_BYTES
+
+
+def test_of_a_path_only_what_is_recorded_is_masked() -> None:
+    masked: list[str] = []
+
+    def mask(text: str) -> str:
+        masked.append(text)
+        return "m"
+
+    path = "/" + "/".join(str(number) for number in range(3000))
+    recorded, secrets = recorded_target(ABOUT, path, mask)
+    assert recorded == ("/~m" * 3000)[:MAX_PATH]
+    assert len(masked) == len(secrets) <= MAX_PATH
 
 
 async def test_long_credentials_are_not_remembered() -> None:

@@ -58,7 +58,7 @@ async def last_request(roam: Roaming) -> dict[str, Any]:
 async def test_an_app_starts_and_stops_a_session_and_is_told_the_results(roam: Roaming) -> None:
     await roam.cpo.react(action="START_SESSION", result="EVSE_OCCUPIED", timeout=17)
     started = await roam.emsp.command("START_SESSION", START, to="NL*CPO")
-    assert (started["http"], started["ocpi"]) == (200, 1000)
+    assert (started["http"], started["ocpi"]) == (200, 1000), started["body"]
     assert '"timeout":17' in started["body"]
     assert started["headers"]["ocpi-from-party-id"] == "CPO"
     assert await results(roam, started) == ['{"result":"EVSE_OCCUPIED"}']

@@ -31,6 +31,9 @@ from ocpi_hub.routing.route import ToParty, to_party
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 """All that OCPI knows. Spec: 2.2.1 transport_and_format_request_format."""
 
+MAX_SEGMENTS: Final = 100
+"""Of a path: each is looked at in several ways."""
+
 _IDENTIFIER: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 _TAKEN: Final = frozenset(Module) | {"versions", "other"}
 _SEPARATORS: Final = re.compile(r"[/\\]")
@@ -65,7 +68,7 @@ def custom_target(message: Message, directory: Directory) -> ToParty:
         NotFound: the module is not agreed on with the sender's platform.
         MethodNotAllowed: no method of OCPI.
         NotPermitted: the sender's platform has not announced it.
-        InvalidRequest: the path leads out of the module.
+        InvalidRequest: the path leads out of the module, or has too many segments.
         UnknownReceiver: TO is absent, the hub, or unknown: there is no broadcast, nothing in the
             content that could be understood, and nothing in the store.
         ReceiverNotConnected: no relation, or the receiver is not connected.
@@ -126,6 +129,8 @@ def _require_taking_part(message: Message, target: ToParty) -> None:
 
 def _require_plain(path: tuple[str, ...]) -> None:
     """Servers differ in when they decode a path and what they take for a separator."""
+    if len(path) > MAX_SEGMENTS:
+        raise InvalidRequest(f"The URL has more than {MAX_SEGMENTS} segments after the module")
     for segment in path:
         if any(piece in (".", "..") for piece in _pieces(segment)):
             raise InvalidRequest("The URL leads out of the module")

@@ -26,7 +26,7 @@ from ocpi_hub.errors import (
     ReceiverNotConnected,
     UnknownReceiver,
 )
-from ocpi_hub.routing.custom import custom_module, custom_target, require_own_url
+from ocpi_hub.routing.custom import MAX_SEGMENTS, custom_module, custom_target, require_own_url
 from ocpi_hub.routing.route import ToParty
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
 
@@ -183,6 +183,12 @@ def test_another_modules_urls_are_not_reached_below_a_custom_module(
     else:
         with pytest.raises(NotPermitted, match="another module"):
             require_own_url(f"{BASE}/r{path}", message, target)
+
+
+def test_a_path_has_a_bounded_number_of_segments() -> None:
+    assert decided(path=("a",) * MAX_SEGMENTS).receiver == EMSP
+    with pytest.raises(InvalidRequest, match="segments"):
+        decided(path=("a",) * (MAX_SEGMENTS + 1))
 
 
 def test_a_long_url_is_read_once_however_many_endpoints_there_are(

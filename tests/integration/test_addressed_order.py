@@ -179,3 +179,13 @@ async def test_who_fetches_what_it_missed_is_not_owed_what_could_not_be_relayed(
             message, ToParty(EMSP, platform, online=False), whole(0).key, found.position
         )
     assert await owed(database) == stays
+
+
+async def test_the_first_evse_for_one_party_is_all_that_it_is_owed(
+    store: PostgresSharedStore, feed: PostgresFeedStore, database: Database
+) -> None:
+    await store.change(change(location("L1", 0), "L1"))
+    found = await store.place(part(1))
+    assert await owed(database) == ["EVSE:e1"]
+    await feed.close_addressed(LANE, part(1).feed_key, found.position)
+    assert await owed(database) == []

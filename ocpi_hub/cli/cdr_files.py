@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ocpi_hub.admin.actions.cdr_files import Window, import_cdrs, related_cdrs
+from ocpi_hub.admin.actions.cdr_files import CdrExport, Window, import_cdrs
 from ocpi_hub.admin.views.files import cdr_run_item
 from ocpi_hub.cli.common import add_command, moment_argument, operator_access, positive
 from ocpi_hub.cli.directed import PARTY
@@ -18,6 +18,7 @@ from ocpi_hub.cli.files import (
     write_all,
 )
 from ocpi_hub.delivery.files.tables import CDRS
+from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.cdr_batches import CdrBatches
 
@@ -59,6 +60,11 @@ def add_file_commands(commands: Subparsers) -> None:
             metavar="TIME",
             help=f"{text}; a date or time, UTC unless it says otherwise",
         )
+    export.add_argument(
+        "--delivered",
+        action="store_true",
+        help="what waits for the eMSP counts as delivered by the file",
+    )
     add_export_arguments(export)
     importing = add_command(
         commands, "import", "take a CPO's CDRs into custody from a file", IMPORT_EXAMPLE, run_import
@@ -73,9 +79,14 @@ def add_file_commands(commands: Subparsers) -> None:
 
 async def run_export(args: argparse.Namespace, settings: Settings) -> dict[str, object] | None:
     """Write the CDRs; says what was written unless it went to stdout."""
-    window = Window(args.since, args.until)
+    if args.delivered and args.out is None:
+        raise OperatorError("--delivered needs --out FILE: a stream may end anywhere")
     async with operator_access(settings) as access:
-        return await write_all(related_cdrs(access, args.cpo, args.emsp, window), CDRS, args)
+        export = CdrExport(access, args.cpo, args.emsp, Window(args.since, args.until))
+        written = await write_all(export.texts(), CDRS, args)
+        if written is not None and args.delivered:
+            written["delivered"] = await export.hand_over()
+        return written
 
 
 async def run_import(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

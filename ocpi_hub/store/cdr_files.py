@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ocpi_hub.domain.objects import DirectedObject, ObjectKey
@@ -38,6 +38,37 @@ class CdrFileStore:
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.page, *place, after, since, until, PAGE, PAGE_BYTES)
         return [(row["serial"], row["body"]) for row in rows]
+
+    async def settled_before(self, margin: timedelta) -> datetime:
+        """A moment so long ago that what was changed before it is committed."""
+        async with self._database.connection() as connection:
+            moment: datetime = await connection.fetchval(SQL.settled_before, margin)
+        return moment
+
+    async def hand_over(
+        self,
+        cpo: PartyId,
+        emsp: PartyId,
+        upto: int,
+        since: datetime | None,
+        until: datetime | None,
+        untouched_since: datetime,
+    ) -> int:
+        """What waits and was written to a file is delivered by it; how many CDRs that are.
+
+        Args:
+            upto: the last serial in the file.
+        """
+        place = (*party_columns(cpo), *party_columns(emsp))
+        handed = 0
+        async with self._database.connection() as connection:
+            while True:
+                done = await connection.execute(
+                    SQL.hand_over, *place, upto, since, until, untouched_since
+                )
+                if not (count := int(done.split()[-1])):
+                    return handed
+                handed += count
 
     async def find_all(self, keys: Sequence[ObjectKey]) -> Mapping[ObjectKey, DirectedObject]:
         """Those that are in custody."""

@@ -146,6 +146,31 @@ async def test_an_export_leaves_out_what_is_held_and_what_is_not_in_its_window(
     assert '"id":"CDR-2"' in Path(out).read_text(encoding="utf-8")  # noqa: ASYNC240  # a small file
 
 
+async def test_a_file_that_is_handed_over_delivers_what_is_in_it(
+    run: Run, store: PostgresCustodyStore, database: Database, tmp_path: Path
+) -> None:
+    out = ("--out", str(tmp_path / "out.jsonl"))
+    await run(*IMPORT, written(tmp_path / "in.jsonl", cdrs("CDR-1", "CDR-2")))
+    assert (await run(*EXPORT, *out, "--delivered"))["delivered"] == 0
+    await execute(database, "update directed_object set changed_at = now() - interval '1 hour'")
+    await run(*IMPORT, written(tmp_path / "held.jsonl", cdrs("CDR-3")), hold_energy_kwh=1.0)
+    await run(*IMPORT, written(tmp_path / "new.jsonl", cdrs("CDR-4")))
+    await execute(
+        database, "update directed_object set state = 'refused' where object_id = 'CDR-2'"
+    )
+    result = await run(*EXPORT, *out, "--delivered")
+    assert (result["written"], result["delivered"]) == (3, 1)
+    states = [await state_of(store, f"CDR-{number}") for number in range(1, 5)]
+    assert states == [
+        DirectedState.DELIVERED,
+        DirectedState.REFUSED,
+        DirectedState.HELD,
+        DirectedState.PENDING,
+    ]
+    with pytest.raises(OperatorError, match="needs --out"):
+        await run(*EXPORT, "--delivered")
+
+
 async def test_other_content_under_a_known_id_keeps_the_whole_file_out(
     run: Run, store: PostgresCustodyStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,16 +69,34 @@ async def import_cdrs(
     return cdr_import_item(cpo, plan.file_format, imported)
 
 
-async def related_cdrs(
-    access: OperatorAccess, cpo: PartyId, emsp: PartyId, window: Window
-) -> AsyncIterator[str]:
-    """A CPO's CDRs for an eMSP that no hold keeps back, as JSON texts, one page in memory."""
-    store = CdrFileStore(access.database)
-    after = 0
-    while page := await store.page(cpo, emsp, after, window.since, window.until):
-        for _, text in page:
-            yield text
-        after = page[-1][0]
+class CdrExport:
+    """A CPO's CDRs for an eMSP that no hold keeps back, one page in memory."""
+
+    def __init__(self, access: OperatorAccess, cpo: PartyId, emsp: PartyId, window: Window) -> None:
+        self._store = CdrFileStore(access.database)
+        self._margin = 2 * timedelta(seconds=access.settings.transaction_timeout_s)
+        self._cpo = cpo
+        self._emsp = emsp
+        self._window = window
+        self._last = 0
+        self._began: datetime | None = None
+
+    async def texts(self) -> AsyncIterator[str]:
+        """The CDRs as JSON."""
+        self._began = await self._store.settled_before(self._margin)
+        since, until = self._window.since, self._window.until
+        while page := await self._store.page(self._cpo, self._emsp, self._last, since, until):
+            for _, text in page:
+                yield text
+            self._last = page[-1][0]
+
+    async def hand_over(self) -> int:
+        """Once all is written: what waited is delivered by the file; how many CDRs that are. What
+        changed shortly before the file was begun goes on waiting."""
+        if self._began is None:
+            return 0
+        window = (self._window.since, self._window.until)
+        return await self._store.hand_over(self._cpo, self._emsp, self._last, *window, self._began)
 
 
 class IncomingCdrs:

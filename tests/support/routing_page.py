@@ -179,6 +179,9 @@ class Around:
     async def asker(self, *_: object) -> list[PartyId]:
         return [EMSP]
 
+    def batch_due(self, *_: object) -> None:
+        """No relation here has batches."""
+
     async def nothing(self, *_: object, **__: object) -> None:
         """What leaves no trace in the table."""
 
@@ -246,6 +249,7 @@ def _built(around: Around) -> dict[str, Any]:
         custody=around,
         holds=HoldLimits(Decimal(0), Decimal(0), Decimal(0)),
         quality=make_quality(),
+        circuits=None,
     )
     surroundings = SimpleNamespace(
         settings=make_settings(), public_url=PUBLIC_URL, clock=clock, mask_uid=str

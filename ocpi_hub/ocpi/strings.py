@@ -6,6 +6,7 @@ transport_and_format_no_data_available.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -144,6 +145,11 @@ Language = Annotated[str, OcpiString(2, form="^[A-Za-z]{2}$")]
 """ISO 639-1."""
 
 
+@functools.cache
+def _values(known: type[StrEnum]) -> frozenset[str]:
+    return frozenset(member.value for member in known)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenEnum(WireType):
     """An enum whose unknown values pass (TY-11): `Annotated[str, OpenEnum(AuthMethod)]`.
@@ -174,7 +180,7 @@ class OpenEnum(WireType):
         return {"type": "string", "enum": [member.value for member in self.known]}
 
     def faults(self, value: Any) -> Iterator[tuple[Rule, str]]:
-        if value not in [member.value for member in self.known]:
+        if value not in _values(self.known):
             yield (
                 Rule.UNKNOWN_VALUE,
                 f"{len(value)} characters, not a value of {self.known.__name__}",

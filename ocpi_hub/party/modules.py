@@ -33,9 +33,10 @@ from ocpi_hub.party.listener import Listener
 from ocpi_hub.party.locations import Place
 from ocpi_hub.party.paging import Listed, list_page
 from ocpi_hub.party.pushes import push_client_info, push_location, push_token
-from ocpi_hub.party.sessions import MAX_DEPTH, push_session
+from ocpi_hub.party.sessions import push_session
 from ocpi_hub.party.tables import DEFAULT_TOKEN_TYPE, TokenEntry, named_owner, owner_of
 from ocpi_hub.party.tariffs import push_tariff
+from ocpi_hub.party.texts import MAX_DEPTH
 
 
 class Allowed(StrEnum):

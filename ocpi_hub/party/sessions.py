@@ -1,58 +1,30 @@
 """Sessions that the platform holds: its CPO's own, or those that a CPO gave it.
 
-They are kept as text, so that what two platforms hold can be compared to the digit.
 Spec: 2.2.1 mod_sessions_sessions_module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest, MethodNotAllowed, NotFound, UnknownForPatch
-from ocpi_hub.ocpi.parse import parse_object, require_object_text
+from ocpi_hub.ocpi.parse import require_object_text
 from ocpi_hub.ocpi.session_text import appended_periods
 from ocpi_hub.ocpi.v2_2_1.sessions import Session
 from ocpi_hub.party.exchange import Answer, Inbound, success
-from ocpi_hub.party.paging import Listed, parse_datetime
+from ocpi_hub.party.paging import parse_datetime
 from ocpi_hub.party.tables import required_text
+from ocpi_hub.party.texts import TextTable
 
-MAX_DEPTH = 32
 
-
-class SessionTable:
-    """Sessions by owner and id, listed in the order in which they were first seen."""
+class SessionTable(TextTable):
+    """Sessions by owner and id."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[PartyId, str], Listed] = {}
-
-    def __iter__(self) -> Iterator[str]:
-        return (item.text.decode() for item in self._held.values())
-
-    def listed(self) -> Iterable[Listed]:
-        return self._held.values()
+        super().__init__(Session)
 
     def get(self, owner: PartyId, session_id: str) -> str | None:
-        held = self._held.get((owner, session_id.casefold()))
-        return held.text.decode() if held else None
-
-    def put(self, body: bytes, named: tuple[PartyId, str] | None = None) -> bool:
-        """Store a Session; true when it was not known before.
-
-        Args:
-            named: owner and id in the URL.
-
-        Raises:
-            InvalidRequest: it is none, or another one than the URL says.
-        """
-        session = parse_object(body, Session, max_depth=MAX_DEPTH).value
-        key = (session.owner, session.id.casefold())
-        if named is not None and key != (named[0], named[1].casefold()):
-            raise InvalidRequest("The body names another Session than the URL")
-        new = key not in self._held
-        text = require_object_text(body).encode()
-        self._held[key] = Listed(session.owner, session.last_updated, text)
-        return new
+        held = self.find(owner, session_id)
+        return held.decode() if held else None
 
     def patch(self, request: Inbound, owner: PartyId, session_id: str) -> None:
         """Change a Session: its charging periods follow those that are there.

@@ -81,13 +81,7 @@ class PostgresRegistrationStore:
                     return None
                 await permit_parties(connection, platform_id, permit)
                 await _expect(connection, platform_id, name, expect)
-                return await _insert_token(
-                    connection,
-                    platform_id,
-                    token_sha256,
-                    CredentialsKind.REGISTRATION,
-                    timedelta(days=days),
-                )
+                return await _insert_invitation(connection, platform_id, token_sha256, days)
         except _Refused as refused:
             return _taken(refused)
 
@@ -110,13 +104,7 @@ class PostgresRegistrationStore:
                 await permit_parties(connection, platform_id, permit)
                 await _expect(connection, platform_id, row["name"], expect)
                 await connection.execute(SQL.delete_invitations, platform_id)
-                return await _insert_token(
-                    connection,
-                    platform_id,
-                    token_sha256,
-                    CredentialsKind.REGISTRATION,
-                    timedelta(days=days),
-                )
+                return await _insert_invitation(connection, platform_id, token_sha256, days)
         except _Refused as refused:
             return _taken(refused)
 
@@ -398,6 +386,14 @@ async def _require_presented(connection: Connection, presented: IssuedCredential
         raise _Refused(CredentialsGone())
     if not allowed:
         raise _Refused(WrongState(state))
+
+
+async def _insert_invitation(
+    connection: Connection, platform_id: PlatformId, token_sha256: bytes, days: int
+) -> datetime | None:
+    return await _insert_token(
+        connection, platform_id, token_sha256, CredentialsKind.REGISTRATION, timedelta(days=days)
+    )
 
 
 async def _insert_token(

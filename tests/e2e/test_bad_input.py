@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.hub import HubProcess, Roaming, roaming
+from tests.support.hub import Roaming
 from tests.support.party import make_cdr, make_token
-from tests.support.postgres import PostgresServer
 from tests.support.wire import Answer, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,30 +29,7 @@ MAX_BODY = 65_536
 READ_TIMEOUT_S = 1.0
 HOST = b"Host: hub\r\nConnection: close\r\n"
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def roam(
-    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Roaming]:
-    """A hub with small limits, a CPO NL*CPO and an eMSP DE*MSP."""
-    address = await postgres_server.create_database()
-    log = tmp_path_factory.mktemp("hub") / "hub.log"
-    limits = {"max_body_bytes": str(MAX_BODY), "request_read_timeout_s": str(READ_TIMEOUT_S)}
-    async with roaming(HubProcess(address, log, settings=limits)) as running:
-        yield running
-    await postgres_server.drop_database(address)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
+HUB_SETTINGS = {"max_body_bytes": str(MAX_BODY), "request_read_timeout_s": str(READ_TIMEOUT_S)}
 
 
 async def stored(roam: Roaming) -> list[tuple[Any, ...]]:

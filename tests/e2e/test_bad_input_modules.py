@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.test_bad_input import MAX_BODY, NOT_JSON, stored
-from tests.support.hub import HubProcess, Roaming, roaming
+from tests.support.hub import Roaming
 from tests.support.joining import joined
 from tests.support.party import (
     make_cdr,
@@ -30,7 +30,6 @@ from tests.support.party import (
     make_session,
     make_token,
 )
-from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 from tests.support.wire import Answer, Wire
 from tests.unit.ocpi.factories import make_charging_profile, make_tariff
@@ -44,34 +43,11 @@ RESULTS = "https://results.example/17"
 PAGE = 5
 MAX_OBJECT = 40_000
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def roam(
-    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Roaming]:
-    """A hub with small limits, a CPO NL*CPO and an eMSP DE*MSP."""
-    address = await postgres_server.create_database()
-    log = tmp_path_factory.mktemp("hub") / "hub.log"
-    limits = {
-        "max_body_bytes": str(MAX_BODY),
-        "max_object_bytes": str(MAX_OBJECT),
-        "page_limit": "100",
-    }
-    async with roaming(HubProcess(address, log, settings=limits)) as running:
-        yield running
-    await postgres_server.drop_database(address)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
+HUB_SETTINGS = {
+    "max_body_bytes": str(MAX_BODY),
+    "max_object_bytes": str(MAX_OBJECT),
+    "page_limit": "100",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -58,18 +58,6 @@ def token(number: int, **fields: Any) -> dict[str, Any]:
     return make_token(f"T{number:03}", last_updated=changed) | fields
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
-
-
 async def listed(cpo: Wire, to: str | None = "EU*HUB", **query: object) -> Answer:
     answer = await cpo.send(
         "GET", LIST, to=to, query={name: str(value) for name, value in query.items()}

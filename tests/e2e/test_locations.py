@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.support.hub import Roaming
 from tests.support.party import (
@@ -30,18 +28,6 @@ LIST = "/2.2.1/sender/locations"
 LATER = "2026-02-01T00:00:00Z"
 
 _numbers = itertools.count(1)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
 
 
 @pytest.fixture

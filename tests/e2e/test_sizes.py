@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.party import make_cdr, make_token
-from tests.support.postgres import PostgresServer
 from tests.support.wire import Answer, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,30 +14,7 @@ OBJECT_BYTES = 4000
 OWN = "/2.2.1/receiver/tokens/DE/MSP"
 LISTS = {"tokens": "/2.2.1/sender/tokens", "cdrs": "/2.2.1/sender/cdrs"}
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def roam(
-    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Roaming]:
-    """A hub with little room."""
-    address = await postgres_server.create_database()
-    settings = {"page_bytes": str(PAGE_BYTES), "max_object_bytes": str(OBJECT_BYTES)}
-    log = tmp_path_factory.mktemp("hub") / "hub.log"
-    async with roaming(HubProcess(address, log, settings=settings)) as running:
-        yield running
-    await postgres_server.drop_database(address)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
+HUB_SETTINGS = {"page_bytes": str(PAGE_BYTES), "max_object_bytes": str(OBJECT_BYTES)}
 
 
 async def crawl(wire: Wire, module: str) -> list[Answer]:

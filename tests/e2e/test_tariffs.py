@@ -56,18 +56,6 @@ class Reader:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reader(roam: Roaming) -> AsyncIterator[Reader]:
     async with ScriptedPartner(role_of("FR*MSP", "EMSP")) as partner:
         partner.endpoints.append(("tariffs", "RECEIVER", f"{partner.base_url}/tariffs"))

@@ -24,18 +24,6 @@ _numbers = itertools.count(1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def other_cpo(roam: Roaming) -> AsyncIterator[Wire]:
     """A second CPO, BE*TWO, which has the default relation too."""
     async with PartyProcess.of([("CPO", "BE*TWO")]) as party:

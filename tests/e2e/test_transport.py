@@ -26,18 +26,6 @@ OWN = "/2.2.1/receiver/tokens/DE/MSP"
 LIST = "/2.2.1/sender/tokens"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def emsp(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.emsp) as wire:
-        yield wire
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cpo(roam: Roaming) -> AsyncIterator[Wire]:
-    async with await Wire.of(roam.hub, roam.cpo) as wire:
-        yield wire
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def clear(roam: Roaming) -> AsyncIterator[Roaming]:
     """Nothing is disturbed and nothing recorded before; nothing is disturbed after."""

@@ -48,6 +48,8 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     # No host accepts writes, or the connection was lost between preparing and binding.
     asyncpg.InternalClientError,
 )
+# Or the pool would go on using the old primary, or a connection that is out of step.
+_NOT_USED_AGAIN = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError)
 _MISCONFIGURED: tuple[type[Exception], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -140,8 +142,8 @@ class Database:
                 raise  # asyncpg was used wrongly: that is our fault, not the database's
             raise StoreUnavailable(_describe(error)) from error
         except UNAVAILABLE as error:
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                connection.terminate()  # or the pool would go on using the old primary
+            if isinstance(error, _NOT_USED_AGAIN):
+                connection.terminate()
             raise StoreUnavailable(_describe(error)) from error
         except asyncpg.PostgresError as error:
             raise StoreError(f"the database refused a statement: {error}") from error

@@ -164,6 +164,20 @@ async def test_standby_is_unavailable_and_its_connection_is_not_used_again(
     await database.close()
 
 
+async def test_a_connection_that_is_out_of_step_is_not_used_again(database: Database) -> None:
+    broken: list[int] = []
+
+    async def break_one() -> None:
+        async with database.connection() as connection:
+            broken.append(await connection.fetchval("select pg_backend_pid()"))
+            raise asyncpg.InternalClientError("another operation is in progress")
+
+    with pytest.raises(StoreUnavailable):
+        await break_one()
+    async with database.connection() as connection:
+        assert await connection.fetchval("select pg_backend_pid()") not in broken
+
+
 async def test_address_that_refuses_writes_is_not_connected_to(
     address: DatabaseAddress,
 ) -> None:

@@ -121,6 +121,6 @@ async def test_verdicts_wait_for_the_server_and_are_recorded(scene: Scene) -> No
     assert set(states) == {DirectedState.DELIVERED}
     state = await scene.when_back(lambda: state_of(scene.store, "C19"))
     assert state is DirectedState.DELIVERED
-    number = count()  # one that met the killed server may have been taken in all the same
-    after = await scene.when_back(lambda: scene.store.take_in(make_intake(f"AFTER{next(number)}")))
+    numbers = count()  # one that met the killed server may have been taken in all the same
+    after = await scene.when_back(lambda: scene.store.take_in(make_intake(f"AFTER{next(numbers)}")))
     assert after.attempt is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -46,8 +47,14 @@ async def test_a_silent_platform_is_checked_goes_offline_and_comes_back(alert: R
     assert checked["http"] == 200
     await alert.emsp.fault(refuse=True)
     await until_online(alert, alert.emsp_platform, False)
-    answer = await alert.cpo.send("GET", "tokens", role="SENDER", to="DE*MSP")
-    assert (answer["http"], answer["ocpi"]) == (200, 4003)
+
+    async def is_known() -> bool:
+        """To the process that answers: a connection that is refused is 4003, too."""
+        answer = await alert.cpo.send("GET", "tokens", role="SENDER", to="DE*MSP")
+        assert (answer["http"], answer["ocpi"]) == (200, 4003)
+        return str(json.loads(answer["body"])["status_message"]).endswith("is OFFLINE")
+
+    await eventually(is_known, "the hub answers that the eMSP is OFFLINE")
     cdr = make_cdr("CDR-OFFLINE")
     assert (await alert.cpo.push_cdr(cdr))["ocpi"] == 1000
     assert (await alert.cdr(cdr["id"]))["attempts"] == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 
 
@@ -27,16 +28,16 @@ class HoldLimits:
     total_cost: Decimal = Decimal(0)
 
 
-def hold_reason(cdr: CDR, limits: HoldLimits) -> str | None:
-    """Why a CDR has to wait, in words for the operator; None when nothing speaks against it."""
+def examine(cdr: CDR, limits: HoldLimits) -> Examination:
+    """What the CDR alone says about itself."""
     figures = (
         ("total_energy", cdr.total_energy, limits.energy_kwh, "kWh"),
         ("total_time", cdr.total_time, limits.duration_h, "h"),
         ("total_cost", abs(cdr.total_cost.excl_vat), limits.total_cost, cdr.currency),
     )
-    over = [
-        f"{name} {value} {unit} is above {limit}"
+    over = tuple(
+        CdrFinding(f"{name}_above_limit", f"{name} {value} {unit} is above {limit}", hold=True)
         for name, value, limit, unit in figures
         if 0 < limit < value
-    ]
-    return "; ".join(over) or None
+    )
+    return Examination(ledger_facts(cdr), over)

@@ -23,6 +23,7 @@ from enum import Enum, auto
 from typing import Protocol, assert_never
 from uuid import UUID
 
+from ocpi_hub.clearing.ledger import Examination
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
@@ -53,6 +54,7 @@ class Intake:
         resend: its owner brings it, so that what was refused or given up is sent again; false when
             the hub itself found it in the owner's list.
         batch_due_at: when it is to be sent, with others; None: now.
+        examined: of a CDR, what the ledger keeps of it.
     """
 
     key: ObjectKey
@@ -66,6 +68,7 @@ class Intake:
     reason: str | None = None
     resend: bool = True
     batch_due_at: datetime | None = None
+    examined: Examination | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,12 @@ class TakenIn:
     Attributes:
         repeat: None for a new object.
         attempt: set when the caller has to send now.
+        version: of the content that was taken in.
     """
 
     repeat: Repeat | None
     attempt: Attempt | None
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
-from ocpi_hub.clearing.holds import HoldLimits, hold_reason
+from ocpi_hub.clearing.holds import HoldLimits, examine
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.listed import (
     Listed,
@@ -99,7 +99,8 @@ class ListedCdrs:
         require_own(owner, platform)
         payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
         receiving = receiving_platform(payer, owner, directory)
-        reason = hold_reason(cdr, self._holds)
+        examined = examine(cdr, self._holds)
+        reason = examined.hold_reason
         pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         start = Start.WAIT if pushable else Start.PULL
         intake = Intake(
@@ -114,5 +115,6 @@ class ListedCdrs:
             reason=reason,
             resend=False,
             batch_due_at=self._batch_due(owner, payer),
+            examined=examined,
         )
         return intake, cdr.id, noticed(parsed)

@@ -6,7 +6,7 @@ The rules are `delivery/custody.py`; here they are applied to locked rows.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ from ocpi_hub.store.directed_rows import (
     party_arrays,
     settled_row,
 )
+from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.session_rows import store_changed
 from ocpi_hub.store.shared import page_of
@@ -165,6 +166,7 @@ class PostgresCustodyStore:
         async with self._database.transaction() as connection:
             for intake in await self._insert_new(connection, ordered, results):
                 results[intake.attempt_id] = await self._take_again(connection, intake)
+            await store_ledger(connection, _entered(ordered, results))
             taken = [results[intake.attempt_id] for intake in intakes]
             if also is not None:
                 await also(connection, taken)
@@ -226,7 +228,7 @@ class PostgresCustodyStore:
             SQL.bring_again, *values[:12], self._lease, values[12], repeat is Repeat.REPLACE,
             intake.reason, intake.batch_due_at,
         )  # fmt: skip
-        return TakenIn(repeat, _first_attempt(intake, version))
+        return TakenIn(repeat, _first_attempt(intake, version), version)
 
     # Reports -------------------------------------------------------------------------------------
 
@@ -325,6 +327,17 @@ def _first_state(start: Start) -> DirectedState:
             return DirectedState.PENDING
         case Start.HOLD:
             return DirectedState.HELD
+
+
+def _entered(intakes: Sequence[Intake], results: Mapping[UUID, TakenIn]) -> Sequence[LedgerRow]:
+    """What the ledger gets of these: new contents, the last one of each object."""
+    rows: dict[ObjectKey, LedgerRow] = {}
+    for intake in intakes:
+        taken = results[intake.attempt_id]
+        if intake.examined is not None and taken.repeat in (None, Repeat.REPLACE):
+            row = LedgerRow(intake.key, intake.receiver, taken.version, intake.examined)
+            rows[intake.key] = row
+    return list(rows.values())
 
 
 def _first_attempt(intake: Intake, version: int = 1) -> Attempt | None:

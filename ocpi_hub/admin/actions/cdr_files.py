@@ -12,7 +12,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions.file_imports import run_import
 from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import CdrImportItem, cdr_import_item
-from ocpi_hub.clearing.holds import HoldLimits, hold_reason
+from ocpi_hub.clearing.holds import HoldLimits, examine
 from ocpi_hub.delivery.cdr_batches import batch_due
 from ocpi_hub.delivery.custody import Intake, Patience, Repeat, Start, TakenIn, judge_repeat
 from ocpi_hub.delivery.files.imports import Figures, FileImport, StagedRow
@@ -168,7 +168,8 @@ class IncomingCdrs:
         pushable = platform is not None and (
             (self.module, InterfaceRole.RECEIVER) in platform.endpoints
         )
-        reason = hold_reason(cdr, self._holds)
+        examined = examine(cdr, self._holds)
+        reason = examined.hold_reason
         start = Start.WAIT if pushable else Start.PULL
         relation = self._directory.relation(self.owner, receiver)
         return Intake(
@@ -182,6 +183,7 @@ class IncomingCdrs:
             attempt_id=uuid.uuid4(),
             reason=reason,
             batch_due_at=batch_due(relation, datetime.now(UTC)),
+            examined=examined,
         )
 
 

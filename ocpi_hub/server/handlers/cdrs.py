@@ -6,7 +6,7 @@ import uuid
 from typing import assert_never
 from urllib.parse import quote
 
-from ocpi_hub.clearing.holds import HoldLimits, hold_reason
+from ocpi_hub.clearing.holds import HoldLimits, examine
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Start
 from ocpi_hub.delivery.directed import (
     Acceptance,
@@ -123,7 +123,8 @@ class CdrsHandler:
         if is_copy_for_scsp(target, payer, directory):
             return await self._relay.pass_on(message, target)
         paying = _payer(message.sender, payer, target, directory)
-        reason = hold_reason(cdr, self._holds)
+        examined = examine(cdr, self._holds)
+        reason = examined.hold_reason
         batch_due_at = self._delivery.batch_due(owner, paying.receiver)
         start = self._delivery.start_for(
             paying.platform, paying.receiver, RULE.module, online=paying.online
@@ -141,6 +142,7 @@ class CdrsHandler:
             attempt_id=uuid.uuid4(),
             reason=reason,
             batch_due_at=batch_due_at,
+            examined=examined,
         )
         acceptance = await self._delivery.accept(intake, paying.platform)
         return self._reply(acceptance, message, target.receiver, cdr)
@@ -192,4 +194,4 @@ def _payer(sender: PartyId, payer: PartyId, target: ToParty, directory: Director
         raise InvalidRequest(
             f"cdr_token names {payer}, but the CDR is addressed to {target.receiver}"
         )
-    return to_party(sender, payer, directory)
+    return to_party(sender, payer, directory, by_file=RULE.by_file)

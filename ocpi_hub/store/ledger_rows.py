@@ -1,0 +1,83 @@
+"""Rows of the CDR ledger, written with the CDRs themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ocpi_hub.clearing.ledger import Examination, VatAmount
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.value import value
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.queries import Queries
+
+if TYPE_CHECKING:
+    from ocpi_hub.store.database import Connection
+
+SQL = Queries("cdr_ledger")
+
+
+@value
+class LedgerRow:
+    """A CDR's place in the ledger.
+
+    Attributes:
+        version: which content was examined.
+    """
+
+    key: ObjectKey
+    receiver: PartyId
+    version: int
+    examined: Examination
+
+
+async def store_ledger(connection: Connection, rows: Sequence[LedgerRow]) -> None:
+    """Enter CDRs, or replace what was found about them. Nothing older replaces a newer version."""
+    if not rows:
+        return
+    await connection.execute(SQL.store, *columns(map(_columns, rows), 30))
+
+
+def _columns(row: LedgerRow) -> tuple[object, ...]:
+    facts, price = row.examined.facts, row.examined.price
+    findings = row.examined.findings
+    return (
+        *party_columns(row.key.owner),
+        row.key.object_id,
+        facts.spelled_id,
+        *party_columns(row.receiver),
+        row.version,
+        facts.session_id,
+        facts.authorization_reference,
+        facts.location_id,
+        facts.evse_uid,
+        facts.evse_id,
+        facts.connector_id,
+        facts.started_at,
+        facts.ended_at,
+        facts.energy_kwh,
+        facts.time_h,
+        facts.parking_h,
+        facts.currency,
+        facts.cost_excl_vat,
+        facts.cost_incl_vat,
+        facts.is_credit,
+        facts.credited_id,
+        row.examined.complete,
+        price.verdict if price else None,
+        price.excl_vat if price else None,
+        price.incl_vat if price else None,
+        json.dumps([_vat(part) for part in price.vat]) if price else None,
+        row.examined.metering,
+        json.dumps([{"code": f.code, "text": f.text, "hold": f.hold} for f in findings]),
+    )
+
+
+def _vat(part: VatAmount) -> dict[str, str | None]:
+    return {
+        "rate": None if part.rate is None else str(part.rate),
+        "excl_vat": str(part.excl_vat),
+        "vat": str(part.vat),
+    }

@@ -15,6 +15,7 @@ from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.platform_admin import PlatformAdmin
+from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.secret_key import Keyring
 
 _FOLLOW_MARGIN_S = 5.0
@@ -34,6 +35,12 @@ class OperatorAccess:
         """Changes of platforms and relations."""
         overlap = timedelta(seconds=self.settings.catch_up_overlap_s)
         return PlatformAdmin(self.database, overlap=overlap)
+
+    @property
+    def registrations(self) -> PostgresRegistrationStore:
+        """Who may register, and how."""
+        overlap = timedelta(seconds=self.settings.catch_up_overlap_s)
+        return PostgresRegistrationStore(self.database, self.keyring, overlap=overlap)
 
     @property
     def cdrs(self) -> CustodyAdmin:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.access import OperatorAccess
@@ -18,7 +17,6 @@ from ocpi_hub.errors import OperatorError
 from ocpi_hub.listening import local_url
 from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.settings import Settings
-from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -42,6 +40,19 @@ async def run_invite(args: argparse.Namespace, settings: Settings) -> dict[str, 
         else:
             invitation = await platforms.invite(onboarding, args.name, permit=permit, expect=expect)
     return invitation.shown()
+
+
+async def run_by_file(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """The platform, as in the list."""
+    if bool(args.name) == bool(args.id):
+        raise OperatorError("give --name for a new platform, or the ID of one that is known")
+    parties = [ExpectedRole(party, role or Role.EMSP) for party, role in args.party]
+    async with operator_access(settings) as access:
+        if args.id:
+            item = await platforms.turn_to_files(access, PlatformId(args.id), parties)
+        else:
+            item = await platforms.serve_by_file(access, args.name, parties)
+    return item.shown()
 
 
 def expected_party(text: str) -> tuple[PartyId, Role | None]:
@@ -96,11 +107,7 @@ async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
     policy = UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
     async with HttpClient(settings, clock=SystemClock()) as client:
         yield Onboarding(
-            PostgresRegistrationStore(
-                access.database,
-                access.keyring,
-                overlap=timedelta(seconds=settings.catch_up_overlap_s),
-            ),
+            access.registrations,
             client,
             policy,
             settings,

@@ -1,4 +1,4 @@
-"""platform invite, connect, list, show, quality, suspend, resume, set, rotate, remove."""
+"""platform invite, by-file, connect, list, show, quality, suspend, resume, set, rotate, remove."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ocpi_hub.cli.common import (
 from ocpi_hub.cli.onboarding import (
     expected_party,
     render_invitation,
+    run_by_file,
     run_connect,
     run_invite,
     run_rotate,
@@ -47,6 +48,14 @@ CONNECT_EXAMPLE = """\
 
 The hub starts the handshake with what the partner gave it. A hub must be running (`serve`) under
 public_url: the partner calls it back.
+"""
+BY_FILE_EXAMPLE = """\
+  ocpi-hub platform by-file --name "Mobility Co" --party DE*MSP
+  ocpi-hub platform by-file p-3f9a1c02
+
+For a partner without OCPI: its token list and CDRs come and go by file (docs/files.md). With the ID
+of a platform that is invited or has withdrawn, that one exchanges files; an invitation goes on
+working, and `platform invite --renew` makes one: once the partner registers, messages take over.
 """
 LIST_EXAMPLE = "  ocpi-hub platform list --json\n"
 SHOW_EXAMPLE = """\
@@ -121,6 +130,19 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     connect.add_argument("--name", type=_name, help="what the platform is called here")
     _add_permit(connect, "--party")
     add_command(commands, "list", "all platforms with their parties", LIST_EXAMPLE, run_list)
+    by_file = add_command(
+        commands, "by-file", "a partner that exchanges files", BY_FILE_EXAMPLE, run_by_file
+    )
+    by_file.add_argument("id", metavar="ID", nargs="?", help="a platform that is known already")
+    by_file.add_argument("--name", type=_name, help="what a new platform is called here")
+    by_file.add_argument(
+        "--party",
+        action="append",
+        default=[],
+        type=expected_party,
+        metavar="CC*PID[:ROLE]",
+        help="a party that it has, EMSP unless a role is given; may be repeated",
+    )
     simple = (
         ("show", "one platform in detail; never its tokens", SHOW_EXAMPLE, run_show),
         ("suspend", "stop all traffic of a platform", SUSPEND_EXAMPLE, run_suspend),

@@ -23,6 +23,7 @@ from ocpi_hub.directory.snapshot import (
     Directory,
     PartyStatus,
     platform_status,
+    told_status,
 )
 from ocpi_hub.domain.party import PartyId, Platform, PlatformId, RelationMode, Role
 
@@ -94,7 +95,7 @@ class Sight:
             relation = directory.relations.get((one, another))
             mode = relation.mode if relation else directory.default_relation
             if mode is not RelationMode.NONE:
-                return _standing_of(other)
+                return _standing_of(other, role)
             unset = unset or relation is None
         suspended = platform_status(other) is PartyStatus.SUSPENDED
         if unset and self._planned and not suspended:
@@ -187,8 +188,8 @@ def _audience(
     )
 
 
-def _standing_of(platform: Platform) -> Standing:
-    status = platform_status(platform)
+def _standing_of(platform: Platform, role: Role) -> Standing:
+    status = told_status(platform, role)
     return Standing(status, platform.offline_since if status is PartyStatus.OFFLINE else None)
 
 

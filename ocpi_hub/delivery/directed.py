@@ -278,7 +278,9 @@ def _kept(intake: Intake) -> Kept:
         case Start.HOLD:
             return Kept("The hub holds this object until an operator has looked at it")
         case Start.PULL:
-            return Kept(f"{intake.receiver} fetches its objects; the hub holds this one for it")
+            return Kept(
+                f"{intake.receiver} fetches its objects, or gets files; the hub holds this one"
+            )
         case Start.SEND | Start.WAIT:
             return Kept(f"{intake.receiver} cannot be reached now; the hub holds the object")
 

@@ -61,14 +61,25 @@ class PartyStatus(StrEnum):
 
 
 def platform_status(platform: Platform) -> PartyStatus:
-    """The status that all parties of a platform share."""
+    """The status that all parties of a platform share. One that exchanges files is never there when
+    it is to be asked."""
     match platform.state:
         case PlatformState.CONNECTED:
             return PartyStatus.CONNECTED if platform.online else PartyStatus.OFFLINE
+        case PlatformState.BY_FILE:
+            return PartyStatus.OFFLINE
         case PlatformState.INVITED | PlatformState.CONNECTING:
             return PartyStatus.PLANNED
         case PlatformState.SUSPENDED | PlatformState.DISCONNECTED:
             return PartyStatus.SUSPENDED
+
+
+def told_status(platform: Platform, role: Role) -> PartyStatus:
+    """What partners are told of a party in a role: of one that exchanges files, whether the hub
+    answers them in its place, as it does for who uses charging data."""
+    if platform.state is PlatformState.BY_FILE and role in EMSP_SIDE:
+        return PartyStatus.CONNECTED
+    return platform_status(platform)
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,8 @@ class PlatformState(StrEnum):
     """Stopped by an operator: SUSPENDED."""
     DISCONNECTED = "disconnected"
     """Sent DELETE credentials: SUSPENDED, and back only with a new invitation."""
+    BY_FILE = "by_file"
+    """Exchanges files with the hub, and no message."""
 
 
 class Quirk(StrEnum):

@@ -6,12 +6,12 @@ Spec: 2.2.1 credentials_credentials_role_class.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from ocpi_hub.domain.party import CredentialsToken, PartyId, Role
-from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.domain.party import CredentialsToken, PartyId, PlatformId, Role
+from ocpi_hub.errors import InvalidRequest, OperatorError
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
-from ocpi_hub.registration.protocols import ClaimedRole
+from ocpi_hub.registration.protocols import ClaimedRole, ExpectedRole
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -21,7 +21,26 @@ MAX_ROLES = 1000
 MAX_PARTIES = 2000
 """Parties of one platform, those included that it does not claim any more, which stay its own."""
 
+_ID_BYTES = 4
 _TOKEN_BYTES = 36  # 48 characters of URL-safe Base64; a token has at most 64
+
+
+def new_platform_id() -> PlatformId:
+    """An id that hardly any platform has; the store tells."""
+    return PlatformId(f"p-{secrets.token_hex(_ID_BYTES)}")
+
+
+def require_expectable(expected: Collection[ExpectedRole], hub: PartyId) -> None:
+    """Roles that an operator names have to be somebody's.
+
+    Raises:
+        OperatorError: one is the hub's, or that of a hub.
+    """
+    for held in expected:
+        if held.party == hub:
+            raise OperatorError(f"{held.party} is this hub itself")
+        if held.role is Role.HUB:
+            raise OperatorError(f"{held.party}: a hub's parties are not known beforehand")
 
 
 def new_token() -> CredentialsToken:

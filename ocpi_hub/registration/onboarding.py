@@ -9,7 +9,6 @@ Spec: 2.2.1 credentials_registration, credentials_updating_the_credentials_and_r
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,7 +25,6 @@ from ocpi_hub.domain.party import (
     PlatformId,
     PlatformState,
     Quirk,
-    Role,
 )
 from ocpi_hub.errors import (
     ClientApiUnusable,
@@ -38,7 +36,12 @@ from ocpi_hub.errors import (
     UnsupportedVersion,
 )
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
-from ocpi_hub.registration.claims import claimed_roles, new_token
+from ocpi_hub.registration.claims import (
+    claimed_roles,
+    new_platform_id,
+    new_token,
+    require_expectable,
+)
 from ocpi_hub.registration.partner import (
     Access,
     Agreed,
@@ -67,7 +70,6 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_ID_BYTES = 4
 _PROVISIONAL_MARGIN_S = 30.0
 
 
@@ -138,10 +140,10 @@ class Onboarding:
         Raises:
             OperatorError: an expected party is the hub itself, or belongs to another platform.
         """
-        self._require_expectable(expect)
+        require_expectable(expect, self._offer.hub)
         token = new_token()
         while True:
-            platform_id = _new_id()
+            platform_id = new_platform_id()
             stored = await self._store.invite(
                 platform_id, name, token.sha256, days=self._days, permit=permit, expect=expect
             )
@@ -163,7 +165,7 @@ class Onboarding:
             OperatorError: an expected party is the hub itself, or belongs to another platform, or
                 the platform has told its roles itself.
         """
-        self._require_expectable(expect)
+        require_expectable(expect, self._offer.hub)
         token = new_token()
         stored = await self._store.renew_invitation(
             platform_id, token.sha256, days=self._days, permit=permit, expect=expect
@@ -188,13 +190,6 @@ class Onboarding:
             case expires_at:
                 return Invitation(platform_id, self._offer.versions_url, token, expires_at)
 
-    def _require_expectable(self, expect: Collection[ExpectedRole]) -> None:
-        for held in expect:
-            if held.party == self._offer.hub:
-                raise OperatorError(f"{held.party} is this hub itself")
-            if held.role is Role.HUB:
-                raise OperatorError(f"{held.party}: a hub's parties are not known beforehand")
-
     async def connect(
         self,
         versions_url: str,
@@ -212,7 +207,7 @@ class Onboarding:
         found = await self._discover(versions_url, access)
         our_token = new_token()
         started = await self._store.start_connecting(
-            _new_id(),
+            new_platform_id(),
             name or urlsplit(versions_url).hostname or versions_url,
             versions_url,
             our_token.sha256,
@@ -341,10 +336,6 @@ class Onboarding:
             offer_digest=self._offer.digest,
             custom_modules=custom_modules,
         )
-
-
-def _new_id() -> PlatformId:
-    return PlatformId(f"p-{secrets.token_hex(_ID_BYTES)}")
 
 
 def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> OperatorError:

@@ -163,6 +163,19 @@ class RegistrationStore(Protocol):
         that has never registered can roles be expected."""
         ...
 
+    async def serve_by_file(
+        self, platform_id: PlatformId, name: str, expect: Collection[ExpectedRole]
+    ) -> Stored | PartyTaken | None:
+        """A new platform that exchanges files, with these parties; None when the id is taken."""
+        ...
+
+    async def turn_to_files(
+        self, platform_id: PlatformId, expect: Collection[ExpectedRole]
+    ) -> Stored | PartyTaken | WrongState | None:
+        """A platform that has not registered, or withdrew, exchanges files from now on, these
+        parties too; None when there is no such platform."""
+        ...
+
     async def complete_answered(
         self,
         presented: IssuedCredentials,

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from ocpi_hub.directory.snapshot import Directory, PartyStatus
 from ocpi_hub.domain.message import Message
-from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
+from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform, PlatformState
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import (
     HubRoutingError,
@@ -85,7 +85,7 @@ def route(
     if message.to is None:
         return _open(message, rules, directory, content_party)
     if message.to != directory.hub:
-        return to_party(message.sender, message.to, directory)
+        return to_party(message.sender, message.to, directory, by_file=_by_file(message, rules))
     if message.method == "GET":
         return FromStore()
     return _broadcast(message, rules, directory)
@@ -110,8 +110,17 @@ def check_caller(message: Message, rules: ModuleRules, directory: Directory) -> 
         raise NotPermitted(f"{message.sender} may not call {rules.module} {role}: needs {expected}")
 
 
-def to_party(sender: PartyId, receiver: PartyId, directory: Directory) -> ToParty:
+def _by_file(message: Message, rules: ModuleRules) -> bool:
+    return rules.by_file and message.method in PUSHES
+
+
+def to_party(
+    sender: PartyId, receiver: PartyId, directory: Directory, *, by_file: bool = False
+) -> ToParty:
     """Address one party.
+
+    Args:
+        by_file: what is sent also goes to one that exchanges files instead of messages.
 
     Raises:
         UnknownReceiver: nobody has this party id.
@@ -128,6 +137,8 @@ def to_party(sender: PartyId, receiver: PartyId, directory: Directory) -> ToPart
         )
     if not directory.related(sender, receiver):
         raise ReceiverNotConnected(f"{sender} and {receiver} have no relation on this hub")
+    if platform.state is PlatformState.BY_FILE and not by_file:
+        raise ReceiverNotConnected(f"{receiver} exchanges files with this hub, not messages")
     match directory.status(receiver):
         case PartyStatus.CONNECTED:
             return ToParty(receiver, platform, online=True)
@@ -141,7 +152,7 @@ def _open(
     message: Message, rules: ModuleRules, directory: Directory, content_party: PartyId | None
 ) -> Route:
     if content_party is not None:
-        return to_party(message.sender, content_party, directory)
+        return to_party(message.sender, content_party, directory, by_file=_by_file(message, rules))
     if message.method in PUSHES and rules.broadcast_to:
         return _broadcast(message, rules, directory)
     own_object = message.interface_role is InterfaceRole.RECEIVER and message.method == "GET"

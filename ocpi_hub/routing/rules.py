@@ -42,6 +42,7 @@ class ModuleRules:
         methods: HTTP methods by interface; anything else is 405.
         callers: roles whose parties may call an interface (RT-05: else 403/2001).
         broadcast_to: roles that get a Broadcast Push; empty: never broadcast (RT-28).
+        by_file: what is pushed also goes to parties that exchange files instead of messages.
     """
 
     module: Module
@@ -49,6 +50,7 @@ class ModuleRules:
     methods: Mapping[InterfaceRole, frozenset[str]]
     callers: Mapping[InterfaceRole, frozenset[Role]]
     broadcast_to: frozenset[Role] = frozenset()
+    by_file: bool = False
 
 
 def _rules(
@@ -58,6 +60,7 @@ def _rules(
     sender: tuple[str, frozenset[Role]],
     receiver: tuple[str, frozenset[Role]],
     broadcast_to: frozenset[Role] = frozenset(),
+    by_file: bool = False,
 ) -> ModuleRules:
     return ModuleRules(
         module,
@@ -65,6 +68,7 @@ def _rules(
         methods={SENDER: frozenset(sender[0].split()), RECEIVER: frozenset(receiver[0].split())},
         callers={SENDER: sender[1], RECEIVER: receiver[1]},
         broadcast_to=broadcast_to,
+        by_file=by_file,
     )
 
 
@@ -106,6 +110,7 @@ RULES: Mapping[str, ModuleRules] = {
             Keeping.DIRECTED,
             sender=("GET", _READERS),
             receiver=("GET POST", _CPO),
+            by_file=True,
         ),
         _rules(
             Module.COMMANDS,

@@ -37,6 +37,12 @@ SQL = Queries("registration")
 KEPT_TOKENS = 10
 """Tokens that a platform got with its last handshakes; more were never used, or not for long."""
 
+_MAY_TURN_TO_FILES = (
+    PlatformState.INVITED,
+    PlatformState.DISCONNECTED,
+    PlatformState.BY_FILE,
+)
+
 
 class _Refused(Exception):
     """Rolls the transaction back."""
@@ -105,6 +111,39 @@ class PostgresRegistrationStore:
                 await _expect(connection, platform_id, row["name"], expect)
                 await connection.execute(SQL.delete_invitations, platform_id)
                 return await _insert_invitation(connection, platform_id, token_sha256, days)
+        except _Refused as refused:
+            return _taken(refused)
+
+    async def serve_by_file(
+        self, platform_id: PlatformId, name: str, expect: Collection[ExpectedRole]
+    ) -> Stored | PartyTaken | None:
+        try:
+            async with self._database.transaction() as connection:
+                # Before the first change of the directory: see registration.sql on locks.
+                await _note_parties(connection, expect)
+                new = await connection.fetchval(
+                    SQL.insert_platform, platform_id, name, PlatformState.BY_FILE, None
+                )
+                if new is None:
+                    return None
+                await _take_part(connection, platform_id, name, expect)
+                return Stored()
+        except _Refused as refused:
+            return _taken(refused)
+
+    async def turn_to_files(
+        self, platform_id: PlatformId, expect: Collection[ExpectedRole]
+    ) -> Stored | PartyTaken | WrongState | None:
+        try:
+            async with self._database.transaction() as connection:
+                row = await connection.fetchrow(SQL.lock_platform, platform_id)
+                if row is None:
+                    return None
+                if row["state"] not in _MAY_TURN_TO_FILES:
+                    return WrongState(PlatformState(row["state"]))
+                await _take_part(connection, platform_id, row["name"], expect)
+                await connection.execute(SQL.turn_to_files, platform_id)
+                return Stored()
         except _Refused as refused:
             return _taken(refused)
 
@@ -312,6 +351,15 @@ async def _expect(
     wanted = sorted({(*party_columns(held.party), held.role.value) for held in expected})
     roles = columns(((*row, name, None) for row in wanted), 5)
     await connection.execute(SQL.store_roles, *roles)
+
+
+async def _take_part(
+    connection: Connection, platform_id: PlatformId, name: str, roles: Collection[ExpectedRole]
+) -> None:
+    """Give a platform parties that are there from now on; arguments and errors as of `_expect`."""
+    wanted = sorted({(*party_columns(held.party), held.role.value) for held in roles})
+    await connection.execute(SQL.backfill_returned, *columns(wanted, 3))
+    await _expect(connection, platform_id, name, roles)
 
 
 def _taken(refused: _Refused) -> PartyTaken:

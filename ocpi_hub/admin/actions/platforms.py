@@ -1,4 +1,4 @@
-"""Platforms: invite, connect, rotate, suspend, resume, set, remove."""
+"""Platforms: invite, serve by file, connect, rotate, suspend, resume, set, remove."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ocpi_hub.admin.views.platforms import (
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import CredentialsToken, PartyId, Platform, PlatformId, Quirk
 from ocpi_hub.errors import OperatorError
+from ocpi_hub.registration import by_file
 from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.store.platform_admin import unknown_platform
@@ -76,6 +77,27 @@ async def renew_invitation(
     if name:
         await access.admin.configure(platform_id, name=name)
     return invitation_view(invitation)
+
+
+async def serve_by_file(
+    access: OperatorAccess, name: str, parties: Collection[ExpectedRole]
+) -> PlatformItem:
+    """A new platform that exchanges files, and no message; returns once every process knows."""
+    hub = (await access.load()).hub
+    platform_id = await by_file.serve_by_file(access.registrations, hub, name, parties)
+    return await _changed(access, platform_id)
+
+
+async def turn_to_files(
+    access: OperatorAccess, platform_id: PlatformId, parties: Collection[ExpectedRole]
+) -> PlatformItem:
+    """A platform that is invited or has withdrawn exchanges files; more parties may come to it."""
+    directory = await access.load()
+    platform = find_platform(directory, platform_id)
+    if not parties and not any(held.active for held in platform.roles):
+        raise OperatorError(f"{platform_id} has no party: name those that files are exchanged with")
+    await by_file.turn_to_files(access.registrations, directory.hub, platform_id, parties)
+    return await _changed(access, platform_id)
 
 
 async def connect(

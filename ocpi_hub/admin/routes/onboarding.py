@@ -1,4 +1,4 @@
-"""What leads to credentials on both sides: invite, connect, rotate."""
+"""What brings a partner on board: invite, connect, rotate; by file, without credentials."""
 
 from __future__ import annotations
 
@@ -49,6 +49,27 @@ class NewPlatform(Body):
         return checked_name(value)
 
 
+_BY_FILE = Field((), max_length=MAX_ROLES, description="parties that files are exchanged with")
+
+
+class FilePlatform(Body):
+    """A platform that exchanges files."""
+
+    name: str = Field(description="what the platform is called here")
+    parties: tuple[ExpectedParty, ...] = _BY_FILE
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_printable(cls, value: str) -> str:
+        return checked_name(value)
+
+
+class FileParties(Body):
+    """More parties of a platform that exchanges files."""
+
+    parties: tuple[ExpectedParty, ...] = _BY_FILE
+
+
 class Known(Body):
     """What may be said of a platform besides."""
 
@@ -97,6 +118,15 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             expect=[party.expected() for party in call.body.expected_parties],
         )
 
+    async def serve_by_file(call: Call[NoParameters, FilePlatform]) -> PlatformItem:
+        parties = [party.expected() for party in call.body.parties]
+        return await platforms.serve_by_file(access, call.body.name, parties)
+
+    async def turn_to_files(call: Call[PlatformGiven, FileParties]) -> PlatformItem:
+        parties = [party.expected() for party in call.body.parties]
+        platform_id = PlatformId(call.given.platform)
+        return await platforms.turn_to_files(access, platform_id, parties)
+
     async def connect(call: Call[NoParameters, Connection]) -> PlatformItem:
         body = call.body
         return await platforms.connect(
@@ -115,6 +145,11 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     return (
         Route("POST", f"{API}/platforms", admin, "Invite a partner; its token is shown this once",
               NoParameters, NewPlatform, InvitationView, invite, 201),
+        Route("POST", f"{API}/file-platforms", admin, "Add a partner that exchanges files",
+              NoParameters, FilePlatform, PlatformItem, serve_by_file, 201),
+        Route("POST", f"{one}/by-file", admin,
+              "A platform that is invited or has withdrawn exchanges files",
+              PlatformGiven, FileParties, PlatformItem, turn_to_files),
         Route("POST", f"{API}/connections", admin, "Register with a partner that invited the hub",
               NoParameters, Connection, PlatformItem, connect, 201),
         Route("POST", f"{one}/invitation", admin, "Replace an invitation that expired or was lost",

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.authorization.circuit_keeper import OpenCircuit
-from ocpi_hub.directory.snapshot import PartyStatus, platform_status
+from ocpi_hub.directory.snapshot import PartyStatus, told_status
 from ocpi_hub.domain.party import (
     InterfaceRole,
     PartyRole,
@@ -165,4 +165,4 @@ def invitation_view(invitation: Invitation) -> InvitationView:
 
 def _status(platform: Platform, held: PartyRole) -> PartyStatus:
     """A role that the platform withdrew is suspended, whatever the platform's state."""
-    return platform_status(platform) if held.active else PartyStatus.SUSPENDED
+    return told_status(platform, held.role) if held.active else PartyStatus.SUSPENDED

@@ -212,6 +212,10 @@ set state = 'connected', online = true, ocpi_version = $2, versions_url = $3,
         else array_remove(quirks, 'raw_token') end
 where platform_id = $1;
 
+-- name: turn_to_files
+-- An invitation that is out goes on working: by file until the partner registers.
+update platform set state = 'by_file', ocpi_version = null where platform_id = $1;
+
 -- name: disconnect_platform
 update platform set state = 'disconnected', our_token_sealed = null where platform_id = $1;
 

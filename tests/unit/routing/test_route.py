@@ -57,6 +57,20 @@ def test_a_party_that_is_not_connected_is_4003(state: PlatformState) -> None:
               RULES["locations"], make_directory(cpo, emsp))  # fmt: skip
 
 
+@pytest.mark.parametrize("module", sorted(RULES))
+def test_a_party_that_exchanges_files_gets_cdrs_and_nothing_else(module: str) -> None:
+    cpo = make_platform((CPO, Role.CPO))
+    emsp = make_platform((EMSP, Role.EMSP), state=PlatformState.BY_FILE)
+    rules, directory = RULES[module], make_directory(cpo, emsp)
+    for method in sorted(rules.methods[RECEIVER]):
+        message = make_message(cpo, CPO, to=EMSP, module=module, method=method)
+        if (module, method) == ("cdrs", "POST"):
+            assert route(message, rules, directory) == ToParty(EMSP, emsp, online=False)
+            continue
+        with pytest.raises((ReceiverNotConnected, NotPermitted)):
+            route(message, rules, directory)
+
+
 def test_an_offline_party_is_addressed_but_marked() -> None:
     cpo = make_platform((CPO, Role.CPO))
     emsp = make_platform((EMSP, Role.EMSP), online=False)

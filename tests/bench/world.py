@@ -22,6 +22,7 @@ from tests.bench.profiling import recording
 from tests.bench.seeding import Partner, bring_on_board, store_tokens
 from tests.support.hub import QUICK, HubProcess
 from tests.support.postgres import make_settings
+from tests.support.program import executed
 
 HUB = PartyId("EU", "HUB")
 _NEEDED_HERE = {"allow_http", "allow_networks", "default_relation", "rate_limit_rps"}
@@ -54,7 +55,7 @@ class Bench:
         partners: Sequence[Partner],
         *,
         settings: Mapping[str, str] | None = None,
-        program: Sequence[str] = ("-m", "ocpi_hub"),
+        program: str = "ocpi_hub",
         tokens: Sequence[tuple[PartyId, Sequence[str]]] = (),
         relations: Sequence[tuple[PartyId, PartyId, str]] = (),
     ) -> AsyncIterator[World]:
@@ -78,6 +79,7 @@ class Bench:
                     address,
                     self.directory / f"{name}.log",
                     program=program,
+                    start=executed,
                     settings=_shipped_settings() | dict(settings or {}),
                 )
                 async with hub, self._profiled(hub, name):

@@ -15,6 +15,7 @@ from ocpi_hub.ocpi.headers import authorization
 from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.party import PartyProcess, make_cdr
 from tests.support.postgres import PostgresServer
+from tests.support.program import executed
 from tests.support.waiting import eventually
 
 
@@ -62,7 +63,7 @@ async def test_a_worker_that_dies_is_replaced_and_loses_nothing(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
     address = await postgres_server.create_database()
-    hub = HubProcess(address, tmp_path / "hub.log", settings={"workers": "2"})
+    hub = HubProcess(address, tmp_path / "hub.log", settings={"workers": "2"}, start=executed)
     async with roaming(hub) as roam:
         first = await workers_of(hub)
         assert len(first) == 2
@@ -81,7 +82,8 @@ async def test_killing_the_supervisor_ends_its_workers(
     postgres_server: PostgresServer, tmp_path: Path, workers: str
 ) -> None:
     address = await postgres_server.create_database()
-    hub = HubProcess(address, tmp_path / "hub.log", settings={"workers": workers})
+    settings = {"workers": workers}
+    hub = HubProcess(address, tmp_path / "hub.log", settings=settings, start=executed)
     await hub.start()
     pids = await workers_of(hub)
     await hub.kill()

@@ -17,7 +17,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.thorough import rounds
 
 ROUNDS = rounds(7, 63)
-PROGRAM = ("-m", "tests.support.killing_hub")
+PROGRAM = "tests.support.killing_hub"
 
 
 class Charging:

@@ -12,8 +12,7 @@ import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.secret_key import Keyring
 from tests.support.party import PartyProcess
 from tests.support.postgres import make_settings
+from tests.support.program import PIPE, Process, Start, forked
 from tests.support.waiting import eventually
 
 START_TIMEOUT_S = 30.0
@@ -86,7 +86,8 @@ class HubProcess:
     Args:
         address: the database; None for the embedded one in `data_dir`.
         settings: override `QUICK`.
-        program: runs instead of `-m ocpi_hub`, for instance a hub that kills itself.
+        program: a module that runs instead of the hub's, for instance a hub that kills itself.
+        start: `executed` for a hub as it starts elsewhere, or one whose time is measured.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class HubProcess:
         address: DatabaseAddress | None,
         log: Path,
         *,
-        program: Sequence[str] = ("-m", "ocpi_hub"),
+        program: str = "ocpi_hub",
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        start: Start = forked,
     ) -> None:
         self._address = address
         values = QUICK | dict(settings or {}) | {"port": str(port or free_port())}
@@ -107,8 +109,9 @@ class HubProcess:
         }
         self.url = f"http://127.0.0.1:{values['port']}"
         self._program = program
+        self._start = start
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
 
     async def __aenter__(self) -> HubProcess:
         await self.start()
@@ -125,14 +128,12 @@ class HubProcess:
     async def start(self) -> None:
         """Start and wait until requests are accepted."""
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._program,
+            self._process = await self._start(
+                self._program,
                 "serve",
                 "--json",
-                env=self.environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                environment=self.environment,
+                stdout=PIPE,
                 stderr=log,
             )
         if self._process.stdout is None:
@@ -170,7 +171,7 @@ class HubProcess:
         return await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> Process:
         if self._process is None:
             raise AssertionError("the hub does not run")
         return self._process
@@ -188,16 +189,13 @@ class HubProcess:
         Raises:
             CommandFailed: another exit status than 0.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
+        process = await self._start(
             "ocpi_hub",
             *arguments,
             "--json",
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            environment=self.environment,
+            stdout=PIPE,
+            stderr=PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
         if process.returncode:

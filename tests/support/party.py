@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -13,6 +12,7 @@ import httpx
 
 from ocpi_hub.domain.party import PartyId, PartyRole, Role
 from ocpi_hub.party.config import PartyConfig
+from tests.support.program import PIPE, Process, forked
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
@@ -189,7 +189,7 @@ class PartyProcess:
 
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._http = httpx.AsyncClient(trust_env=False, timeout=90.0)
         self.ready: dict[str, Any] = {}
 
@@ -200,16 +200,7 @@ class PartyProcess:
         return cls(*pairs, *arguments)
 
     async def __aenter__(self) -> PartyProcess:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "ocpi_hub",
-            "party",
-            "run",
-            *self._arguments,
-            stdout=asyncio.subprocess.PIPE,
-            limit=1 << 20,
-        )
+        self._process = await forked("ocpi_hub", "party", "run", *self._arguments, stdout=PIPE)
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

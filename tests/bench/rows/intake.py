@@ -28,7 +28,7 @@ async def run(bench: Bench) -> Sequence[Figure]:
     partners = [Partner(CPO, "CPO", _UNREACHED), Partner(EMSP, "EMSP", _UNREACHED)]
     request = messages.cdr(token=partners[0].token, payer=EMSP, sender=CPO)
     requests = messages.write_requests(bench.directory / "intake.requests", [request])
-    forgetful = ("-m", "tests.bench.forgetful_hub")
+    forgetful = "tests.bench.forgetful_hub"
     async with (
         bench.world("intake", partners) as durable,
         bench.world("intake_without", partners, program=forgetful) as without,

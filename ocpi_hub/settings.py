@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     whitelist_near_share: float = Field(0.8, gt=0, le=1)
     evidence_wait_ms: int = Field(200, ge=0)
     evidence_retention_days: int = Field(400, ge=1, le=36_500)
+    console_idle_minutes: int = Field(60, ge=1, le=24 * 60)
+    console_session_hours: int = Field(12, ge=1, le=24 * 30)
     owner_hint_s: float = Field(300.0, ge=0, le=86_400)
     circuit_failures: int = Field(5, ge=0, le=1000)
     circuit_probe_s: float = Field(5.0, gt=0, le=60)
@@ -106,6 +108,7 @@ class Settings(BaseSettings):
     hold_energy_kwh: float = Field(0.0, ge=0)
     hold_duration_h: float = Field(0.0, ge=0)
     hold_total_cost: float = Field(0.0, ge=0)
+    statement_time_zone: str = "UTC"
 
     catch_up_rps: float = Field(50.0, gt=0)
     lane_lease_s: float = Field(15.0, ge=1)

@@ -11,6 +11,7 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import Module
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
+from ocpi_hub.store.accounts import LoginLife, PostgresAccounts
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
@@ -51,6 +52,16 @@ class OperatorAccess:
     def sessions(self) -> CustodyAdmin:
         """Sessions in custody."""
         return CustodyAdmin(self.database, Module.SESSIONS.value)
+
+    @property
+    def accounts(self) -> PostgresAccounts:
+        """Accounts of the console."""
+        settings = self.settings
+        life = LoginLife(
+            idle=timedelta(minutes=settings.console_idle_minutes),
+            longest=timedelta(hours=settings.console_session_hours),
+        )
+        return PostgresAccounts(self.database, life)
 
     async def load(self) -> Directory:
         """The directory as the database has it now."""

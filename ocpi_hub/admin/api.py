@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import ValidationError
 
+from ocpi_hub.admin.acting import acting
 from ocpi_hub.admin.faults import Code, Refusal, invalid, invalid_model, refusal_of
 from ocpi_hub.admin.keys import AdminKey, KeyRing, Scope, TooManyLookUps, read_bearer
 from ocpi_hub.admin.openapi import openapi_text
@@ -24,6 +25,7 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.ocpi import headers
 from ocpi_hub.server.inbound import Gate, Target, read_body, read_target
+from ocpi_hub.store.audit import Actor, ActorKind, AuditLog
 from ocpi_hub.telemetry import bind, get_logger
 
 log = get_logger(__name__)
@@ -54,9 +56,12 @@ class _Seen:
 class AdminApi:
     """Serves `/admin/...`."""
 
-    def __init__(self, routes: Sequence[AnyRoute], keys: KeyRing, clock: Clock) -> None:
+    def __init__(
+        self, routes: Sequence[AnyRoute], keys: KeyRing, audit: AuditLog, clock: Clock
+    ) -> None:
         self._routes = routes
         self._keys = keys
+        self._audit = audit
         self._clock = clock
         self._gate = Gate(MAX_IN_FLIGHT)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
@@ -115,7 +120,7 @@ class AdminApi:
         route, place = self._route(request.method, target)
         seen.route, seen.place = route, place
         _require(seen.key, route.scope)
-        view = await self._call(request, route, target, place, seen.key)
+        view = await self._call(request, route, target, place, seen)
         return route.http_status, view.model_dump_json().encode()
 
     async def _key(self, request: web.Request, *, stale_s: float = 0.0) -> AdminKey:
@@ -153,7 +158,7 @@ class AdminApi:
         route: AnyRoute,
         target: Target,
         place: Mapping[str, str],
-        key: AdminKey,
+        seen: _Seen,
     ) -> View:
         try:
             given = route.given.model_validate({**_query(target, place), **place})
@@ -167,9 +172,12 @@ class AdminApi:
             body = route.body.model_validate_json(raw or b"{}", strict=True)
         except ValidationError as error:
             raise invalid_model(error, list(route.body.model_fields)) from None
+        key = _known(seen)
         call = Call(given, body, key)
         if route.changes:
-            return await route.handler(call)
+            actor = Actor(ActorKind.KEY, key.key_id, key.name)
+            with acting(actor, self._audit, seen.ids.correlation_id):
+                return await route.handler(call)
         async with self._reads:
             return await route.handler(call)
 
@@ -186,6 +194,12 @@ class AdminApi:
             http_status=http_status,
             duration_ms=round((self._clock.monotonic() - started) * 1000, 1),
         )
+
+
+def _known(seen: _Seen) -> AdminKey:
+    if seen.key is None:
+        raise AssertionError("routes are served with a key")
+    return seen.key
 
 
 def _require(key: AdminKey, needed: Scope) -> None:

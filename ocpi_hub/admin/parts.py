@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.accounts import Passwords
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.errors import Overloaded
 from ocpi_hub.registration.onboarding import Onboarding
+from ocpi_hub.store.accounts import PostgresAccounts
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
+from ocpi_hub.store.audit import AuditLog
 from ocpi_hub.store.authorization import PostgresDecisionStore
 from ocpi_hub.store.lane_admin import LaneAdmin
 from ocpi_hub.store.messages import PostgresMessages
@@ -29,6 +32,9 @@ class AdminParts:
     lanes: LaneAdmin
     messages: PostgresMessages
     quality: PostgresQualityStore
+    accounts: PostgresAccounts
+    passwords: Passwords
+    audit: AuditLog
     clock: Clock
 
     def directory(self) -> Directory:

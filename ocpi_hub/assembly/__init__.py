@@ -7,7 +7,7 @@ hub announces.
 from __future__ import annotations
 
 from ocpi_hub.admin.metrics.instruments import Instruments
-from ocpi_hub.assembly.admin import admin_api, metrics_endpoint, pulse
+from ocpi_hub.assembly.admin import admin_api, admin_parts, metrics_endpoint, pulse
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
@@ -36,7 +36,8 @@ def assemble(around: Surroundings) -> Parts:
     )
     feed = feed_worker(around, stores, delivery, keeper)
     server = ocpi_server(around, stores, delivery, keeper, instruments)
-    api = admin_api(around, stores, delivery, keeper)
+    operators = admin_parts(around, stores, delivery, keeper)
+    api = admin_api(around, operators)
     writers = _writers(stores, delivery)
     heart = pulse(around, stores, keeper, instruments, writers)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.accounts import Passwords
 from ocpi_hub.admin.api import AdminApi
 from ocpi_hub.admin.keys import KeyRing
 from ocpi_hub.admin.metrics.endpoint import MetricsEndpoint
@@ -21,28 +22,38 @@ from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
+from ocpi_hub.store.audit import AuditLog
 from ocpi_hub.store.lane_admin import LaneAdmin
 from ocpi_hub.store.messages import PostgresMessages
 
 
-def admin_api(
+def admin_parts(
     around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
-) -> AdminApi:
-    settings, database, clock = around.settings, around.database, around.clock
-    keys = PostgresAdminKeys(database)
-    parts = AdminParts(
-        access=OperatorAccess(settings, database, around.keyring, stores.directory),
+) -> AdminParts:
+    """What the admin API and the console are made of."""
+    database = around.database
+    access = OperatorAccess(around.settings, database, around.keyring, stores.directory)
+    return AdminParts(
+        access=access,
         onboarding=onboarding(around, stores, delivery),
         keeper=keeper,
-        keys=keys,
+        keys=PostgresAdminKeys(database),
         decisions=stores.decisions,
         lanes=LaneAdmin(database),
         messages=PostgresMessages(database),
         quality=stores.quality,
-        clock=clock,
+        accounts=access.accounts,
+        passwords=Passwords(),
+        audit=AuditLog(database),
+        clock=around.clock,
     )
-    ring = KeyRing(keys, clock, unknown_per_s=settings.unknown_credentials_per_s)
-    return AdminApi(all_routes(parts), ring, clock)
+
+
+def admin_api(around: Surroundings, parts: AdminParts) -> AdminApi:
+    clock = around.clock
+    per_s = around.settings.unknown_credentials_per_s
+    ring = KeyRing(parts.keys, clock, unknown_per_s=per_s)
+    return AdminApi(all_routes(parts), ring, parts.audit, clock)
 
 
 def pulse(

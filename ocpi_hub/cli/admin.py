@@ -1,4 +1,4 @@
-"""admin key create, list, revoke: who may use the admin API."""
+"""admin create, account, audit, key: who may log in and use the admin API."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 from ocpi_hub.admin.actions import keys
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.views.keys import key_item
+from ocpi_hub.cli.admin_accounts import add_account_arguments
 from ocpi_hub.cli.common import add_command, operator_access
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
@@ -30,8 +31,9 @@ MOST_KEYS = 10_000
 
 
 def add_arguments(group: argparse.ArgumentParser) -> None:
-    """Add the commands of `admin key`; each sets `run`."""
+    """Add the commands of `admin`; each sets `run`."""
     things = group.add_subparsers(dest="admin_thing", required=True, metavar="COMMAND")
+    add_account_arguments(things)
     key = things.add_parser("key", help="keys of the admin API")
     commands = key.add_subparsers(dest="admin_command", required=True, metavar="COMMAND")
     create = add_command(

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import acting, acting_command
 from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.audit import AuditLog
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directory import PostgresDirectoryStore
 from ocpi_hub.store.locate import database_address
@@ -43,7 +45,8 @@ async def operator_access(settings: Settings) -> AsyncIterator[OperatorAccess]:
             hub = PartyId(settings.hub_country_code, settings.hub_party_id)
             default = RelationMode(settings.default_relation)
             directory = PostgresDirectoryStore(database, keyring, hub, default)
-            yield OperatorAccess(settings, database, keyring, directory)
+            with acting(acting_command(), AuditLog(database)):
+                yield OperatorAccess(settings, database, keyring, directory)
         finally:
             await database.close()
 

@@ -60,7 +60,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "cdr": "see the CDRs in custody, and decide about them",
         "session": "see the sessions in custody",
         "message": "see which requests went in and out",
-        "admin": "decide who may use the admin API",
+        "admin": "decide who may log in and use the admin API, see what was changed",
         "party": "a small OCPI platform: CPO, eMSP or both",
     }
 )

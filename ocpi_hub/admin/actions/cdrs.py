@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.views.cdrs import (
     CdrDecided,
+    CdrItem,
     CdrsRedriven,
     CdrStory,
     SessionLink,
+    cdr_item,
     cdr_story,
 )
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
@@ -50,33 +53,37 @@ async def _session(admin: CustodyAdmin, row: DirectedObject) -> SessionLink | No
 async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedriven:
     """Try to deliver one CDR now, whatever it waits for."""
     states = (S.DEAD, S.PENDING, S.UNCERTAIN, S.REFUSED)
-    keys = await admin.send_again(states, owner=owner, object_id=cdr_id)
-    if not keys:
-        raise await _not_like_that(
-            admin,
-            cdr_key(owner, cdr_id),
-            f"CDR {cdr_id} of {owner} cannot be sent again: it is unknown, delivered, held"
-            " or being sent; see `cdr show`",
-        )
-    return CdrsRedriven(redriven=len(keys))
+    key = cdr_key(owner, cdr_id)
+    async with change("cdr.redrive", _name(key), await _seen(admin, key)) as noted:
+        keys = await admin.send_again(states, owner=owner, object_id=cdr_id)
+        if not keys:
+            raise await _not_like_that(
+                admin,
+                key,
+                f"CDR {cdr_id} of {owner} cannot be sent again: it is unknown, delivered, held"
+                " or being sent; see `cdr show`",
+            )
+        return noted.became(CdrsRedriven(redriven=len(keys)))
 
 
 async def redrive_all(admin: CustodyAdmin, receiver: PartyId) -> CdrsRedriven:
     """Try to deliver all dead letters and waiting CDRs of an eMSP now."""
-    keys = await admin.send_again((S.DEAD, S.PENDING), receiver=receiver)
-    return CdrsRedriven(redriven=len(keys))
+    async with change("cdr.redrive_all", str(receiver)) as noted:
+        keys = await admin.send_again((S.DEAD, S.PENDING), receiver=receiver)
+        return noted.became(CdrsRedriven(redriven=len(keys)))
 
 
 async def release(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: str) -> CdrDecided:
     """Let a held CDR go."""
-    keys = await admin.send_again((S.HELD,), owner=owner, object_id=cdr_id, reason=reason)
-    if not keys:
-        raise await _not_like_that(
-            admin,
-            cdr_key(owner, cdr_id),
-            f"CDR {cdr_id} of {owner} is not held; see `cdr show`",
-        )
-    return CdrDecided(owner=str(owner), id=cdr_id, state=S.PENDING)
+    key = cdr_key(owner, cdr_id)
+    async with change("cdr.release", _name(key), await _seen(admin, key)) as noted:
+        keys = await admin.send_again((S.HELD,), owner=owner, object_id=cdr_id, reason=reason)
+        if not keys:
+            raise await _not_like_that(
+                admin, key, f"CDR {cdr_id} of {owner} is not held; see `cdr show`"
+            )
+        noted.became(await _found(admin, key))
+        return CdrDecided(owner=str(owner), id=cdr_id, state=S.PENDING)
 
 
 async def refuse(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: str) -> CdrDecided:
@@ -99,12 +106,32 @@ async def _decide(
     state: DirectedState,
     reason: str,
 ) -> CdrDecided:
-    if not await admin.decide(key, states, state, reason):
-        names = ", ".join(states)
-        raise await _not_like_that(
-            admin, key, f"CDR {cdr_id} of {key.owner} is not one of: {names}; see `cdr show`"
-        )
-    return CdrDecided(owner=str(key.owner), id=cdr_id, state=state)
+    word = "cdr.refuse" if state is S.REFUSED else "cdr.confirm"
+    async with change(word, _name(key), await _seen(admin, key)) as noted:
+        if not await admin.decide(key, states, state, reason):
+            names = ", ".join(states)
+            raise await _not_like_that(
+                admin, key, f"CDR {cdr_id} of {key.owner} is not one of: {names}; see `cdr show`"
+            )
+        noted.became(await _found(admin, key))
+        return CdrDecided(owner=str(key.owner), id=cdr_id, state=state)
+
+
+def _name(key: ObjectKey) -> str:
+    return f"{key.owner}/{key.object_id}"
+
+
+async def _seen(admin: CustodyAdmin, key: ObjectKey) -> CdrItem | None:
+    """How it looks before a change; None: there is no such CDR."""
+    row = await admin.find(key)
+    return cdr_item(row) if row is not None else None
+
+
+async def _found(admin: CustodyAdmin, key: ObjectKey) -> CdrItem:
+    seen = await _seen(admin, key)
+    if seen is None:
+        raise _unknown(key)
+    return seen
 
 
 async def _not_like_that(admin: CustodyAdmin, key: ObjectKey, text: str) -> OperatorError:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change as noted_change
 from ocpi_hub.admin.views.platforms import (
     InvitationView,
     PlatformDetails,
@@ -60,7 +61,9 @@ async def invite(
     expect: Collection[ExpectedRole] = (),
 ) -> InvitationView:
     """A new platform that may register once; its expected parties are PLANNED until then."""
-    return invitation_view(await onboarding.invite(name, permit=permit, expect=expect))
+    async with noted_change("platform.invite", name) as noted:
+        invitation = await onboarding.invite(name, permit=permit, expect=expect)
+        return noted.became(invitation_view(invitation), invitation.platform_id)
 
 
 async def renew_invitation(
@@ -73,10 +76,11 @@ async def renew_invitation(
     expect: Collection[ExpectedRole] = (),
 ) -> InvitationView:
     """A new invitation for a platform that is known already, perhaps under another name."""
-    invitation = await onboarding.renew_invitation(platform_id, permit=permit, expect=expect)
-    if name:
-        await access.admin.configure(platform_id, name=name)
-    return invitation_view(invitation)
+    async with noted_change("platform.renew_invitation", platform_id) as noted:
+        invitation = await onboarding.renew_invitation(platform_id, permit=permit, expect=expect)
+        if name:
+            await access.admin.configure(platform_id, name=name)
+        return noted.became(invitation_view(invitation))
 
 
 async def serve_by_file(
@@ -110,28 +114,35 @@ async def connect(
     permit: Collection[PartyId] = (),
 ) -> PlatformItem:
     """Register with a partner that invited the hub."""
-    platform_id = await onboarding.connect(versions_url, token, name, permit=permit)
-    return await _changed(access, platform_id)
+    async with noted_change("platform.connect", name or "a new platform") as noted:
+        platform_id = await onboarding.connect(versions_url, token, name, permit=permit)
+        return noted.became(await _changed(access, platform_id), platform_id)
 
 
 async def rotate(
     access: OperatorAccess, onboarding: Onboarding, platform_id: PlatformId
 ) -> PlatformItem:
     """New credentials on both sides."""
-    await onboarding.rotate(find_platform(await access.load(), platform_id))
-    return await _changed(access, platform_id)
+    platform = find_platform(await access.load(), platform_id)
+    async with noted_change("platform.rotate", platform_id) as noted:
+        await onboarding.rotate(platform)
+        return noted.became(await _changed(access, platform_id))
 
 
 async def suspend(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
     """Returns once no process lets anything through."""
-    await access.admin.suspend(platform_id)
-    return await _changed(access, platform_id)
+    before = platform_item(find_platform(await access.load(), platform_id))
+    async with noted_change("platform.suspend", platform_id, before) as noted:
+        await access.admin.suspend(platform_id)
+        return noted.became(await _changed(access, platform_id))
 
 
 async def resume(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
     """Returns once every process knows."""
-    await access.admin.resume(platform_id)
-    return await _changed(access, platform_id)
+    before = platform_item(find_platform(await access.load(), platform_id))
+    async with noted_change("platform.resume", platform_id, before) as noted:
+        await access.admin.resume(platform_id)
+        return noted.became(await _changed(access, platform_id))
 
 
 async def configure(
@@ -140,6 +151,16 @@ async def configure(
     """Returns once every process acts on it."""
     if change == PlatformChange():
         raise OperatorError("nothing to set: see `platform set --help`")
+    async with noted_change("platform.set", platform_id, await show(access, platform_id)) as noted:
+        await _configure(access, platform_id, change)
+        changed = await _changed(access, platform_id)
+        noted.became(await show(access, platform_id))
+        return changed
+
+
+async def _configure(
+    access: OperatorAccess, platform_id: PlatformId, change: PlatformChange
+) -> None:
     await access.admin.configure(
         platform_id,
         name=change.name,
@@ -151,16 +172,17 @@ async def configure(
         add_custom_modules=[module for module, on in change.custom_modules.items() if on],
         remove_custom_modules=[module for module, on in change.custom_modules.items() if not on],
     )
-    return await _changed(access, platform_id)
 
 
 async def remove(
     access: OperatorAccess, platform_id: PlatformId, *, force: bool
 ) -> PlatformRemoved:
     """Delete a platform and the relations of its parties; returns once every process knows."""
-    await access.admin.remove(platform_id, force=force)
-    await access.until_everyone_follows()
-    return PlatformRemoved(platform=platform_id, removed=True)
+    before = await show(access, platform_id)
+    async with noted_change("platform.remove", platform_id, before) as noted:
+        await access.admin.remove(platform_id, force=force)
+        await access.until_everyone_follows()
+        return noted.became(PlatformRemoved(platform=platform_id, removed=True))
 
 
 async def _changed(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change as noted_change
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
 from ocpi_hub.delivery.cdr_batches import batch_due
 from ocpi_hub.delivery.whitelist_schedule import require_cron
@@ -29,14 +30,16 @@ async def set_relation(
 ) -> RelationItem:
     """The relation, once every process acts on it."""
     directory = await access.load()
-    _check_sides(directory, cpo, emsp)
-    _check_batches(directory.relation(cpo, emsp), change)
-    await access.admin.set_relation(cpo, emsp, change)
-    await _move_batches(access, cpo, emsp)
-    await access.until_everyone_follows()
-    # What came meanwhile was taken in by processes that did not follow yet.
-    await _move_batches(access, cpo, emsp)
-    return relation_item((await access.load()).relation(cpo, emsp))
+    before = directory.relation(cpo, emsp)
+    async with noted_change("relation.set", f"{cpo}/{emsp}", relation_item(before)) as noted:
+        _check_sides(directory, cpo, emsp)
+        _check_batches(before, change)
+        await access.admin.set_relation(cpo, emsp, change)
+        await _move_batches(access, cpo, emsp)
+        await access.until_everyone_follows()
+        # What came meanwhile was taken in by processes that did not follow yet.
+        await _move_batches(access, cpo, emsp)
+        return noted.became(relation_item((await access.load()).relation(cpo, emsp)))
 
 
 def _check_batches(before: Relation, change: RelationChange) -> None:

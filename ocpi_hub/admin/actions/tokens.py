@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.views.tokens import TokenErased, token_erased
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.token_admin import FoundToken, TokenAdmin, TokenFilter
@@ -52,7 +53,9 @@ async def erase(
     if not uid:
         raise OperatorError("which token? its uid is empty")
     mask = access.keyring.mac("token uid", uid.upper())
-    erased = await TokenAdmin(access.database).erase(uid, token_type, mask)
+    async with change("token.erase", mask) as noted:
+        erased = await TokenAdmin(access.database).erase(uid, token_type, mask)
+        shown = noted.became(token_erased(erased))
     log.info(
         "personal_data_erased",
         asked_by=asked_by,
@@ -61,4 +64,4 @@ async def erase(
         messages=erased.messages,
         examples=erased.examples,
     )
-    return token_erased(erased)
+    return shown

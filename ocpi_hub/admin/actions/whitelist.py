@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.platforms import find_platform
 from ocpi_hub.admin.views.whitelist import (
     WhitelistRunItem,
@@ -38,6 +39,14 @@ async def set_schedule(
     Raises:
         OperatorError: the expression is none, or the platform serves no token list.
     """
+    before = await show_schedule(access, platform_id)
+    async with change("whitelist.schedule", platform_id, before) as noted:
+        return noted.became(await _set_schedule(access, platform_id, pull))
+
+
+async def _set_schedule(
+    access: OperatorAccess, platform_id: PlatformId, pull: str | None
+) -> WhitelistScheduleItem:
     platform = find_platform(await access.load(), platform_id)
     if pull is None:
         await _admin(access).drop_schedule(platform_id)
@@ -64,22 +73,25 @@ async def pull(
         OperatorError: another run is not over, or the platform serves no token list.
     """
     platform = find_platform(await access.load(), platform_id)
-    _require_list(platform)
-    admin = _admin(access)
-    last = await admin.last_runs(platform_id)
-    now = datetime.now(UTC)
-    date_from = None if full else periods_of(access.settings).date_from(last, platform, now)
-    return run_item(await admin.start(platform_id, date_from))
+    async with change("whitelist.pull", platform_id) as noted:
+        _require_list(platform)
+        admin = _admin(access)
+        last = await admin.last_runs(platform_id)
+        now = datetime.now(UTC)
+        date_from = None if full else periods_of(access.settings).date_from(last, platform, now)
+        return noted.became(run_item(await admin.start(platform_id, date_from)))
 
 
 async def confirm(access: OperatorAccess, run: int) -> WhitelistRunItem:
     """The list is right: have withdrawn what it lacks."""
-    return run_item(await _admin(access).confirm(RunId(run)))
+    async with change("whitelist.confirm", str(run)) as noted:
+        return noted.became(run_item(await _admin(access).confirm(RunId(run))))
 
 
 async def discard(access: OperatorAccess, run: int) -> WhitelistRunItem:
     """The list is wrong: let stand what it lacks. Stops a run that is not held."""
-    return run_item(await _admin(access).discard(RunId(run)))
+    async with change("whitelist.discard", str(run)) as noted:
+        return noted.became(run_item(await _admin(access).discard(RunId(run))))
 
 
 def _admin(access: OperatorAccess) -> WhitelistAdmin:

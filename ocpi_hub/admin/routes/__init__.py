@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.accounts import account_routes
+from ocpi_hub.admin.routes.audit import audit_routes
 from ocpi_hub.admin.routes.authorizations import authorization_routes
 from ocpi_hub.admin.routes.base import AnyRoute
 from ocpi_hub.admin.routes.cdrs import cdr_routes
@@ -33,4 +35,6 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *lane_routes(parts),
         *whitelist_routes(parts),
         *key_routes(parts),
+        *account_routes(parts),
+        *audit_routes(parts),
     )

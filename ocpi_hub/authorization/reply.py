@@ -5,7 +5,6 @@ Spec: 2.2.1 mod_tokens_post_method, mod_tokens_authorizationinfo_object.
 
 from __future__ import annotations
 
-import uuid
 from typing import assert_never
 
 from ocpi_hub.authorization.answer import Asked
@@ -15,6 +14,7 @@ from ocpi_hub.domain.message import Message, Reply
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.envelope import dump, envelope
+from ocpi_hub.ocpi.headers import new_id
 from ocpi_hub.ocpi.parse import parse_object, require_object_text
 from ocpi_hub.ocpi.v2_2_1.tokens import AllowedType, LocationReferences, TokenType
 
@@ -63,7 +63,7 @@ def read_request(message: Message, *, max_depth: int) -> Request:
 def new_reference(final: Final) -> str | None:
     """An `authorization_reference` for an ALLOWED of the hub; nobody can guess it."""
     if isinstance(final, AnswerFromStore) and final.allowed is AllowedType.ALLOWED:
-        return str(uuid.uuid4())
+        return new_id()
     return None
 
 

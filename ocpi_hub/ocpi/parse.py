@@ -55,12 +55,7 @@ def parse_json(body: bytes, *, max_depth: int) -> object:
     """
     _check_depth(body, max_depth)
     try:
-        value: object = json.loads(
-            body.decode(),
-            parse_float=_decimal,
-            parse_constant=refuse_constant,
-            object_pairs_hook=_object,
-        )
+        value: object = _DECODER.decode(body.decode())
     except json.JSONDecodeError as error:
         raise MalformedJson(
             f"The body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
@@ -105,6 +100,12 @@ def _decimal(text: str) -> decimal.Decimal:
         if ("e" not in text and "E" not in text) or abs(number.adjusted()) <= MAX_NUMBER_LENGTH:
             return number
     raise ValueError("number out of range")
+
+
+# Made once: `json.loads` makes one for each text.
+_DECODER: Final = json.JSONDecoder(
+    parse_float=_decimal, parse_constant=refuse_constant, object_pairs_hook=_object
+)
 
 
 def _check_depth(body: bytes, max_depth: int) -> None:

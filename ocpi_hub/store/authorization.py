@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
+import pydantic_core
 
 from ocpi_hub.authorization.protocols import (
     DecidedBy,
@@ -20,7 +21,6 @@ from ocpi_hub.authorization.protocols import (
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
-from ocpi_hub.ocpi.envelope import dump
 from ocpi_hub.ocpi.withdrawn_token import withdrawn_token
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
@@ -222,7 +222,6 @@ def _optional_party(party: PartyId | None) -> tuple[str | None, str | None]:
 
 
 def _row(decision: DecisionRecord) -> tuple[object, ...]:
-    legs = [{"emsp": str(leg.emsp), "ms": leg.ms, "outcome": leg.outcome} for leg in decision.legs]
     return (
         decision.at,
         decision.uid,
@@ -230,16 +229,21 @@ def _row(decision: DecisionRecord) -> tuple[object, ...]:
         *party_columns(decision.cpo),
         *_optional_party(decision.emsp),
         decision.location,
-        decision.decided_by.value,
+        decision.decided_by,
         decision.reason,
         decision.allowed,
         decision.reference,
         decision.http_status,
         decision.status_code,
         decision.total_ms,
-        dump(legs).decode(),
+        _legs(decision.legs) if decision.legs else "[]",
         decision.correlation_id,
     )
+
+
+def _legs(legs: Sequence[LegRecord]) -> str:
+    values = [{"emsp": str(leg.emsp), "ms": leg.ms, "outcome": leg.outcome} for leg in legs]
+    return pydantic_core.to_json(values).decode()
 
 
 async def linked_decisions(database: Database, key: ObjectKey) -> Sequence[LinkedDecision]:

@@ -12,6 +12,7 @@ import os
 import pwd
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -178,6 +179,15 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// (or http:// for trying things out)")
         return value.rstrip("/")
+
+    @field_validator("statement_time_zone")
+    @classmethod
+    def _time_zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):  # a name may also be a folder, or lead outside
+            raise ValueError("must be a name of the IANA time zone database") from None
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:

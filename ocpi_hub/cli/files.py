@@ -174,7 +174,7 @@ async def write_all(
         sys.stdout.buffer.flush()
         return None
     try:
-        with _made(Path(out)) as stream:
+        with made(Path(out)) as stream:
             written = await _write(texts, stream, table, file_format)
     except OSError as error:
         raise OperatorError(f"{out} cannot be written: {error.strerror or error}") from None
@@ -182,7 +182,7 @@ async def write_all(
 
 
 @contextmanager
-def _made(path: Path) -> Iterator[BinaryIO]:
+def made(path: Path) -> Iterator[BinaryIO]:
     """A file that is there under its name once the block has ended well."""
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with path.open("wb") as stream:

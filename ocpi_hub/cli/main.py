@@ -58,6 +58,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "whitelist": "exchange token lists with partners",
         "token": "find tokens, erase what is on record about one",
         "cdr": "see the CDRs in custody, and decide about them",
+        "statement": "what a CPO and an eMSP settle by for a month",
         "session": "see the sessions in custody",
         "message": "see which requests went in and out",
         "admin": "decide who may log in and use the admin API, see what was changed",

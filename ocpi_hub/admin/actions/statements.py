@@ -1,0 +1,133 @@
+"""Statements: look, close, prove (docs/statements.md)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.views.statements import (
+    RecheckView,
+    StatementItem,
+    StatementLineView,
+    StatementView,
+    line_view,
+    open_item,
+    recheck_view,
+    statement_item,
+    statement_view,
+)
+from ocpi_hub.clearing.statement import Month, Relation, StatementState
+from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store.statements import StatementStore, StoredStatement
+
+MAX_RELATIONS = 100_000
+
+
+async def overview(access: OperatorAccess, month: Month) -> Sequence[StatementItem]:
+    """The month's statements: those that were closed, and the relations that have something for
+    one."""
+    store = StatementStore(access.database)
+    until = month.end(ZoneInfo(access.settings.statement_time_zone))
+    closed = await store.list(month=month, cpo=None, emsp=None, limit=MAX_RELATIONS)
+    known = {each.relation for each in closed}
+    waiting = [each for each in await store.unsettled(until) if each not in known]
+    return [
+        *map(statement_item, closed),
+        *(open_item(relation, month) for relation in waiting),
+    ]
+
+
+async def show(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
+    """A closed statement, or what it would say if it were closed now.
+
+    Raises:
+        NoSuchObject: the two have nothing to settle, and have settled nothing.
+    """
+    store = StatementStore(access.database)
+    stored = await store.find(relation, month)
+    if stored is not None and stored.state is StatementState.CLOSED:
+        totals = await store.totals(stored)
+        return statement_view(statement_item(stored), stored.time_zone, totals, ())
+    if stored is not None:
+        raise OperatorError(
+            f"the statement of {month} between {relation.cpo} and {relation.emsp} is being closed:"
+            " close it again if that was interrupted"
+        )
+    zone = access.settings.statement_time_zone
+    until = month.end(ZoneInfo(zone))
+    totals = await store.open_totals(relation, until, zone)
+    left_out = await store.left_out(relation, until)
+    if not totals.cdrs and not left_out:
+        raise NoSuchObject(f"{relation.cpo} and {relation.emsp} have nothing to settle in {month}")
+    return statement_view(open_item(relation, month), zone, totals, left_out)
+
+
+async def lines(
+    access: OperatorAccess, relation: Relation, month: Month
+) -> AsyncIterator[StatementLineView]:
+    """The CDRs of a statement, closed or open, a part of them in memory."""
+    store = StatementStore(access.database)
+    stored = await store.find(relation, month)
+    if stored is not None:
+        found = store.lines(stored)
+    else:
+        zone = ZoneInfo(access.settings.statement_time_zone)
+        found = store.open_lines(relation, month.end(zone))
+    async for line in found:
+        yield line_view(line)
+
+
+async def close(
+    access: OperatorAccess, relation: Relation, month: Month, *, by: str
+) -> StatementView:
+    """Settle a month: what is delivered by now is on it for good, what comes later goes on a later
+    one. Whoever is interrupted, or comes at the same time, does no harm.
+
+    Raises:
+        OperatorError: the month is not over, is closed already, or a later one is.
+        NoSuchObject: the two have nothing to settle.
+    """
+    store = StatementStore(access.database)
+    stored = await store.find(relation, month) or await _begin(access, store, relation, month, by)
+    if stored.state is StatementState.CLOSED:
+        raise OperatorError(
+            f"the statement of {month} between {relation.cpo} and {relation.emsp} is closed since"
+            f" {stored.closed_at:%Y-%m-%d %H:%M} UTC; what came later goes on the next one"
+        )
+    while await store.settle_some(stored):
+        pass
+    await store.close(stored, by)
+    return await show(access, relation, month)
+
+
+async def _begin(
+    access: OperatorAccess, store: StatementStore, relation: Relation, month: Month, by: str
+) -> StoredStatement:
+    zone = access.settings.statement_time_zone
+    until = month.end(ZoneInfo(zone))
+    if until > datetime.now(UTC):
+        raise OperatorError(f"{month} is not over yet in {zone}")
+    if (later := await store.later(relation, month)) is not None:
+        raise OperatorError(
+            f"{later} is closed already: what is left of {month} goes on the next statement"
+        )
+    if not (await store.open_totals(relation, until, zone)).cdrs:
+        raise NoSuchObject(f"{relation.cpo} and {relation.emsp} have nothing to settle in {month}")
+    return await store.begin(relation, month, zone, by)
+
+
+async def recheck(access: OperatorAccess, relation: Relation, month: Month) -> RecheckView:
+    """Prove a closed statement: sum up the CDRs' own texts and compare with what was settled.
+
+    Raises:
+        NoSuchObject: it is not closed.
+    """
+    store = StatementStore(access.database)
+    stored = await store.find(relation, month)
+    if stored is None or stored.state is not StatementState.CLOSED:
+        raise NoSuchObject(
+            f"the statement of {month} between {relation.cpo} and {relation.emsp} is not closed"
+        )
+    return recheck_view(stored, await store.recheck(stored))

@@ -1,0 +1,76 @@
+"""Statements: look, close, prove."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from ocpi_hub.admin.actions import statements
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.routes.base import API, AnyRoute, Call, Given, NoBody, Party, Route
+from ocpi_hub.admin.views.base import Page
+from ocpi_hub.admin.views.statements import (
+    MONTH_PATTERN,
+    RecheckView,
+    StatementItem,
+    StatementView,
+)
+from ocpi_hub.clearing.statement import Month, Relation
+
+
+def _month(value: object) -> Month:
+    if not isinstance(value, str):
+        raise ValueError("write 2026-01")
+    return Month.parse(value)
+
+
+MonthGiven = Annotated[
+    Month,
+    PlainValidator(_month),
+    WithJsonSchema({"type": "string", "pattern": MONTH_PATTERN, "examples": ["2026-01"]}),
+]
+
+
+class StatementsGiven(Given):
+    month: MonthGiven
+
+
+class StatementGiven(StatementsGiven):
+    cpo: Party = Field(description="the CPO")
+    emsp: Party = Field(description="the eMSP")
+
+    @property
+    def relation(self) -> Relation:
+        return Relation(self.cpo, self.emsp)
+
+
+def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    access = parts.access
+
+    async def listing(call: Call[StatementsGiven, NoBody]) -> Page[StatementItem]:
+        return Page(items=tuple(await statements.overview(access, call.given.month)), next=None)
+
+    async def show(call: Call[StatementGiven, NoBody]) -> StatementView:
+        return await statements.show(access, call.given.relation, call.given.month)
+
+    async def close(call: Call[StatementGiven, NoBody]) -> StatementView:
+        given, by = call.given, f"key {call.key.name}"
+        return await statements.close(access, given.relation, given.month, by=by)
+
+    async def recheck(call: Call[StatementGiven, NoBody]) -> RecheckView:
+        return await statements.recheck(access, call.given.relation, call.given.month)
+
+    month = f"{API}/statements/{{month}}"
+    one = f"{month}/{{cpo}}/{{emsp}}"
+    return (
+        Route("GET", month, Scope.READ, "A month's statements, closed and open",
+              StatementsGiven, NoBody, Page[StatementItem], listing),
+        Route("GET", one, Scope.READ, "One statement: totals by currency, VAT and day",
+              StatementGiven, NoBody, StatementView, show),
+        Route("POST", f"{one}/close", Scope.OPERATE, "Settle a month, once",
+              StatementGiven, NoBody, StatementView, close),
+        Route("GET", f"{one}/recheck", Scope.READ, "Reproduce a closed statement from the CDRs",
+              StatementGiven, NoBody, RecheckView, recheck),
+    )  # fmt: skip

@@ -1,0 +1,154 @@
+-- Statements. $1 to $4 are the relation: the CPO, then the eMSP.
+
+-- name: begin
+-- Who closes a month that somebody began to close goes on with it.
+insert into statement (
+    country_code, party_id, receiver_country_code, receiver_party_id, month, time_zone, closed_by)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing;
+
+-- name: find
+select * from statement
+where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+    and month = $5;
+
+-- name: later
+-- A closed or closing month after this one.
+select max(month) from statement
+where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+    and month > $5;
+
+-- name: list
+select * from statement
+where ($1::date is null or month = $1)
+    and ($2::text is null or (country_code, party_id) = ($2, $3))
+    and ($4::text is null or (receiver_country_code, receiver_party_id) = ($4, $5))
+    and ($6::bigint is null or statement_id < $6)
+order by statement_id desc
+limit $7;
+
+-- name: unsettled_relations
+-- Relations with CDRs that ended before $1 and are on no statement.
+select distinct country_code, party_id, receiver_country_code, receiver_party_id
+from cdr_ledger
+where statement_id is null and ended_at < $1
+order by 1, 2, 3, 4;
+
+-- name: lock_closing
+-- Shared by those who put entries on it; its state cannot change meanwhile.
+select time_zone from statement where statement_id = $1 and state = 'closing' for key share;
+
+-- name: lock_to_close
+select time_zone from statement where statement_id = $1 and state = 'closing' for update;
+
+-- name: settle_some
+-- What is delivered and not disputed. A part at a time, in the order of the ledger.
+with due as (
+    select l.country_code, l.party_id, l.cdr_id
+    from cdr_ledger l
+    join directed_object d
+        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
+            = (l.country_code, l.party_id, l.cdr_id)
+    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+            = ($1, $2, $3, $4)
+        and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered'
+    order by l.country_code, l.party_id, l.cdr_id
+    limit $7
+    for update of l)
+update cdr_ledger l
+set statement_id = $6
+from due
+where (l.country_code, l.party_id, l.cdr_id) = (due.country_code, due.party_id, due.cdr_id);
+
+-- name: groups_closed
+select
+    (ended_at at time zone $2)::date as day, upper(currency) as currency, vat, flags, count(*) as cdrs,
+    count(*) filter (where is_credit) as credits, sum(energy_kwh) as energy_kwh,
+    sum(time_h) as time_h, coalesce(sum(parking_h), 0) as parking_h,
+    sum(cost_excl_vat) as excl_vat,
+    coalesce(sum(cost_excl_vat) filter (where cost_incl_vat is not null), 0) as stated_excl,
+    coalesce(sum(cost_incl_vat), 0) as incl_vat
+from (select l.*, cdr_vat(l) as vat from cdr_ledger l where l.statement_id = $1) as l
+group by 1, 2, 3, 4;
+
+-- name: groups_open
+select
+    (ended_at at time zone $6)::date as day, upper(currency) as currency, vat, flags, count(*) as cdrs,
+    count(*) filter (where is_credit) as credits, sum(energy_kwh) as energy_kwh,
+    sum(time_h) as time_h, coalesce(sum(parking_h), 0) as parking_h,
+    sum(cost_excl_vat) as excl_vat,
+    coalesce(sum(cost_excl_vat) filter (where cost_incl_vat is not null), 0) as stated_excl,
+    coalesce(sum(cost_incl_vat), 0) as incl_vat
+from (
+    select l.*, cdr_vat(l) as vat
+    from cdr_ledger l
+    join directed_object d
+        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
+            = (l.country_code, l.party_id, l.cdr_id)
+    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+            = ($1, $2, $3, $4)
+        and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered') as l
+group by 1, 2, 3, 4;
+
+-- name: left_out
+-- What ended before $5 and is on no statement.
+select why, currency, count(*) as cdrs, sum(cost_excl_vat) as excl_vat
+from (
+    select
+        case when d.state in ('pending', 'in_flight') then 'on its way' else d.state end as why,
+        upper(l.currency) as currency, l.cost_excl_vat
+    from cdr_ledger l
+    join directed_object d
+        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
+            = (l.country_code, l.party_id, l.cdr_id)
+    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+            = ($1, $2, $3, $4)
+        and l.statement_id is null and l.ended_at < $5 and d.state <> 'delivered') as l
+group by 1, 2
+order by 1, 2;
+
+-- name: close
+update statement set state = 'closed', closed_at = now(), closed_by = $2, totals = $3::json
+where statement_id = $1;
+
+-- name: lines_closed
+select * from cdr_ledger where statement_id = $1 and entry > $2 order by entry limit $3;
+
+-- name: lines_open
+select l.*
+from cdr_ledger l
+join directed_object d
+    on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
+        = (l.country_code, l.party_id, l.cdr_id)
+where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id) = ($1, $2, $3, $4)
+    and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered'
+    and l.entry > $6
+order by l.entry
+limit $7;
+
+-- name: recheck_some
+-- The figures of the texts themselves beside those of the ledger.
+with part as (
+    select
+        l.entry, l.spelled_id, l.currency, l.energy_kwh, l.cost_excl_vat, l.cost_incl_vat,
+        d.body ->> 'currency' as text_currency,
+        (d.body ->> 'total_energy')::numeric as text_energy_kwh,
+        (d.body -> 'total_cost' ->> 'excl_vat')::numeric as text_excl_vat,
+        (d.body -> 'total_cost' ->> 'incl_vat')::numeric as text_incl_vat
+    from cdr_ledger l
+    left join directed_object d
+        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
+            = (l.country_code, l.party_id, l.cdr_id)
+    where l.statement_id = $1 and l.entry > $2
+    order by l.entry
+    limit $3)
+select
+    upper(currency) as currency, max(entry) as last_entry, count(*) as cdrs, sum(text_energy_kwh) as energy_kwh,
+    sum(text_excl_vat) as excl_vat,
+    coalesce(sum(text_incl_vat - text_excl_vat), 0) as vat,
+    coalesce(array_agg(spelled_id order by entry) filter (where
+        (upper(text_currency), text_energy_kwh, text_excl_vat, text_incl_vat)
+        is distinct from (upper(currency), energy_kwh, cost_excl_vat, cost_incl_vat)), '{}')
+        as differing
+from part
+group by 1;

@@ -1,0 +1,289 @@
+"""Statements in PostgreSQL: what is put on them, what they say, whether it can be reproduced.
+
+A month may have more CDRs than one transaction should change, so closing goes part by part; nothing
+can be put on a statement once it is closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from ocpi_hub.clearing.statement import (
+    Group,
+    LeftOut,
+    Month,
+    Recheck,
+    Relation,
+    StatementLine,
+    StatementState,
+    Totals,
+    total,
+)
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.store.columns import party_columns
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.queries import Queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from ocpi_hub.store.database import Connection
+
+SQL = Queries("statements")
+
+PART: Final = 5000
+"""CDRs that one transaction puts on a statement, or one look reads."""
+SHOWN_DIFFERING: Final = 100
+_AMOUNTS: Final = ("energy_kwh", "excl_vat", "vat")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """A statement that was closed, or is being closed.
+
+    Attributes:
+        totals: what was summed up as it closed: currency -> cdrs and amounts as texts.
+    """
+
+    statement_id: int
+    relation: Relation
+    month: Month
+    time_zone: str
+    state: StatementState
+    closed_at: datetime | None
+    closed_by: str
+    totals: dict[str, dict[str, str]] | None
+
+
+class StatementStore:
+    """All methods raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, relation: Relation, month: Month) -> StoredStatement | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.find, *_place(relation), month.first_day)
+        return _stored(row) if row else None
+
+    async def later(self, relation: Relation, month: Month) -> Month | None:
+        """A later month of this relation that is closed, or being closed."""
+        async with self._database.connection() as connection:
+            day = await connection.fetchval(SQL.later, *_place(relation), month.first_day)
+        return Month.of(day) if day else None
+
+    async def list(
+        self,
+        *,
+        month: Month | None,
+        cpo: PartyId | None,
+        emsp: PartyId | None,
+        limit: int,
+        before: int | None = None,
+    ) -> Sequence[StoredStatement]:
+        """Newest first.
+
+        Args:
+            before: only statements with a smaller number.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL.list,
+                month.first_day if month else None,
+                *(party_columns(cpo) if cpo else (None, None)),
+                *(party_columns(emsp) if emsp else (None, None)),
+                before,
+                limit,
+            )
+        return [_stored(row) for row in rows]
+
+    async def unsettled(self, until: datetime) -> Sequence[Relation]:
+        """Relations with CDRs that ended before and are on no statement."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.unsettled_relations, until)
+        return [_relation(row) for row in rows]
+
+    # Closing -------------------------------------------------------------------------------------
+
+    async def begin(
+        self, relation: Relation, month: Month, time_zone: str, by: str
+    ) -> StoredStatement:
+        """Begin to close a month, or go on with what somebody began."""
+        async with self._database.transaction() as connection:
+            place = (*_place(relation), month.first_day)
+            await connection.execute(SQL.begin, *place, time_zone, by)
+            row = await connection.fetchrow(SQL.find, *place)
+        assert row is not None  # noqa: S101 - it was there, or was just made
+        return _stored(row)
+
+    async def settle_some(self, statement: StoredStatement) -> int:
+        """Put due CDRs on a statement that is being closed; returns how many, 0 at the end."""
+        async with self._database.transaction() as connection:
+            zone = await connection.fetchval(SQL.lock_closing, statement.statement_id)
+            if zone is None:
+                return 0
+            until = statement.month.end(ZoneInfo(zone))
+            done = await connection.execute(
+                SQL.settle_some, *_place(statement.relation), until, statement.statement_id, PART
+            )
+        return int(done.split()[-1])
+
+    async def close(self, statement: StoredStatement, by: str) -> None:
+        """Sum up and close; nothing happens if somebody else has done it."""
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(SQL.lock_to_close, statement.statement_id) is None:
+                return
+            totals = await self._totals_closed(connection, statement)
+            summed = json.dumps(settled_sums(totals))
+            await connection.execute(SQL.close, statement.statement_id, by, summed)
+
+    # What it says --------------------------------------------------------------------------------
+
+    async def totals(self, statement: StoredStatement) -> Totals:
+        async with self._database.connection() as connection:
+            return await self._totals_closed(connection, statement)
+
+    async def _totals_closed(self, connection: Connection, statement: StoredStatement) -> Totals:
+        rows = await connection.fetch(
+            SQL.groups_closed, statement.statement_id, statement.time_zone
+        )
+        return total(map(_group, rows))
+
+    async def open_totals(self, relation: Relation, until: datetime, time_zone: str) -> Totals:
+        """What a statement would say if it were closed now."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.groups_open, *_place(relation), until, time_zone)
+        return total(map(_group, rows))
+
+    async def left_out(self, relation: Relation, until: datetime) -> Sequence[LeftOut]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.left_out, *_place(relation), until)
+        return [LeftOut(**row) for row in rows]
+
+    async def lines(self, statement: StoredStatement) -> AsyncIterator[StatementLine]:
+        """Its CDRs in the order in which they came, a part of them in memory."""
+        async for line in self._pages(SQL.lines_closed, statement.statement_id):
+            yield line
+
+    async def open_lines(self, relation: Relation, until: datetime) -> AsyncIterator[StatementLine]:
+        """What it would list if it were closed now."""
+        async for line in self._pages(SQL.lines_open, *_place(relation), until):
+            yield line
+
+    async def _pages(self, query: str, *place: object) -> AsyncIterator[StatementLine]:
+        last = 0
+        while True:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(query, *place, last, PART)
+            for row in rows:
+                yield _line(row)
+            if not rows:
+                return
+            last = rows[-1]["entry"]
+
+    # Proof ---------------------------------------------------------------------------------------
+
+    async def recheck(self, statement: StoredStatement) -> Recheck:
+        """Sum up the CDRs' texts and compare with what was settled.
+
+        PostgreSQL reads the texts itself: neither the models nor the ledger have a part in it.
+        """
+        found: dict[str, dict[str, Decimal]] = {}
+        differing: list[str] = []
+        lines = last = 0
+        while True:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(SQL.recheck_some, statement.statement_id, last, PART)
+            if not rows:
+                break
+            for row in rows:
+                lines += row["cdrs"]
+                differing += row["differing"]
+                sums = found.setdefault(row["currency"], {"cdrs": Decimal(0)})
+                sums["cdrs"] += row["cdrs"]
+                for name in _AMOUNTS:
+                    sums[name] = sums.get(name, Decimal(0)) + (row[name] or Decimal(0))
+            last = max(row["last_entry"] for row in rows)
+        differences = _differences(statement.totals or {}, found)
+        return Recheck(lines, tuple(differing[:SHOWN_DIFFERING]), differences)
+
+
+def settled_sums(totals: Totals) -> dict[str, dict[str, str]]:
+    """What is kept of a closed statement, to be compared with later."""
+    return {
+        currency: {
+            "cdrs": str(each.all.cdrs),
+            **{name: f"{getattr(each.all, name):f}" for name in _AMOUNTS},
+        }
+        for currency, each in totals.currencies.items()
+    }
+
+
+def _differences(
+    settled: dict[str, dict[str, str]], found: dict[str, dict[str, Decimal]]
+) -> Sequence[str]:
+    """In words; empty when all is as it was settled."""
+    told = []
+    for currency in sorted(settled.keys() | found.keys()):
+        was, now = settled.get(currency, {}), found.get(currency, {})
+        for name in ("cdrs", *_AMOUNTS):
+            before, after = Decimal(was.get(name, 0)), now.get(name, Decimal(0))
+            if before != after:
+                told.append(f"{currency} {name}: settled {before:f}, the CDRs say {after:f}")
+    return tuple(told)
+
+
+def _place(relation: Relation) -> tuple[str, str, str, str]:
+    return (*party_columns(relation.cpo), *party_columns(relation.emsp))
+
+
+def _relation(row: asyncpg.Record) -> Relation:
+    return Relation(
+        PartyId(row["country_code"], row["party_id"]),
+        PartyId(row["receiver_country_code"], row["receiver_party_id"]),
+    )
+
+
+def _stored(row: asyncpg.Record) -> StoredStatement:
+    month: date = row["month"]
+    return StoredStatement(
+        statement_id=row["statement_id"],
+        relation=_relation(row),
+        month=Month.of(month),
+        time_zone=row["time_zone"],
+        state=StatementState(row["state"]),
+        closed_at=row["closed_at"],
+        closed_by=row["closed_by"],
+        totals=json.loads(row["totals"]) if row["totals"] else None,
+    )
+
+
+def _group(row: asyncpg.Record) -> Group:
+    return Group(**{**row, "flags": tuple(row["flags"])})
+
+
+def _line(row: asyncpg.Record) -> StatementLine:
+    return StatementLine(
+        entry=row["entry"],
+        id=row["spelled_id"],
+        credited_id=row["credited_id"],
+        session_id=row["session_id"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        location_id=row["location_id"],
+        evse_id=row["evse_id"],
+        energy_kwh=row["energy_kwh"],
+        time_h=row["time_h"],
+        parking_h=row["parking_h"],
+        currency=row["currency"],
+        excl_vat=row["cost_excl_vat"],
+        incl_vat=row["cost_incl_vat"],
+        price_verdict=row["price_verdict"],
+        flags=tuple(row["flags"]),
+    )

@@ -1,0 +1,271 @@
+"""Statements: what is on them, that they are closed once, and that they can be proved."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import csv
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ocpi_hub.clearing.ledger import CdrFinding, Examination, PriceOutcome, VatAmount, ledger_facts
+from ocpi_hub.clearing.statement import Month, Relation, StatementState
+from ocpi_hub.cli.main import build_parser
+from ocpi_hub.delivery.custody import Start
+from ocpi_hub.delivery.verdict import Delivered, Refused
+from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.custody import PostgresCustodyStore
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.statements import StatementStore
+from tests.support.directory import KEY, insert_platform
+from tests.support.factories import CPO, EMSP, cdr
+from tests.support.postgres import make_settings
+from tests.support.stores import NO, OK, custody_store, ended, execute, make_intake
+
+Run = Callable[..., Awaitable[Any]]
+
+WHO = ("--cpo", str(CPO), "--emsp", str(EMSP))
+SEPTEMBER = ("statement", "--month", "2026-09", *WHO)
+RELATION = Relation(CPO, EMSP)
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresCustodyStore]:
+    async with custody_store(database) as store:
+        yield store
+
+
+@pytest_asyncio.fixture
+async def run(address: DatabaseAddress, database: Database) -> Run:
+    """The hub's commands; its months end in Amsterdam."""
+    await insert_platform(database, "p-cpo", roles=(("CPO", str(CPO)),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", str(EMSP)),))
+
+    async def command(*arguments: str) -> Any:
+        args: argparse.Namespace = build_parser().parse_args(arguments)
+        settings = make_settings(
+            database_url=address.as_dsn(),
+            secret_key=base64.b64encode(KEY).decode(),
+            statement_time_zone="Europe/Amsterdam",
+        )
+        return json.loads(json.dumps(await args.run(args, settings)))
+
+    return command
+
+
+def body(
+    cdr_id: str,
+    excl: str = "10.00",
+    incl: str | None = "12.10",
+    *,
+    ended_at: str = "2026-09-10T12:00:00Z",
+    **fields: object,
+) -> dict[str, Any]:
+    cost = {"excl_vat": float(excl)} | ({"incl_vat": float(incl)} if incl else {})
+    start = datetime.fromisoformat(ended_at) - timedelta(hours=2)
+    return cdr(
+        cdr_id,
+        start_date_time=start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        end_date_time=ended_at,
+        total_cost=cost,
+        total_energy=12.345,
+        total_time=2,
+        **fields,
+    )
+
+
+def price(*rates: str) -> PriceOutcome:
+    parts = tuple(VatAmount(Decimal(rate), Decimal(1), Decimal(1)) for rate in rates)
+    return PriceOutcome("equal", Decimal(1), Decimal(2), parts)
+
+
+async def bring(
+    store: PostgresCustodyStore,
+    content: dict[str, Any],
+    *,
+    state: str = "delivered",
+    outcome: PriceOutcome | None = None,
+    flags: Iterable[str] = (),
+) -> None:
+    """A CDR in custody, in the state it is to be in."""
+    facts = ledger_facts(CDR.model_validate_json(json.dumps(content)))
+    findings = tuple(CdrFinding(flag, "as it is") for flag in flags)
+    intake = make_intake(
+        content["id"],
+        body=json.dumps(content),
+        start=Start.SEND if state in ("delivered", "refused") else Start.HOLD,
+    )
+    examined = Examination(facts, findings, outcome, complete=True)
+    intake = type(intake)(**{**_fields(intake), "examined": examined})
+    taken = await store.take_in(intake)
+    if taken.attempt is not None:
+        verdict = Delivered(OK) if state == "delivered" else Refused(NO)
+        await store.record(ended(taken.attempt, verdict))
+
+
+def _fields(intake: Any) -> dict[str, Any]:
+    return {name: getattr(intake, name) for name in intake.__dataclass_fields__}
+
+
+async def test_a_statement_sums_up_what_was_delivered_by_currency_vat_and_day(
+    store: PostgresCustodyStore, run: Run
+) -> None:
+    await bring(store, body("A"), outcome=price("21"), flags=("price_differs",))
+    await bring(store, body("B", "5.005", "5.45545"), outcome=price("9"))
+    await bring(store, body("C", "1.00", "1.20"), outcome=price("9", "21"))
+    await bring(store, body("D", "2.00", "2.42"))
+    await bring(store, body("E", "3.00", None))
+    await bring(store, body("F", "7.00", "7.00", ended_at="2026-09-11T12:00:00Z"))
+    await bring(store, body("G", "100.00", "120.00", currency="SEK"), outcome=price("25"))
+    await bring(store, body("H", "50.00", "60.00"), state="held")
+    await bring(store, body("I", "60.00", "70.00"), state="refused")
+    # After midnight in Amsterdam it is October, though not yet in UTC.
+    await bring(store, body("J", ended_at="2026-09-30T22:00:00Z"))
+    found = await run(*SEPTEMBER)
+    assert found["state"] == "open"
+    euro, krona = found["totals"]
+    assert (euro["currency"], euro["cdrs"], euro["excl_vat"]) == ("EUR", 6, "28.005")
+    assert euro["incl_vat"] == "31.17545"
+    assert euro["vat"] == "3.17045"
+    assert {part["rate"]: (part["excl_vat"], part["vat"]) for part in euro["by_vat"]} == {
+        "9": ("5.005", "0.45045"),
+        "21": ("10", "2.1"),
+        "mixed": ("1", "0.2"),
+        "unknown": ("2", "0.42"),
+        "none": ("7", "0"),
+        "not_stated": ("3", "0"),
+    }
+    assert [(day["day"], day["cdrs"]) for day in euro["by_day"]] == [
+        ("2026-09-10", 5),
+        ("2026-09-11", 1),
+    ]
+    assert (euro["energy_kwh"], euro["time_h"]) == ("74.07", "12")
+    assert (krona["currency"], krona["excl_vat"]) == ("SEK", "100")
+    assert found["flags"] == [{"flag": "price_differs", "cdrs": 1}]
+    assert [(each["why"], each["excl_vat"]) for each in found["left_out"]] == [
+        ("held", "50"),
+        ("refused", "60"),
+    ]
+
+
+async def test_a_closed_statement_stays_and_what_comes_later_goes_on_the_next(
+    store: PostgresCustodyStore, run: Run
+) -> None:
+    await bring(store, body("A"))
+    closed = await run(*SEPTEMBER, "--close")
+    assert (closed["state"], closed["totals"][0]["cdrs"]) == ("closed", 1)
+    await bring(store, body("LATE", "4.00", "4.84"))
+    await bring(store, body("CREDIT", "-10.00", "-12.10", credit=True, credit_reference_id="A"))
+    assert await run(*SEPTEMBER) == closed
+    with pytest.raises(OperatorError, match="is closed since"):
+        await run(*SEPTEMBER, "--close")
+    october = await run("statement", "--month", "2026-10", *WHO, "--close")
+    assert (october["totals"][0]["cdrs"], october["totals"][0]["credits"]) == (2, 1)
+    assert october["totals"][0]["incl_vat"] == "-7.26"
+    with pytest.raises(NoSuchObject, match="nothing to settle"):
+        await run("statement", "--month", "2026-08", *WHO)
+    await bring(store, body("OLD", ended_at="2026-08-01T00:00:00Z"))
+    with pytest.raises(OperatorError, match="2026-10 is closed already"):
+        await run("statement", "--month", "2026-08", *WHO, "--close")
+
+
+async def test_a_month_that_is_not_over_is_not_closed(
+    store: PostgresCustodyStore, run: Run
+) -> None:
+    now = datetime.now(UTC)
+    await bring(store, body("A", ended_at=now.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    # Around midnight of the last day it is already another month elsewhere.
+    month = str(Month.of((now + timedelta(hours=3)).date()))
+    with pytest.raises(OperatorError, match="is not over yet in Europe/Amsterdam"):
+        await run("statement", "--month", month, *WHO, "--close")
+
+
+async def test_two_who_close_at_once_and_one_who_died_make_one_statement(
+    store: PostgresCustodyStore, run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi_hub.store.statements.PART", 3)
+    for number in range(20):
+        await bring(store, body(f"A{number}"))
+    statements = StatementStore(database)
+    month = Month(2026, 9)
+    dead = await statements.begin(RELATION, month, "Europe/Amsterdam", "somebody")
+    assert await statements.settle_some(dead) == 3
+    with pytest.raises(OperatorError, match="is being closed"):
+        await run(*SEPTEMBER)
+    results = await asyncio.gather(
+        *(run(*SEPTEMBER, "--close") for _ in range(2)), return_exceptions=True
+    )
+    assert [r["totals"][0]["cdrs"] for r in results if isinstance(r, dict)] != []
+    found = await statements.find(RELATION, month)
+    assert found is not None
+    assert found.state is StatementState.CLOSED
+    assert found.statement_id == dead.statement_id
+    assert found.totals is not None
+    assert found.totals["EUR"]["cdrs"] == "20"
+    assert await statements.settle_some(found) == 0
+
+
+async def test_a_recheck_reads_the_texts_and_finds_what_was_tampered_with(
+    store: PostgresCustodyStore, run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi_hub.store.statements.PART", 2)
+    for number in range(5):
+        await bring(store, body(f"A{number}"))
+    with pytest.raises(NoSuchObject, match="is not closed"):
+        await run(*SEPTEMBER, "--recheck")
+    await run(*SEPTEMBER, "--close")
+    proved = await run(*SEPTEMBER, "--recheck")
+    assert (proved["lines"], proved["reproduced"]) == (5, True)
+    assert await run("statement", "--month", "2026-09", "--recheck") == [proved]
+    await execute(
+        database, "update cdr_ledger set cost_excl_vat = cost_excl_vat + 0.01 where cdr_id = 'A3'"
+    )
+    with pytest.raises(OperatorError, match="cannot be reproduced: CDR A3"):
+        await run(*SEPTEMBER, "--recheck")
+    await execute(database, "update cdr_ledger set statement_id = null where cdr_id = 'A1'")
+    with pytest.raises(OperatorError, match=r"EUR cdrs: settled 5, the CDRs say 4"):
+        await run(*SEPTEMBER, "--recheck")
+
+
+async def test_files_hold_every_line_and_nothing_that_runs(
+    store: PostgresCustodyStore, run: Run, tmp_path: Path
+) -> None:
+    hostile = body("=1+1")
+    hostile["cdr_location"]["evse_id"] = "<script>alert(1)</script>"
+    await bring(store, hostile)
+    await bring(store, body("B", "-3.5", "-3.5", credit=True, credit_reference_id="=1+1"))
+    lines, page = tmp_path / "lines.csv", tmp_path / "page.html"
+    await run(*SEPTEMBER, "--close", "--csv", str(lines), "--html", str(page))
+    with lines.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["id"], row["credit_of"], row["excl_vat"]) for row in rows] == [
+        ("'=1+1", "", "10"),
+        ("B", "'=1+1", "-3.5"),
+    ]
+    text = page.read_text(encoding="utf-8")
+    assert "<script>" not in text
+    assert "Total EUR" in text
+    with pytest.raises(OperatorError, match="a file is of one statement"):
+        await run("statement", "--month", "2026-09", "--csv", str(lines))
+
+
+async def test_all_relations_of_a_month_are_closed_together(
+    store: PostgresCustodyStore, run: Run
+) -> None:
+    await bring(store, body("A"))
+    (item,) = await run("statement", "--month", "2026-09")
+    assert (item["state"], item["statement"]) == ("open", None)
+    (closed,) = await run("statement", "--month", "2026-09", "--close")
+    assert closed["state"] == "closed"
+    (item,) = await run("statement", "--month", "2026-09")
+    assert (item["state"], item["statement"]) == ("closed", closed["statement"])

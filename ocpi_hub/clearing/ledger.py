@@ -120,7 +120,8 @@ class Examination:
     Attributes:
         price: None: not recomputed yet.
         metering: None: it has no signed meter data.
-        complete: false where something has to be looked at again later.
+        complete: false where something is still to be looked at.
+        later: it is complete, but what was not known yet may come.
     """
 
     facts: LedgerFacts
@@ -128,6 +129,7 @@ class Examination:
     price: PriceOutcome | None = None
     metering: MeteringOutcome | None = None
     complete: bool = False
+    later: bool = False
 
     @property
     def hold_reason(self) -> str | None:

@@ -1,0 +1,111 @@
+"""A CDR as all checks together see it. Pure, and never raises on what a partner may send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import localcontext
+from typing import Final
+
+from ocpi_hub.clearing.checks.codes import Group
+from ocpi_hub.clearing.checks.context import CheckContext
+from ocpi_hub.clearing.checks.figures import look_at_limits, look_at_power, look_at_signs
+from ocpi_hub.clearing.checks.links import look_at_authorization, look_at_place, look_at_session
+from ocpi_hub.clearing.checks.price import look_at_currency, recompute
+from ocpi_hub.clearing.checks.rules import HoldRules
+from ocpi_hub.clearing.checks.signed import look_at_meter
+from ocpi_hub.clearing.checks.times import look_at_dates, look_at_periods, look_at_totals
+from ocpi_hub.clearing.credits import booked, judge_credit, judge_session_bills
+from ocpi_hub.clearing.ledger import CdrFinding, Examination, PriceOutcome, ledger_facts
+from ocpi_hub.clearing.pricing.model import EXACT
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+
+LARGE: Final = 1000
+"""Effort from which on a price is not recomputed while somebody waits: some 10 ms."""
+MANY_SIGNED: Final = 8
+"""Signed values of which the same is true."""
+
+
+def is_large(cdr: CDR) -> bool:
+    """Whether the price, or the signatures, take longer than others can wait for it."""
+    signed = len(cdr.signed_data.signed_values) if cdr.signed_data else 0
+    elements = sum(len(each.elements) for each in cdr.tariffs)
+    return len(cdr.charging_periods) * max(elements, 5) > LARGE or signed > MANY_SIGNED
+
+
+def examine(cdr: CDR, context: CheckContext, rules: HoldRules) -> Examination:
+    """All checks. A large CDR takes seconds of CPU time."""
+    with localcontext(EXACT):
+        price, about_price = recompute(cdr, context, rules)
+        metering, about_meter = look_at_meter(cdr)
+        found = [
+            *_plain(cdr, context.received_at, rules),
+            *look_at_currency(cdr, context),
+            *about_price,
+            *about_meter,
+            *_linked(cdr, context, rules),
+        ]
+    later = _may_come_later(cdr, context)
+    findings = rules.weighed(_without_echoes(found, price))
+    return Examination(ledger_facts(cdr), findings, price, metering, complete=True, later=later)
+
+
+def examine_in_part(
+    cdr: CDR, context: CheckContext | None, received_at: datetime, rules: HoldRules
+) -> Examination:
+    """What can be said at once of a CDR that is large, or of which nothing else is known yet: what
+    may hold it is not left out, but waited for."""
+    left_out: set[Group] = {Group.PRICE, Group.METER} if cdr.signed_data else {Group.PRICE}
+    if context is None:
+        left_out |= {Group.SESSION, Group.PLACE}
+        if cdr.credit:
+            left_out.add(Group.CREDIT)
+    with localcontext(EXACT):
+        found = [*_plain(cdr, received_at, rules)]
+        if context is not None:
+            found += [*look_at_currency(cdr, context), *_linked(cdr, context, rules)]
+    if rules.may_hold(*left_out):
+        names = ", ".join(sorted(left_out))
+        found.append(CdrFinding("not_yet_checked", f"still to be looked at: {names}"))
+    return Examination(ledger_facts(cdr), rules.weighed(found))
+
+
+def _plain(cdr: CDR, received_at: datetime, rules: HoldRules) -> Iterator[CdrFinding]:
+    """What the CDR alone says."""
+    yield from look_at_limits(cdr, rules)
+    yield from look_at_signs(cdr)
+    yield from look_at_dates(cdr, received_at, rules)
+    yield from look_at_totals(cdr)
+    yield from look_at_periods(cdr)
+
+
+def _linked(cdr: CDR, context: CheckContext, rules: HoldRules) -> Iterator[CdrFinding]:
+    """What the hub knows beside it."""
+    yield from look_at_power(cdr, context.location, rules)
+    yield from look_at_place(cdr, context)
+    yield from look_at_session(cdr, context.session)
+    yield from look_at_authorization(cdr, context.authorization)
+    receiver = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
+    this = booked(cdr.owner, receiver, ledger_facts(cdr))
+    yield from judge_credit(this, context.original, context.credited)
+    yield from judge_session_bills(this, context.others)
+
+
+def _without_echoes(found: list[CdrFinding], price: PriceOutcome) -> Iterator[CdrFinding]:
+    """Parts are told with the total, where that differs."""
+    for each in found:
+        if each.code != "subtotal_differs" or price.verdict != "differs":
+            yield each
+
+
+def _may_come_later(cdr: CDR, context: CheckContext) -> bool:
+    """Whether something that belongs to it was not there, and often comes after it."""
+    return (
+        (cdr.session_id is not None and context.session is None)
+        or (context.session is not None and context.session.status not in ("COMPLETED", "INVALID"))
+        or (cdr.authorization_reference is not None and context.authorization is None)
+        or (context.knows_locations and context.location is None)
+        or (bool(cdr.credit) and context.original is None)
+        or context.crowded
+    )

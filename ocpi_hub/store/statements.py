@@ -137,7 +137,7 @@ class StatementStore:
     async def close(self, statement: StoredStatement, by: str) -> None:
         """Sum up and close; nothing happens if somebody else has done it."""
         async with self._database.transaction() as connection:
-            if await connection.fetchval(SQL.lock_to_close, statement.statement_id) is None:
+            if await connection.fetchval(SQL.lock_closing, statement.statement_id) is None:
                 return
             totals = await self._totals_closed(connection, statement)
             summed = json.dumps(settled_sums(totals))

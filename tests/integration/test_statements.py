@@ -179,6 +179,29 @@ async def test_a_closed_statement_stays_and_what_comes_later_goes_on_the_next(
         await run("statement", "--month", "2026-08", *WHO, "--close")
 
 
+async def test_what_is_disputed_waits_until_the_dispute_is_over(
+    store: PostgresCustodyStore, run: Run, database: Database
+) -> None:
+    await bring(store, body("A"))
+    await bring(store, body("B"))
+    await execute(
+        database,
+        "insert into cdr_dispute (country_code, party_id, cdr_id, raised_by, reason, opened_by)"
+        " values ($1, $2, 'B', 'EMSP', 'never there', 'command')",
+        *CPO,
+    )
+    found = await run(*SEPTEMBER, "--close")
+    assert found["totals"][0]["cdrs"] == 1
+    october = ("statement", "--month", "2026-10", *WHO)
+    assert [each["why"] for each in (await run(*october))["left_out"]] == ["disputed"]
+    await execute(
+        database,
+        "update cdr_dispute set outcome = 'rejected', note = 'was there', closed_at = now(),"
+        " closed_by = 'command'",
+    )
+    assert (await run(*october))["totals"][0]["cdrs"] == 1
+
+
 async def test_a_month_that_is_not_over_is_not_closed(
     store: PostgresCustodyStore, run: Run
 ) -> None:

@@ -35,26 +35,18 @@ where statement_id is null and ended_at < $1
 order by 1, 2, 3, 4;
 
 -- name: lock_closing
--- Shared by those who put entries on it; its state cannot change meanwhile.
-select time_zone from statement where statement_id = $1 and state = 'closing' for key share;
-
--- name: lock_to_close
+-- One at a time puts entries on a statement, and nobody once it is closed.
 select time_zone from statement where statement_id = $1 and state = 'closing' for update;
 
 -- name: settle_some
--- What is delivered and not disputed. A part at a time, in the order of the ledger.
+-- What nothing keeps off it. A part at a time.
 with due as (
-    select l.country_code, l.party_id, l.cdr_id
-    from cdr_ledger l
-    join directed_object d
-        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
-            = (l.country_code, l.party_id, l.cdr_id)
-    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
-            = ($1, $2, $3, $4)
-        and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered'
-    order by l.country_code, l.party_id, l.cdr_id
-    limit $7
-    for update of l)
+    select country_code, party_id, cdr_id
+    from cdr_unsettled
+    where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+        and ended_at < $5 and left_out is null
+    order by country_code, party_id, cdr_id
+    limit $7)
 update cdr_ledger l
 set statement_id = $6
 from due
@@ -68,7 +60,10 @@ select
     sum(cost_excl_vat) as excl_vat,
     coalesce(sum(cost_excl_vat) filter (where cost_incl_vat is not null), 0) as stated_excl,
     coalesce(sum(cost_incl_vat), 0) as incl_vat
-from (select l.*, cdr_vat(l) as vat from cdr_ledger l where l.statement_id = $1) as l
+from (
+    select l.*, cdr_vat(l.price_verdict, l.price_vat, l.cost_excl_vat, l.cost_incl_vat) as vat
+    from cdr_ledger l
+    where l.statement_id = $1) as l
 group by 1, 2, 3, 4;
 
 -- name: groups_open
@@ -80,30 +75,19 @@ select
     coalesce(sum(cost_excl_vat) filter (where cost_incl_vat is not null), 0) as stated_excl,
     coalesce(sum(cost_incl_vat), 0) as incl_vat
 from (
-    select l.*, cdr_vat(l) as vat
-    from cdr_ledger l
-    join directed_object d
-        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
-            = (l.country_code, l.party_id, l.cdr_id)
-    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
-            = ($1, $2, $3, $4)
-        and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered') as l
+    select u.*, cdr_vat(u.price_verdict, u.price_vat, u.cost_excl_vat, u.cost_incl_vat) as vat
+    from cdr_unsettled u
+    where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+        and ended_at < $5 and left_out is null) as l
 group by 1, 2, 3, 4;
 
 -- name: left_out
--- What ended before $5 and is on no statement.
-select why, currency, count(*) as cdrs, sum(cost_excl_vat) as excl_vat
-from (
-    select
-        case when d.state in ('pending', 'in_flight') then 'on its way' else d.state end as why,
-        upper(l.currency) as currency, l.cost_excl_vat
-    from cdr_ledger l
-    join directed_object d
-        on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
-            = (l.country_code, l.party_id, l.cdr_id)
-    where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
-            = ($1, $2, $3, $4)
-        and l.statement_id is null and l.ended_at < $5 and d.state <> 'delivered') as l
+-- What ended before $5 and is kept off.
+select left_out as why, upper(currency) as currency, count(*) as cdrs,
+    sum(cost_excl_vat) as excl_vat
+from cdr_unsettled
+where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+    and ended_at < $5 and left_out is not null
 group by 1, 2
 order by 1, 2;
 
@@ -115,15 +99,11 @@ where statement_id = $1;
 select * from cdr_ledger where statement_id = $1 and entry > $2 order by entry limit $3;
 
 -- name: lines_open
-select l.*
-from cdr_ledger l
-join directed_object d
-    on d.module = 'cdrs' and (d.country_code, d.party_id, d.object_id)
-        = (l.country_code, l.party_id, l.cdr_id)
-where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id) = ($1, $2, $3, $4)
-    and l.statement_id is null and l.ended_at < $5 and d.state = 'delivered'
-    and l.entry > $6
-order by l.entry
+select *
+from cdr_unsettled
+where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+    and ended_at < $5 and left_out is null and entry > $6
+order by entry
 limit $7;
 
 -- name: recheck_some

@@ -17,7 +17,7 @@ from ocpi_hub.clearing.pricing.model import (
     told,
 )
 from ocpi_hub.clearing.pricing.session import Period, Session
-from ocpi_hub.clearing.pricing.tariff import Restrictions
+from ocpi_hub.clearing.pricing.tariff import Restrictions, Tariff
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 
 ENERGY_TOLERANCE_KWH: Final = Decimal("0.001")
@@ -68,20 +68,32 @@ def _times(period: Period, findings: Findings, *, judged: bool) -> None:
 
 
 def _flows(session: Session, findings: Findings) -> None:
-    """What the periods tell about current and power, where a tariff asks for it."""
+    """What the periods tell about current and power, where a price depends on it."""
     limits = [_limits(each.restrictions) for each in session.tariffs]
     if not any(limit for pair in limits for limit in pair):
         return
+    limited = [_limited(each) for each in session.tariffs]
     for period in session.periods:
         tariff = period.tariff if period.tariff is not None else session.only
-        if tariff is None:
+        if tariff is None or period.reserves_only:
             continue
-        for what, of_tariff, found in (
-            ("current", limits[tariff][0], period.current),
-            ("power", limits[tariff][1], period.power),
-        ):
-            if of_tariff and not period.reserves_only:
-                _flow(what, of_tariff, found, period, findings)
+        has = {Dimension.FLAT, *(dimension for dimension, _ in period.volumes)}
+        for place, what, found in ((0, "current", period.current), (1, "power", period.power)):
+            if has & limited[tariff][place]:
+                _flow(what, limits[tariff][place], found, period, findings)
+
+
+def _limited(tariff: Tariff) -> tuple[set[Dimension], set[Dimension]]:
+    """The dimensions whose price depends on the current, and those for which it is the power."""
+    currents, powers = set(), set()
+    for dimension, every in tariff.candidates.items():
+        for each in every:
+            current, power = _limits([] if each.restrictions is None else [each.restrictions])
+            if current:
+                currents.add(dimension)
+            if power:
+                powers.add(dimension)
+    return currents, powers
 
 
 def _flow(

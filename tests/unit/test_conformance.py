@@ -68,7 +68,8 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.setenv("PYTHONPATH", str(REQUIREMENTS.parents[1]))
     pytester.makeini(
         "[pytest]\nmarkers =\n  req(*ids): rows\n  xdist_group(name): group\n"
-        "asyncio_default_fixture_loop_scope = function\naddopts = --strict-markers\n"
+        "asyncio_default_fixture_loop_scope = function\n"
+        "addopts = --strict-markers -p no:schemathesis -p no:hypothesispytest\n"
     )
     return pytester
 

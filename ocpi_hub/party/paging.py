@@ -94,7 +94,7 @@ def _count(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    usable = text.isascii() and text.isdecimal() and len(text) <= 9
+    usable = text.isascii() and text.isdecimal() and len(text) <= 15
     if not usable or (name == "limit" and int(text) == 0):
         raise InvalidRequest(f"{name} is not usable: {text!r}")
     return int(text)

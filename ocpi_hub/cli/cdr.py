@@ -1,5 +1,5 @@
-"""cdr list, show, redrive, release, refuse, confirm; `cli/price.py` adds price, `cli/cdr_files.py`
-adds export, import and runs."""
+"""cdr list, show, redrive, release, refuse, confirm; `cli/price.py` adds price, `cli/meter.py`
+meter, `cli/cdr_files.py` export, import and runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.cli.cdr_files import add_file_commands
 from ocpi_hub.cli.common import add_command, operator_access
 from ocpi_hub.cli.directed import PARTY, add_filters, items
+from ocpi_hub.cli.meter import add_meter_parser
 from ocpi_hub.cli.price import add_price_parser
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
@@ -64,6 +65,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
         _one(parser)
         parser.add_argument("--reason", required=True, help="why; kept with the CDR")
     add_price_parser(commands)
+    add_meter_parser(commands)
     add_file_commands(commands)
 
 

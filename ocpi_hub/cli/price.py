@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocpi_hub.clearing.pricing import as_json, as_text, check_price, read_source
+from ocpi_hub.clearing.pricing import Source, as_json, as_text, check_price, read_source
 from ocpi_hub.clearing.pricing.zones import find_zone
 from ocpi_hub.cli.common import add_command
 from ocpi_hub.errors import InvalidRequest, OperatorError
@@ -44,12 +44,21 @@ def _zone(text: str) -> str:
 
 async def run_price(args: argparse.Namespace, _settings: Settings) -> object:
     """The surface's object, or text for people."""
-    try:
-        source = read_source(_read(args.file))
-    except InvalidRequest as error:
-        raise OperatorError(f"{args.file}: {error.message.removeprefix('The body ')}") from None
+    source = read_file(args.file)
     check = check_price(source.cdr, tariffs=source.tariffs, time_zone=args.time_zone)
     return as_json(check) if getattr(args, "json", False) else as_text(check)
+
+
+def read_file(name: str) -> Source:
+    """A CDR in a file.
+
+    Raises:
+        OperatorError: it cannot be read, or is none.
+    """
+    try:
+        return read_source(_read(name))
+    except InvalidRequest as error:
+        raise OperatorError(f"{name}: {error.message.removeprefix('The body ')}") from None
 
 
 def _read(name: str) -> bytes:

@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     hold_duration_h: float = Field(0.0, ge=0)
     hold_total_cost: float = Field(0.0, ge=0)
     statement_time_zone: str = "UTC"
+    cdr_expected_after_h: int = Field(48, ge=0, le=10_000)
 
     catch_up_rps: float = Field(50.0, gt=0)
     lane_lease_s: float = Field(15.0, ge=1)

@@ -284,17 +284,10 @@ class InboundCatchUp:
         )
         return True
 
-    async def _take(self, texts: Sequence[str], turn: _Turn) -> list[Listed]:
+    async def _take(self, texts: Sequence[str], turn: _Turn) -> Sequence[Listed]:
         """Raises StoreUnavailable or Overloaded once all have come to an end."""
         taker, source = self._objects[turn.job.module], Source(turn.platform, turn.directory)
-        results = await asyncio.gather(
-            *(taker.take(text, source) for text in texts), return_exceptions=True
-        )
-        taken: list[Listed] = []
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            taken.append(result)
+        taken = await taker.take_all(texts, source)
         await self._full_lists.listed(turn.job, source.known)
         return taken
 

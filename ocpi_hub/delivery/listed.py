@@ -6,6 +6,9 @@ in the log; there is no way to report it in-band (TF-19).
 
 from __future__ import annotations
 
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -61,14 +64,33 @@ def note_left_out(quality: Quality, source: Source, module: str, error: OcpiErro
 class ListedObjects(Protocol):
     """Takes the objects of one module."""
 
-    async def take(self, text: str, source: Source) -> Listed:
-        """One object of a list: kept, or skipped with a word in the log.
+    async def take_all(self, texts: Sequence[str], source: Source) -> Sequence[Listed]:
+        """Objects of a list, at most a few hundred: kept, or skipped with a word in the log.
 
         Raises:
-            StoreUnavailable: nothing is known to be stored.
+            StoreUnavailable: nothing is known to be stored; all have come to an end.
             Overloaded: likewise.
         """
         ...
+
+
+class OneByOne(ABC):
+    """`ListedObjects` that are taken each for itself."""
+
+    @abstractmethod
+    async def take(self, text: str, source: Source) -> Listed:
+        """One object; see `ListedObjects.take_all`."""
+
+    async def take_all(self, texts: Sequence[str], source: Source) -> Sequence[Listed]:
+        results = await asyncio.gather(
+            *(self.take(text, source) for text in texts), return_exceptions=True
+        )
+        taken: list[Listed] = []
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            taken.append(result)
+        return taken
 
 
 def require_own(owner: PartyId, platform: Platform) -> None:

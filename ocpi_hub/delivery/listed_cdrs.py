@@ -17,6 +17,7 @@ from ocpi_hub.clearing.holds import HoldLimits, examine
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.listed import (
     Listed,
+    OneByOne,
     Source,
     note_left_out,
     receiving_platform,
@@ -38,7 +39,7 @@ log = get_logger(__name__)
 BatchDue = Callable[[PartyId, PartyId], datetime | None]
 
 
-class ListedCdrs:
+class ListedCdrs(OneByOne):
     """Implements `delivery.listed.ListedObjects` for CDRs: into custody.
 
     Args:

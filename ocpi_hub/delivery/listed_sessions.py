@@ -15,6 +15,7 @@ from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.listed import (
     Listed,
+    OneByOne,
     Source,
     note_left_out,
     receiving_platform,
@@ -35,7 +36,7 @@ from ocpi_hub.telemetry import get_logger
 log = get_logger(__name__)
 
 
-class ListedSessions:
+class ListedSessions(OneByOne):
     """Implements `delivery.listed.ListedObjects` for sessions.
 
     Args:

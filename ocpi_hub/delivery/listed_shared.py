@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Protocol
 
 from ocpi_hub.delivery.kinds import Identity, SharedKind
@@ -16,7 +17,7 @@ from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.domain.objects import ObjectKey, Origin
 from ocpi_hub.domain.party import Module, PartyId
-from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
+from ocpi_hub.errors import OcpiError, StoreError
 from ocpi_hub.ocpi.json_text import members
 from ocpi_hub.telemetry import get_logger
 
@@ -34,7 +35,7 @@ _OUTCOMES = {
 class Changing(Protocol):
     """The part of `delivery.shared.SharedStore` that is needed here."""
 
-    async def change(self, change: Change) -> Changed: ...
+    async def change_each(self, changes: Sequence[Change]) -> Sequence[Changed | StoreError]: ...
 
 
 class ListedShared:
@@ -59,21 +60,28 @@ class ListedShared:
         self._max_depth = max_depth
         self._max_bytes = max_bytes
 
-    async def take(self, text: str, source: Source) -> Listed:
-        try:
-            identity = self._identity(text, source)
-        except OcpiError as error:
-            note_left_out(self._quality, source, self._kind.module, error)
-            self._skipped(source, str(error))
-            return self._broken(text, source)
-        change = self._change(text, identity)
-        try:
-            changed = await self._store.change(change)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            self._skipped(source, str(error))
-            source.known.append(change.key)
+    async def take_all(self, texts: Sequence[str], source: Source) -> Sequence[Listed]:
+        found = [self._read(text, source) for text in texts]
+        correlation_id = str(uuid.uuid4())
+        identities = [each for each in found if isinstance(each, Identity)]
+        changes = [
+            self._change(text, each, correlation_id)
+            for text, each in zip(texts, found, strict=True)
+            if isinstance(each, Identity)
+        ]
+        stored = await self._store.change_each(changes) if changes else ()
+        outcomes = iter(
+            [
+                self._outcome(identity, changed, source)
+                for identity, changed in zip(identities, stored, strict=True)
+            ]
+        )
+        return [next(outcomes) if isinstance(each, Identity) else each for each in found]
+
+    def _outcome(self, identity: Identity, changed: Changed | StoreError, source: Source) -> Listed:
+        if isinstance(changed, StoreError):
+            self._skipped(source, str(changed))
+            source.known.append(identity.key)
             return Listed.BROKEN
         outcome = _OUTCOMES.get(changed, Listed.BROKEN)
         if outcome in (Listed.TAKEN, Listed.CHANGED):
@@ -81,10 +89,21 @@ class ListedShared:
             subject = subject_of(source, key.module, key.owner, identity.object_id)
             self._quality.accepted(subject, identity.seen)
         else:
-            source.known.append(change.key)
+            source.known.append(identity.key)
         if outcome is Listed.BROKEN:
             self._skipped(source, changed.name)
         return outcome
+
+    def _read(self, text: str, source: Source) -> Identity | Listed:
+        """What an object says about itself, or what it is instead."""
+        try:
+            identity = self._kind.read(text, self._max_depth)
+            require_own(identity.key.owner, source.platform)
+        except OcpiError as error:
+            note_left_out(self._quality, source, self._kind.module, error)
+            self._skipped(source, str(error))
+            return self._broken(text, source)
+        return identity
 
     def _broken(self, text: str, source: Source) -> Listed:
         """What is listed is there, whatever is wrong with it."""
@@ -97,20 +116,14 @@ class ListedShared:
             source.known.append(key)
         return Listed.BROKEN
 
-    def _identity(self, text: str, source: Source) -> Identity:
-        """Raises OcpiError for what cannot be taken."""
-        identity = self._kind.read(text, self._max_depth)
-        require_own(identity.key.owner, source.platform)
-        return identity
-
-    def _change(self, text: str, identity: Identity) -> Change:
+    def _change(self, text: str, identity: Identity, correlation_id: str) -> Change:
         return Change(
             key=identity.key,
             body=text,
             partial=False,
             last_updated=identity.last_updated,
             origin=Origin.PULL,
-            correlation_id=str(uuid.uuid4()),
+            correlation_id=correlation_id,
             max_bytes=self._max_bytes,
         )
 

@@ -25,6 +25,7 @@ from ocpi_hub.delivery.dating import is_older
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
+from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.ocpi.merge import merge_patch
 from ocpi_hub.ocpi.paging import PageRequest
@@ -147,6 +148,15 @@ class SharedStore(Protocol):
 
         Raises:
             InvalidRequest: from the change's own check.
+        """
+        ...
+
+    async def change_each(self, changes: Sequence[Change]) -> Sequence[Changed | StoreError]:
+        """Apply many changes, none with a check of its own; an error is that of one alone.
+
+        Raises:
+            StoreUnavailable: some may be stored; all have come to an end.
+            Overloaded: likewise.
         """
         ...
 

@@ -9,10 +9,11 @@ from ocpi_hub.domain.party import PartyId
 
 def columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
     """Turn rows of `width` values into that many lists."""
-    result: list[list[object]] = [[] for _ in range(width)]
-    for row in rows:
-        for column, value in zip(result, row, strict=True):
-            column.append(value)
+    result = [list(column) for column in zip(*rows, strict=True)]
+    if not result:
+        return [[] for _ in range(width)]
+    if len(result) != width:
+        raise ValueError(f"rows of {len(result)} values, not of {width}")
     return result
 
 

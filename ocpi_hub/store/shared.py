@@ -17,7 +17,7 @@ from ocpi_hub.delivery.shared_batch import SharedBatch, overtaken_within
 from ocpi_hub.delivery.unpublished import SERVES_TOKEN_HOLDERS
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin, SharedObject
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import InvalidRequest
+from ocpi_hub.errors import InvalidRequest, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
@@ -83,6 +83,18 @@ class PostgresSharedStore:
 
     async def change(self, change: Change) -> Changed:
         return (await self.place(change)).changed
+
+    async def change_each(self, changes: Sequence[Change]) -> Sequence[Changed | StoreError]:
+        waiting: list[asyncio.Future[Placed | InvalidRequest]] = []
+        try:
+            # Without a task for each: lists bring a million.
+            waiting.extend(map(self.changes.enqueue, changes))
+        finally:
+            if waiting:
+                await asyncio.wait(waiting)
+            for change in changes:
+                self._changed(change.key)
+        return list(map(_outcome, waiting))
 
     async def delete(self, deletion: Deletion) -> Changed:
         return (await self.place(deletion)).changed
@@ -255,7 +267,7 @@ class PostgresSharedStore:
             texts = ((*_place(row.key), *_text(row)) for row in batch.rows(sorted(batch.rewritten)))
             await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
         if batch.moved:
-            rows = map(_stored, batch.rows(sorted(batch.moved)))
+            rows = map(_stored, batch.rows(sorted(batch.moved, key=key_columns)))
             await connection.execute(SQL.store_changes, *columns(rows, 13))
         if batch.unpublished:
             places = columns((_place(key)[:3] for key in sorted(batch.unpublished)), 3)
@@ -291,6 +303,21 @@ async def _positions(
             # An EVSE that brings nothing new may have no row: its Location says it.
             positions[number] = row["position"] or row["location"] or 0
     return positions
+
+
+def _outcome(done: asyncio.Future[Placed | InvalidRequest]) -> Changed | StoreError:
+    """What became of a change of a list, which has no check of its own.
+
+    Raises:
+        Exception: what the write raised, unless it concerns this row alone.
+    """
+    error = done.exception()
+    if isinstance(error, StoreError) and not isinstance(error, StoreUnavailable):
+        return error
+    placed = done.result()
+    if isinstance(placed, InvalidRequest):
+        raise placed
+    return placed.changed
 
 
 def _deleted(row: SharedObject) -> tuple[object, ...]:

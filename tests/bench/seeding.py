@@ -22,12 +22,14 @@ class Partner:
 
     Attributes:
         endpoints: (module, interface role, URL).
+        catch_up: as of `platform set`; `none`: the hub reads none of its lists by itself.
     """
 
     party: PartyId
     role: str
     base_url: str
     endpoints: Sequence[tuple[str, str, str]] = ()
+    catch_up: str = "push"
 
     @property
     def platform_id(self) -> str:
@@ -63,12 +65,14 @@ async def bring_on_board(
     async with connection.transaction():
         await connection.execute(
             "insert into platform (platform_id, name, state, ocpi_version, versions_url,"
-            " our_token_sealed, connected_at)"
-            " select id, id, 'connected', '2.2.1', url, sealed, now()"
-            " from unnest($1::text[], $2::text[], $3::bytea[]) as p (id, url, sealed)",
+            " our_token_sealed, catch_up, connected_at)"
+            " select id, id, 'connected', '2.2.1', url, sealed, catch_up, now()"
+            " from unnest($1::text[], $2::text[], $3::bytea[], $4::text[])"
+            " as p (id, url, sealed, catch_up)",
             names,
             [f"{each.base_url}/versions" for each in partners],
             sealed,
+            [each.catch_up for each in partners],
         )
         await connection.execute(
             "insert into party (country_code, party_id, platform_id)"

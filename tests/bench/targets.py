@@ -29,6 +29,12 @@ FEED_READS = Quantity(
 )
 PAGES = Quantity("token page, hub CPU per token", Better.LOWER, "us", 5.0, 1.0)
 DEEP = Quantity("token page at the end of the list / at its beginning, CPU", Better.LOWER, "", 1.5)
+PULL = Quantity("first pull of a token list, hub CPU per token", Better.LOWER, "us")
+PULL_TO_INSERT = Quantity(
+    "first pull of a token list, hub and PostgreSQL / PostgreSQL storing the same rows, CPU",
+    Better.LOWER,
+    "",
+)
 LISTS = Quantity("page of 1,000 Locations, hub CPU per Location", Better.LOWER, "us", 20.0, 8.0)
 LISTS_SIZE = Quantity("page of 1,000 Locations / page of 100, hub CPU", Better.LOWER, "", 10.0)
 EVSE_ROWS = Quantity("one EVSE's status change, rows of objects written", Better.LOWER, "", 2.0)

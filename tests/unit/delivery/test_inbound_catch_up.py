@@ -134,16 +134,23 @@ class Keeping:
             raise told
         return Changed.DELETED
 
-    async def change(self, change: Change) -> Changed:
-        self._waiting += 1
+    async def change_each(self, changes: Sequence[Change]) -> list[Changed | StoreError]:
+        self._waiting += len(changes)
         self.most_at_once = max(self.most_at_once, self._waiting)
         await asyncio.sleep(0)
-        self._waiting -= 1
-        told = self.answers.get(change.key.object_id, Changed.CREATED)
-        if isinstance(told, Exception):
-            raise told
-        self.changes.append(change)
-        return told
+        self._waiting -= len(changes)
+        results = [self.answers.get(each.key.object_id, Changed.CREATED) for each in changes]
+        stored: list[Changed | StoreError] = []
+        for change, told in zip(changes, results, strict=True):
+            if isinstance(told, Changed):
+                self.changes.append(change)
+                stored.append(told)
+            elif isinstance(told, StoreError) and not isinstance(told, StoreUnavailable):
+                stored.append(told)
+        for told in results:
+            if isinstance(told, StoreUnavailable | Overloaded):
+                raise told
+        return stored
 
 
 async def run(

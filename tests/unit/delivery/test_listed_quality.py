@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.domain.party import PartyId, Role
 from ocpi_hub.domain.quality import Example
+from ocpi_hub.errors import StoreError
 from tests.support.factories import CPO, EMSP, make_directory, make_platform
 from tests.support.quality import MemoryQualityStore, make_quality
 from tests.support.scripted import MemoryCustody
@@ -32,10 +34,10 @@ class Shared:
     def __init__(self) -> None:
         self._bodies: set[str] = set()
 
-    async def change(self, change: Change) -> Changed:
-        known = change.body in self._bodies
-        self._bodies.add(change.body)
-        return Changed.UNCHANGED if known else Changed.CREATED
+    async def change_each(self, changes: Sequence[Change]) -> Sequence[Changed | StoreError]:
+        known = [change.body in self._bodies for change in changes]
+        self._bodies.update(change.body for change in changes)
+        return [Changed.UNCHANGED if each else Changed.CREATED for each in known]
 
 
 @pytest.fixture
@@ -75,8 +77,8 @@ async def test_a_mild_fault_counts_when_it_is_new(
 ) -> None:
     objects = taker(module, quality)
     source = Source(ISSUER if module == "tokens" else OWNER, DIRECTORY)
-    assert await objects.take(json.dumps(value), source) is Listed.TAKEN
-    assert await objects.take(json.dumps(value), source) is Listed.KNOWN
+    assert await objects.take_all([json.dumps(value)], source) == [Listed.TAKEN]
+    assert await objects.take_all([json.dumps(value)], source) == [Listed.KNOWN]
     await quality.flush()
     assert store.rules() == {(module, rule): 1}
     [tally] = store.counted.values()
@@ -91,7 +93,8 @@ async def test_a_broken_object_counts_as_skipped_with_what_is_wrong(
 ) -> None:
     value = make_cdr() if module == "cdrs" else make_location()
     text = json.dumps({**value, "id": 7})
-    assert await taker(module, quality).take(text, Source(OWNER, DIRECTORY)) is Listed.BROKEN
+    taken = await taker(module, quality).take_all([text], Source(OWNER, DIRECTORY))
+    assert taken == [Listed.BROKEN]
     await quality.flush()
     assert store.rules() == {(module, "skipped"): 1}
     [tally] = store.counted.values()
@@ -106,7 +109,7 @@ async def test_a_cdr_for_somebody_unknown_is_no_fault_of_the_cdr(
     cdr = make_cdr()
     stranger = PartyId("FR", "NOB")
     cdr["cdr_token"] |= {"country_code": stranger.country_code, "party_id": stranger.party_id}
-    taken = await taker("cdrs", quality).take(json.dumps(cdr), Source(OWNER, DIRECTORY))
-    assert taken is Listed.BROKEN
+    taken = await taker("cdrs", quality).take_all([json.dumps(cdr)], Source(OWNER, DIRECTORY))
+    assert taken == [Listed.BROKEN]
     await quality.flush()
     assert store.rules() == {}

@@ -73,8 +73,8 @@ def read_key(sent: str, curve: str) -> Key:
     found = from_hex(text) or from_base64(text)
     if not found:
         raise NotVerifiable(Reason.KEY_UNREADABLE, "the public key is neither hex nor base64")
-    # A DER key says its length; a bare point that begins like that is one in 65,536.
-    if found[:2] == bytes((0x30, (len(found) - 2) & 0xFF)) or found[:2] == b"\x30\x81":
+    # A DER key says its length; a bare point that begins like that is one in 20,000.
+    if found[0] == 0x30 and found[1:2] in (bytes([(len(found) - 2) & 0xFF]), b"\x81", b"\x82"):
         return _from_der(found)
     return _from_point(found, curve.casefold())
 

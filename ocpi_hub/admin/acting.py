@@ -57,6 +57,19 @@ def acting_command() -> Actor:
     return Actor(ActorKind.COMMAND, user, user)
 
 
+def who_acts() -> str:
+    """The same in a word or two, for what keeps a record of its own."""
+    doing = _ACTING.get()
+    match doing.actor.kind if doing is not None else None:
+        case ActorKind.ACCOUNT:
+            word = "operator"
+        case ActorKind.KEY:
+            word = "key"
+        case _:
+            word = "command"
+    return f"{word} {doing.actor.name}" if doing is not None else word
+
+
 class Change:
     """A change on its way.
 

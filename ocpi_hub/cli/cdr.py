@@ -94,7 +94,7 @@ async def run_redrive(args: argparse.Namespace, settings: Settings) -> dict[str,
         if args.id:
             redriven = await cdrs.redrive(access.cdrs, args.owner, args.id)
         else:
-            redriven = await cdrs.redrive_all(access.cdrs, args.receiver)
+            redriven = await cdrs.redrive_all(access.cdrs, receiver=args.receiver)
     return redriven.shown()
 
 

@@ -8,11 +8,15 @@ from datetime import datetime
 
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.store.acting import acting
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directed_rows import directed_object, key_columns
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("custody_admin")
+
+AT_ONCE = 5000
+"""Objects of one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +104,48 @@ class CustodyAdmin:
         self,
         states: Sequence[DirectedState],
         *,
+        by: str,
         owner: PartyId | None = None,
         object_id: str | None = None,
         receiver: PartyId | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         reason: str | None = None,
     ) -> Sequence[ObjectKey]:
-        """Make objects due now; returns which."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                SQL.send_again,
-                self._module,
-                *_parts(owner),
-                object_id.upper() if object_id else None,
-                list(states),
-                reason,
-                *_parts(receiver),
-            )
-        return [
-            ObjectKey(self._module, PartyId(row["country_code"], row["party_id"]), row["object_id"])
-            for row in rows
-        ]
+        """Make objects due now, some in each transaction; returns which.
+
+        Args:
+            by: who says so.
+            since: only what arrived then or later, and before `until`.
+        """
+        found: list[ObjectKey] = []
+        place = 0
+        while True:
+            async with acting(self._database, by) as connection:
+                rows = await connection.fetch(
+                    SQL.send_again, self._module, *_parts(owner),
+                    object_id.upper() if object_id else None, list(states), reason,
+                    *_parts(receiver), since, until, place, AT_ONCE,
+                )  # fmt: skip
+            found += [
+                ObjectKey(self._module, PartyId(r["country_code"], r["party_id"]), r["object_id"])
+                for r in rows
+            ]
+            if not rows or object_id:
+                return found
+            place = max(row["serial"] for row in rows)
 
     async def decide(
-        self, key: ObjectKey, states: Sequence[DirectedState], state: DirectedState, reason: str
+        self,
+        key: ObjectKey,
+        states: Sequence[DirectedState],
+        state: DirectedState,
+        reason: str,
+        *,
+        by: str,
     ) -> bool:
         """Set an object's state; false when it is in none of `states`."""
-        async with self._database.connection() as connection:
+        async with acting(self._database, by) as connection:
             decided = await connection.fetchval(
                 SQL.decide, *key_columns(key), list(states), state, reason
             )

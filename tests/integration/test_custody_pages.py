@@ -113,7 +113,7 @@ async def test_whoever_asks_for_news_only_sees_what_became_visible_late(
     await store.take_in(make_intake("LATE", body="4", start=Start.PULL))
     admin = CustodyAdmin(database, "cdrs")
     again = [DirectedState.HELD, DirectedState.DEAD]
-    assert len(await admin.send_again(again, reason="looked at")) == 2
+    assert len(await admin.send_again(again, by="a test", reason="looked at")) == 2
     page = await store.page("cdrs", EMSP, since)
     assert (page.texts, page.total) == (("2", "4"), 2)
     # In a window that is over they are not: nobody saw them in it.

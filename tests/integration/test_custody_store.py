@@ -530,7 +530,7 @@ async def test_what_an_operator_sends_again_is_due_only_where_it_can_be_pushed(
     await execute(database, "update endpoint set interface_role = $1", announces)
     await store.take_in(make_intake(start=Start.HOLD))
     await store.take_in(make_intake("OTHERS", start=Start.HOLD, receiver=OTHER))
-    released = await CustodyAdmin(database, "cdrs").send_again([DirectedState.HELD])
+    released = await CustodyAdmin(database, "cdrs").send_again([DirectedState.HELD], by="a test")
     assert len(released) == 2
     assert await state_of(store) is DirectedState.PENDING
     assert await store.due_receivers([EMSP, OTHER]) == due

@@ -104,7 +104,9 @@ class End:
         """CDRs whose receivers refused them after they had not answered: an operator decides."""
         admin = CustodyAdmin(self._run.database, "cdrs")
         for party in self._run.roaming.emsps:
-            await admin.send_again((DirectedState.UNCERTAIN,), receiver=PartyId.parse(party))
+            await admin.send_again(
+                (DirectedState.UNCERTAIN,), by="a test", receiver=PartyId.parse(party)
+            )
 
     async def _once_more(self, item: Owned, party: str) -> None:
         """Change what a party refused: it is not sent again otherwise."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from typing import Final
 
-from ocpi_hub.admin.acting import change
+from ocpi_hub.admin.acting import change, who_acts
 from ocpi_hub.admin.views.cdrs import (
     CdrDecided,
     CdrItem,
@@ -17,10 +19,13 @@ from ocpi_hub.admin.views.cdrs import (
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.store.authorization import linked_decisions
 from ocpi_hub.store.custody_admin import CustodyAdmin
 
 S = DirectedState
+_DRIVEN: Final = (S.DEAD, S.PENDING, S.UNCERTAIN, S.REFUSED)
+"""States that an operator may end by sending again."""
 
 
 def cdr_key(owner: PartyId, cdr_id: str) -> ObjectKey:
@@ -52,10 +57,9 @@ async def _session(admin: CustodyAdmin, row: DirectedObject) -> SessionLink | No
 
 async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedriven:
     """Try to deliver one CDR now, whatever it waits for."""
-    states = (S.DEAD, S.PENDING, S.UNCERTAIN, S.REFUSED)
     key = cdr_key(owner, cdr_id)
     async with change("cdr.redrive", _name(key), await _seen(admin, key)) as noted:
-        keys = await admin.send_again(states, owner=owner, object_id=cdr_id)
+        keys = await admin.send_again(_DRIVEN, by=who_acts(), owner=owner, object_id=cdr_id)
         if not keys:
             raise await _not_like_that(
                 admin,
@@ -66,10 +70,33 @@ async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedri
         return noted.became(CdrsRedriven(redriven=len(keys)))
 
 
-async def redrive_all(admin: CustodyAdmin, receiver: PartyId) -> CdrsRedriven:
-    """Try to deliver all dead letters and waiting CDRs of an eMSP now."""
-    async with change("cdr.redrive_all", str(receiver)) as noted:
-        keys = await admin.send_again((S.DEAD, S.PENDING), receiver=receiver)
+async def redrive_all(
+    admin: CustodyAdmin,
+    *,
+    owner: PartyId | None = None,
+    receiver: PartyId | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    state: DirectedState | None = None,
+) -> CdrsRedriven:
+    """Try to deliver dead letters and waiting CDRs now, or those in another state.
+
+    Args:
+        since: only what arrived then or later, and before `until`.
+
+    Raises:
+        OperatorError: nothing says which, or CDRs in that state are not driven.
+    """
+    if not any((owner, receiver, since)):
+        raise OperatorError("say which CDRs: of an owner, for a receiver, or since when")
+    if state is not None and state not in _DRIVEN:
+        raise OperatorError(f"CDRs that are {state} are not driven; release what is held")
+    states = (S.DEAD, S.PENDING) if state is None else (state,)
+    place = (str(owner or "*"), str(receiver or "*"), timestamp(since) if since else "*")
+    async with change("cdr.redrive_all", " ".join(place)) as noted:
+        keys = await admin.send_again(
+            states, by=who_acts(), owner=owner, receiver=receiver, since=since, until=until
+        )
         return noted.became(CdrsRedriven(redriven=len(keys)))
 
 
@@ -77,7 +104,9 @@ async def release(admin: CustodyAdmin, owner: PartyId, cdr_id: str, *, reason: s
     """Let a held CDR go."""
     key = cdr_key(owner, cdr_id)
     async with change("cdr.release", _name(key), await _seen(admin, key)) as noted:
-        keys = await admin.send_again((S.HELD,), owner=owner, object_id=cdr_id, reason=reason)
+        keys = await admin.send_again(
+            (S.HELD,), by=who_acts(), owner=owner, object_id=cdr_id, reason=reason
+        )
         if not keys:
             raise await _not_like_that(
                 admin, key, f"CDR {cdr_id} of {owner} is not held; see `cdr show`"
@@ -108,7 +137,7 @@ async def _decide(
 ) -> CdrDecided:
     word = "cdr.refuse" if state is S.REFUSED else "cdr.confirm"
     async with change(word, _name(key), await _seen(admin, key)) as noted:
-        if not await admin.decide(key, states, state, reason):
+        if not await admin.decide(key, states, state, reason, by=who_acts()):
             names = ", ".join(states)
             raise await _not_like_that(
                 admin, key, f"CDR {cdr_id} of {key.owner} is not one of: {names}; see `cdr show`"

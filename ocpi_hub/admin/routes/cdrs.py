@@ -64,7 +64,7 @@ def cdr_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         return await cdrs.redrive(admin, call.given.owner, call.given.id)
 
     async def redrive_all(call: Call[NoParameters, Receiver]) -> CdrsRedriven:
-        return await cdrs.redrive_all(admin, call.body.receiver)
+        return await cdrs.redrive_all(admin, receiver=call.body.receiver)
 
     async def release(call: Call[CdrGiven, Reason]) -> CdrDecided:
         given = call.given

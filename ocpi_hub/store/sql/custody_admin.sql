@@ -26,8 +26,29 @@ order by id;
 
 -- name: send_again
 -- Puts objects back in the queue, or lets them wait to be pulled where they cannot be pushed. $5
--- limits the states this is meant for. What is released goes with its batch; who has something sent
--- again means now.
+-- limits the states this is meant for; times are those of arrival. What is released goes with its
+-- batch; who has something sent again means now. Some at a time, in the order in which custody locks.
+with meant as (
+    select serial
+    from directed_object
+    where module = $1
+        and ($2::text is null or (country_code, party_id) = ($2, $3))
+        and ($4::text is null or object_id = $4)
+        and ($7::text is null or (receiver_country_code, receiver_party_id) = ($7, $8))
+        and ($9::timestamptz is null or received_at >= $9)
+        and ($10::timestamptz is null or received_at < $10)
+        and state = any ($5::text[])
+        and serial > $11
+    order by serial
+    limit $12),
+locked as (
+    select d.module, d.country_code, d.party_id, d.object_id
+    from directed_object d
+    where d.module = $1
+        and d.serial in (select serial from meant)
+        and d.state = any ($5::text[])
+    order by d.module, d.country_code, d.party_id, d.object_id
+    for update of d)
 update directed_object d
 set state = 'pending', reason = $6, changed_at = now(),
     next_attempt_at = case when exists (
@@ -39,12 +60,10 @@ set state = 'pending', reason = $6, changed_at = now(),
     batch_due_at = case when state = 'held' or batch_due_at <= now() then batch_due_at end,
     visible_at = case when state = 'held' then visible_from() else visible_at end,
     received_at = case when state = 'dead' then now() else received_at end
-where module = $1
-    and ($2::text is null or (country_code, party_id) = ($2, $3))
-    and ($4::text is null or object_id = $4)
-    and ($7::text is null or (receiver_country_code, receiver_party_id) = ($7, $8))
-    and state = any ($5::text[])
-returning country_code, party_id, object_id;
+from locked l
+where (d.module, d.country_code, d.party_id, d.object_id)
+    = (l.module, l.country_code, l.party_id, l.object_id)
+returning d.serial, d.country_code, d.party_id, d.object_id;
 
 -- name: decide
 -- An operator's word on one object.

@@ -141,6 +141,7 @@ class Conversation:
     Attributes:
         said: every exchange so far.
         raw: the token travels without Base64.
+        sender: FROM on functional modules.
     """
 
     def __init__(
@@ -148,17 +149,13 @@ class Conversation:
     ) -> None:
         self._client = client
         self._token = target.token
-        self._sender = target.sender
+        self.sender = target.sender
         self._limits = limits
         self._clock = clock
         self._until = clock.monotonic() + limits.total_s
         self._remembered: dict[tuple[object, ...], Seen] = {}
         self.said: list[Seen] = []
         self.raw = target.raw
-
-    @property
-    def sender(self) -> PartyId | None:
-        return self._sender
 
     async def ask(
         self,
@@ -200,7 +197,7 @@ class Conversation:
         elif manner.authorization:
             sent[headers.AUTHORIZATION] = manner.authorization
         if routed:
-            sent |= headers.routing_headers(to=to, sender=self._sender)
+            sent |= headers.routing_headers(to=to, sender=self.sender)
         if body is not None:
             sent["Content-Type"] = "application/json"
         sent |= manner.set_headers

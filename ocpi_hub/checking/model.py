@@ -131,7 +131,9 @@ class Target:
     """Whom to check, and how to get in.
 
     Attributes:
-        sender: FROM of requests to functional modules; None: a hub takes it from the credentials.
+        own: the party of this hub: FROM of requests to functional modules.
+        sender: FROM in its place, of who checks a hub with credentials of its own; None: `own`, but
+            towards a hub nobody, which it then takes from the credentials.
         raw: the token travels without Base64.
         expected: roles that the partner registered with, if it did.
         write: make the checks that write, too.
@@ -139,6 +141,7 @@ class Target:
 
     versions_url: str
     token: CredentialsToken
+    own: PartyId
     sender: PartyId | None = None
     raw: bool = False
     expected: frozenset[tuple[PartyId, Role]] | None = None

@@ -130,6 +130,11 @@ class Partner:
                     self._certificates[urlsplit(url).netloc[:100]] = found
         return list(self._certificates.items())
 
+    @property
+    def sender(self) -> PartyId | None:
+        """FROM of our requests; None: it is left out."""
+        return self.conversation.sender
+
     # Configuration modules -----------------------------------------------------------------------
 
     async def versions(self, manner: Manner = ORDINARY) -> Seen:

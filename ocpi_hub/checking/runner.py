@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ocpi_hub.checking.conversation import Conversation, Seen
 from ocpi_hub.checking.masking import Mask
@@ -59,6 +60,7 @@ async def run_checks(partner: Partner, checks: Sequence[Check]) -> Report:
     started, began = clock.now(), clock.monotonic()
     mask = Mask(target.token)
     await _find_spelling(partner)
+    await _choose_sender(partner)
     results = [await _result(check, partner, mask) for check in checks]
     order = {area: number for number, area in enumerate(AREAS)}
     results.sort(key=lambda each: order[each.check.area])
@@ -89,6 +91,14 @@ async def _find_spelling(partner: Partner) -> None:
             conversation.raw = not conversation.raw
     except Skip:
         return
+
+
+async def _choose_sender(partner: Partner) -> None:
+    if partner.target.sender is not None:
+        return
+    with suppress(Skip):
+        if not await partner.is_hub():
+            partner.conversation.sender = partner.target.own
 
 
 async def _roles(partner: Partner) -> Sequence[tuple[object, str]]:

@@ -163,7 +163,7 @@ def _turned_round(partner: Partner, seen: Seen) -> str | None:
     came = [seen.headers.get(name, "").upper() for name in _ROUTING]
     if not all(came):
         return "routing headers are missing in the answer"
-    sender = partner.target.sender
+    sender = partner.sender
     if sender is not None and tuple(came[:2]) != sender:
         return f"TO in the answer is {came[0]}*{came[1]}, FROM in the request was {sender}"
     return None

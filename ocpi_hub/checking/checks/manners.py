@@ -145,7 +145,7 @@ async def no_keep_alive(partner: Partner, notes: Notes) -> None:
 
 
 def _routing_on_versions(partner: Partner) -> Manner:
-    return Manner(set_headers=headers.routing_headers(to=_SOMEBODY, sender=partner.target.sender))
+    return Manner(set_headers=headers.routing_headers(to=_SOMEBODY, sender=partner.sender))
 
 
 async def ignores_routing(partner: Partner, notes: Notes) -> None:

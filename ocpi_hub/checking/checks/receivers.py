@@ -21,7 +21,7 @@ _LONG = "x" * 1500
 
 def owner_path(partner: Partner, identifier: str) -> tuple[str, ...]:
     """Where an object of ours would be."""
-    sender = partner.target.sender
+    sender = partner.sender
     return (*(sender or ("ZZ", "ZZZ")), identifier)
 
 

@@ -27,9 +27,9 @@ Push = Callable[[Partner, Module, PartyId], Awaitable[Seen]]
 
 
 def _us(partner: Partner) -> PartyId:
-    if partner.target.sender is None:
+    if partner.sender is None:
         raise Skip("say which party sends: --from CC*PID")
-    return partner.target.sender
+    return partner.sender
 
 
 def pushes(modules: tuple[Module, ...], push: Push, judge: Callable[[Seen], str | None]) -> Run:

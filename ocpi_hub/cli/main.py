@@ -4,6 +4,7 @@ A command is a parser with one of two defaults:
 
 - `run`: `async (args, settings) -> object`. The result is a JSON value. With `--json` it is printed
   as one, else as text by `render` (a default of the parser too: `result -> str`) or as a table.
+  One that tells of a failure with its result sets `args.status`.
 - `run_service`: `(args) -> int`, for what runs until it is stopped; it writes its own output.
 
 stdout carries results only; logs and errors go to stderr. Exit status: 0 done, 1 failed, 2 wrong
@@ -60,6 +61,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "cdr": "see the CDRs in custody, and decide about them",
         "statement": "what a CPO and an eMSP settle by for a month",
         "session": "see the sessions in custody",
+        "check": "check whether a partner's platform speaks OCPI as it should",
         "message": "see which requests went in and out",
         "admin": "decide who may log in and use the admin API, see what was changed",
         "party": "a small OCPI platform: CPO, eMSP or both",
@@ -194,7 +196,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         text = cast(Render, getattr(args, "render", render_plain))(result)
     if text:
         print(text, flush=True)
-    return DONE
+    return cast(int, getattr(args, "status", DONE))
 
 
 async def _run(run: Run, args: argparse.Namespace, settings: Settings) -> object:

@@ -8,6 +8,7 @@ from ocpi_hub.admin.routes.audit import audit_routes
 from ocpi_hub.admin.routes.authorizations import authorization_routes
 from ocpi_hub.admin.routes.base import AnyRoute
 from ocpi_hub.admin.routes.cdrs import cdr_routes
+from ocpi_hub.admin.routes.checks import check_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
 from ocpi_hub.admin.routes.messages import message_routes
@@ -27,6 +28,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     return (
         *platform_routes(parts),
         *onboarding_routes(parts),
+        *check_routes(parts),
         *relation_routes(parts),
         *authorization_routes(parts),
         *token_routes(parts),

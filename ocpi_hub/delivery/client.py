@@ -216,7 +216,7 @@ class HttpClient:
 
 def _head(request: OutboundRequest, place: Place) -> bytes:
     """Request line and headers."""
-    given = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    given = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
     length = ""
     if request.body is not None or request.method not in _WITHOUT_BODY:
         length = f"Content-Length: {len(request.body or b'')}\r\n"
@@ -230,7 +230,7 @@ def _check_ours(request: OutboundRequest) -> None:
     if not _METHOD.fullmatch(request.method):
         raise ValueError("a method is upper-case letters")
     headers = request.headers
-    if _LINE_BREAK.search("".join((*headers, *headers.values()))):
+    if _LINE_BREAK.search("".join([*headers, *headers.values()])):
         raise ValueError("a header contains a line break")
 
 

@@ -9,6 +9,7 @@ end.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from typing import Any, cast
@@ -95,7 +96,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, max_bytes: int, connected: socket.socket) -> None:
         self._max_bytes = max_bytes
-        self._socket = connected
+        self._arrived = select.poll()
+        self._arrived.register(connected, select.POLLIN)
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[RawAnswer] | None = None
@@ -125,13 +127,7 @@ class Connection(asyncio.Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing has come while it was kept: as a rule, that the partner has closed it.
         The loop may not have seen that yet."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return not self._arrived.poll(0)
 
     def abort(self) -> None:
         """Close at once; an exchange under way fails."""

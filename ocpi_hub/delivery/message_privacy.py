@@ -40,6 +40,7 @@ _WITHOUT_DRIVERS = frozenset(
 _WORDS = MODULES | {"ocpi", VERSIONS, "sender", "receiver"}
 _PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")
 _VERSION = re.compile(r"\d(\.\d){1,2}")
 _COMMANDS = frozenset(
     {"CANCEL_RESERVATION", "RESERVE_NOW", "START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR"}
@@ -79,16 +80,12 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
     else:
         segments = _segments(path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
-    shown: list[str] = [base]
-    secrets: list[str] = []
-    for segment, masked in zip(segments, hidden, strict=True):
-        if masked:
-            secrets.append(segment)
-            shown.append(f"~{mask(segment)}")
-        else:
-            shown.append(_quoted(segment))
-    recorded = "/".join(shown) or "/"
-    return f"{recorded[:MAX_PATH]}{_query(query[:MAX_PATH]) if query else ''}", tuple(secrets)
+    shown = _as_it_is if _PLAIN_PATH.fullmatch(path) else _quoted
+    places = list(zip(segments, hidden, strict=True))
+    texts = [f"~{mask(segment)}" if masked else shown(segment) for segment, masked in places]
+    recorded = "/".join([base, *texts]) or "/"
+    secrets = tuple([segment for segment, masked in places if masked])
+    return f"{recorded[:MAX_PATH]}{_query(query[:MAX_PATH]) if query else ''}", secrets
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
@@ -195,6 +192,10 @@ def _judged(segments: tuple[str, ...]) -> Sequence[bool]:
 
 
 _judged_before = functools.lru_cache(maxsize=1024)(_judged)
+
+
+def _as_it_is(segment: str) -> str:
+    return segment
 
 
 def _quoted(segment: str) -> str:

@@ -66,6 +66,7 @@ class Recorder:
         self._clock = clock
         self._body_bytes = body_bytes
         self._waiting = waiting
+        self._read: tuple[bytes, int | None] = b"", None
 
     def inbound(
         self,
@@ -152,7 +153,7 @@ class Recorder:
                 elapsed_s,
                 outcome,
                 http,
-                None if answer is None else status_code(answer),
+                None if answer is None else self._status_code(answer),
                 error,
                 len(body),
                 None if answer is None else len(answer),
@@ -161,6 +162,12 @@ class Recorder:
                 bool(most) and (len(body) > most or len(answer or b"") > most),
             )
         )
+
+    def _status_code(self, body: bytes) -> int | None:
+        """What is passed on as it came is noted twice, one right after the other."""
+        if body is not self._read[0]:
+            self._read = body, status_code(body)
+        return self._read[1]
 
 
 class RecordedClient:

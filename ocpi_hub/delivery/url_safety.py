@@ -45,7 +45,6 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<target>[^#]*)(?:#.*)?"
 )
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:@]+))(?::(?P<port>\d*))?")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
@@ -139,7 +138,7 @@ class UrlPolicy:
             return f"the URL is longer than {MAX_URL_LENGTH} characters"
         # The text goes into the request line as it is: a line break there would be a second
         # request, and a backslash is a slash to some parsers and not to others.
-        if not _PRINTABLE.fullmatch(url) or "\\" in url:
+        if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
             return "the URL contains characters that must be percent-encoded"
         match = _URL.fullmatch(url)
         scheme = match["scheme"].lower() if match else ""

@@ -19,12 +19,13 @@ from ocpi_hub.delivery.messages import Recorder
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.domain.exchange import LegInfo, LegKind
 from ocpi_hub.domain.message import MessageIds, Reply
-from ocpi_hub.domain.party import InterfaceRole, PartyId, Platform
+from ocpi_hub.domain.party import PartyId, Platform
 from ocpi_hub.errors import NotFound, OcpiError, Overloaded
 from ocpi_hub.ocpi import headers
 from ocpi_hub.server.configuration import ConfigurationHandler
 from ocpi_hub.server.http import OCPI
 from ocpi_hub.server.inbound import (
+    ROLES,
     Authenticator,
     Gate,
     Inbound,
@@ -186,7 +187,7 @@ class OcpiServer:
             exchange.sender,
             exchange.to,
             module,
-            InterfaceRole(role.upper()) if role else None,
+            ROLES.get(role),
             exchange.ids,
         )
         self._recorder.inbound(

@@ -27,6 +27,9 @@ BUFFER_BYTES = 131_072
 """Bytes that may wait behind a request that is being served."""
 SWEEP_S = 1.0
 
+_Request = tuple[PlainRequest, bool]
+"""A request, and whether the connection stays open after it."""
+
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -79,7 +82,7 @@ class Fronts:
         """Wait for requests that are being served, then cut what takes longer."""
         if self._sweeping is not None:
             self._sweeping.cancel()
-        tasks = [front.task for front in self._connections if front.task is not None]
+        tasks = [front.task for front in self._connections if front.task and front.is_busy]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:
@@ -109,9 +112,13 @@ class Fronts:
 class Front(asyncio.Protocol):
     """A connection as long as only plain requests came.
 
+    One task serves them all, one after the other: a task for each would cost more than all that is
+    done here.
+
     Attributes:
         since: monotonic seconds of the last sign of life.
-        task: of the request being served.
+        task: serves; made for the first request.
+        is_busy: a request is being served.
     """
 
     def __init__(self, fronts: Fronts) -> None:
@@ -124,10 +131,10 @@ class Front(asyncio.Protocol):
         self._paused = False
         self.since = fronts.clock.monotonic()
         self.task: asyncio.Task[None] | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        return self.task is not None
+        self.is_busy = False
+        self._request: _Request | None = None
+        self._arrived: asyncio.Future[None] | None = None
+        self._left = False
 
     @property
     def is_reading(self) -> bool:
@@ -155,9 +162,10 @@ class Front(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.task is None:  # else the server waits for it when it ends
+        if not self.is_busy:  # else the server waits for it when it ends
             self._fronts.discard(self)
         self.resume_writing()
+        self._wake()
 
     def pause_writing(self) -> None:
         self._writable = asyncio.Event()
@@ -175,7 +183,7 @@ class Front(asyncio.Protocol):
         if not self._buffer:
             self.since = self._fronts.clock.monotonic()
         self._buffer = self._buffer + data if self._buffer else data
-        if self.task is None:
+        if not self.is_busy:
             self._next()
         elif len(self._buffer) > BUFFER_BYTES and self._transport is not None:
             self._paused = True
@@ -201,12 +209,37 @@ class Front(asyncio.Protocol):
             return
         request = head.request(self._buffer[head.size : whole], self._transport)
         self._buffer, self._head = self._buffer[whole:], None
-        self.task = asyncio.get_running_loop().create_task(self._serve(request, head.keep_alive))
+        self._request = request, head.keep_alive
+        self.is_busy = True
+        if self.task is None:
+            self.task = asyncio.get_running_loop().create_task(self._run())
+        else:
+            self._wake()
 
-    async def _serve(self, request: PlainRequest, keep_alive: bool) -> None:
+    def _wake(self) -> None:
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None and not arrived.done():
+            arrived.set_result(None)
+
+    async def _run(self) -> None:
+        """Serve requests until the connection is closed or handed over."""
         transport = self._transport
         if transport is None:
             raise AssertionError("a request has come over it")
+        while (arrived := await self._arrival(transport)) is not None:
+            await self._serve(transport, *arrived)
+
+    async def _arrival(self, transport: asyncio.Transport) -> _Request | None:
+        """The next request; None when there will be none."""
+        if self._request is None and not self._left and not transport.is_closing():
+            self._arrived = asyncio.get_running_loop().create_future()
+            await self._arrived
+        request, self._request = self._request, None
+        return request
+
+    async def _serve(
+        self, transport: asyncio.Transport, request: PlainRequest, keep_alive: bool
+    ) -> None:
         try:
             response = await self._fronts.serve(request)
             keep_alive = keep_alive and not self._fronts.closing
@@ -225,7 +258,7 @@ class Front(asyncio.Protocol):
             transport.abort()
             raise
         finally:
-            self.task = None
+            self.is_busy = False
             if transport.is_closing():
                 self._fronts.discard(self)
         if not keep_alive:
@@ -251,6 +284,8 @@ class Front(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._fronts.discard(self)
+        self._left = True
+        self._wake()
         beyond, buffer = self._fronts.beyond(), self._buffer
         self._buffer, self._head = b"", None
         transport.set_protocol(beyond)

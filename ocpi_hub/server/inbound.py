@@ -53,6 +53,9 @@ ONCE = (
 )
 """Headers that must not contradict themselves by coming twice."""
 
+ROLES = {role.value.lower(): role for role in InterfaceRole}
+"""By their names in paths."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _CLOSE = {"Connection": "close"}
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -143,7 +146,7 @@ def read_authorization(request: HttpRequest) -> str | None:
         Unauthenticated: there are several that differ, so somebody on the way may read another.
     """
     values = request.headers.getall(headers.AUTHORIZATION, ())
-    if len(set(values)) > 1:
+    if len(values) > 1 and len(set(values)) > 1:
         raise Unauthenticated(
             "Send one Authorization header", headers={"WWW-Authenticate": "Token"}
         )
@@ -237,7 +240,8 @@ def read_message(
     if caller.issued.kind is not CredentialsKind.ACCESS:
         raise Unauthenticated("A registration token opens credentials and versions only")
     for name in ONCE:
-        if len(set(request.headers.getall(name, ()))) > 1:
+        values = request.headers.getall(name, ())
+        if len(values) > 1 and len(set(values)) > 1:
             raise InvalidRequest(f"The header {name} comes twice, with different values")
     _, version, role, module, *path = target.segments
     sender = _sender(request, caller)
@@ -248,7 +252,7 @@ def read_message(
         to=to,
         version=OcpiVersion(version),
         module=module,
-        interface_role=InterfaceRole(role.upper()),
+        interface_role=ROLES[role],
         method=request.method,
         path=tuple(path),
         query=target.query,

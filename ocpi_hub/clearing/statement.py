@@ -48,6 +48,10 @@ class Month:
     def first_day(self) -> date:
         return date(self.year, self.month, 1)
 
+    def begin(self, zone: ZoneInfo) -> datetime:
+        """Its first moment."""
+        return datetime(self.year, self.month, 1, tzinfo=zone).astimezone(UTC)
+
     def end(self, zone: ZoneInfo) -> datetime:
         """The first moment after it."""
         days = calendar.monthrange(self.year, self.month)[1]

@@ -60,6 +60,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "token": "find tokens, erase what is on record about one",
         "cdr": "see the CDRs in custody, and decide about them",
         "statement": "what a CPO and an eMSP settle by for a month",
+        "report": "energy for quotas and analysts, the ledger as a file",
         "session": "see the sessions in custody",
         "check": "check whether a partner's platform speaks OCPI as it should",
         "message": "see which requests went in and out",

@@ -9,7 +9,7 @@ from pathlib import Path
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import statements
 from ocpi_hub.admin.statement_files import PRINTED_LINES, statement_csv, statement_page
-from ocpi_hub.admin.views.statements import StatementLineView
+from ocpi_hub.admin.views.statements import StatementLineView, StatementView
 from ocpi_hub.clearing.statement import Month, Relation
 from ocpi_hub.cli.common import operator_access, party_argument
 from ocpi_hub.cli.files import made
@@ -69,6 +69,16 @@ async def _one(
         view = await statements.close(access, relation, args.month, by="command")
     else:
         view = await statements.show(access, relation, args.month)
+    try:
+        await _write(access, relation, args, view)
+    except OSError as error:
+        raise OperatorError(f"{error.filename} cannot be written: {error.strerror}") from None
+    return view.shown()
+
+
+async def _write(
+    access: OperatorAccess, relation: Relation, args: argparse.Namespace, view: StatementView
+) -> None:
     if args.csv:
         with made(Path(args.csv)) as stream:
             async for text in statement_csv(statements.lines(access, relation, args.month)):
@@ -78,7 +88,6 @@ async def _one(
         names = await party_names(access, relation)
         with made(Path(args.html)) as stream:
             stream.write(statement_page(view, lines, names).encode())
-    return view.shown()
 
 
 async def _recheck(access: OperatorAccess, relation: Relation, month: Month) -> dict[str, object]:

@@ -15,6 +15,7 @@ from ocpi_hub.admin.routes.messages import message_routes
 from ocpi_hub.admin.routes.onboarding import onboarding_routes
 from ocpi_hub.admin.routes.platforms import platform_routes
 from ocpi_hub.admin.routes.relations import relation_routes
+from ocpi_hub.admin.routes.reports import report_routes
 from ocpi_hub.admin.routes.sessions import session_routes
 from ocpi_hub.admin.routes.statements import statement_routes
 from ocpi_hub.admin.routes.tokens import token_routes
@@ -38,6 +39,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *lane_routes(parts),
         *whitelist_routes(parts),
         *statement_routes(parts),
+        *report_routes(parts),
         *key_routes(parts),
         *account_routes(parts),
         *audit_routes(parts),

@@ -1,0 +1,112 @@
+-- Reports from the ledger. A question is about one relation and a stretch of time, so that none takes
+-- long, whatever the ledger holds. Credit CDRs and what they took back wholly are no energy; nor is
+-- what the eMSP did not accept.
+
+-- name: relations
+select distinct country_code, party_id, receiver_country_code, receiver_party_id
+from cdr_ledger
+where ended_at > $1 and started_at < $2
+    and ($3::text is null or (country_code, party_id) = ($3, $4))
+order by 1, 2, 3, 4;
+
+-- name: points
+-- Energy by EVSE of CDRs that lie wholly in the year and ended between $7 and $8.
+select upper(s.location_id) as location_id, upper(s.evse_uid) as evse_uid,
+    (array_agg(s.evse_id order by s.ended_at desc))[1] as evse_id,
+    count(*) as cdrs, sum(s.energy_kwh) as energy_kwh
+from cdr_standing s
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', s.country_code, s.party_id, s.cdr_id)
+where (s.country_code, s.party_id, s.receiver_country_code, s.receiver_party_id)
+        = ($1, $2, $3, $4)
+    and s.started_at >= $5 and s.ended_at <= $6
+    and s.ended_at >= $7 and s.ended_at < $8
+    and d.state = 'delivered' and not s.is_credit and not s.is_corrected
+group by 1, 2;
+
+-- name: across
+-- CDRs that lie partly in the year, with their texts.
+select upper(s.location_id) as location_id, upper(s.evse_uid) as evse_uid, s.evse_id,
+    d.body::text as body
+from cdr_standing s
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', s.country_code, s.party_id, s.cdr_id)
+where (s.country_code, s.party_id, s.receiver_country_code, s.receiver_party_id)
+        = ($1, $2, $3, $4)
+    and s.ended_at > $7 and s.started_at < $8
+    and (s.started_at < $5 or s.ended_at > $6)
+    and d.state = 'delivered' and not s.is_credit and not s.is_corrected
+order by s.entry;
+
+-- name: undelivered
+-- What a CPO's figures of a year may lack.
+select count(*)
+from cdr_ledger l
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', l.country_code, l.party_id, l.cdr_id)
+where (l.country_code, l.party_id) = ($1, $2)
+    and l.ended_at > $3 and l.started_at < $4
+    and d.state not in ('delivered', 'refused') and not l.is_credit;
+
+-- name: first_start
+select min(started_at) from cdr_ledger where (country_code, party_id) = ($1, $2);
+
+-- name: known_points
+-- EVSEs of a CPO's Locations, a part of these at a time; what was sent to everybody comes first.
+select
+    l.serial, l.audience <> '*' as addressed, upper(l.object_id) as location_id, upper(e ->> 'uid') as evse_uid,
+    coalesce((l.body ->> 'publish')::boolean, false) as published,
+    coalesce(l.body -> 'operator' ->> 'name', l.body -> 'owner' ->> 'name') as operator,
+    l.body ->> 'address' as address, l.body ->> 'postal_code' as postal_code,
+    l.body ->> 'city' as city, l.body ->> 'country' as country,
+    l.body -> 'coordinates' ->> 'latitude' as latitude,
+    l.body -> 'coordinates' ->> 'longitude' as longitude,
+    e -> 'connectors' as connectors
+from (
+    select * from shared_object
+    where module = 'locations' and (country_code, party_id) = ($1, $2) and not deleted
+        and (audience <> '*', serial) > ($3, $4)
+    order by audience <> '*', serial
+    limit $5) as l
+left join lateral json_array_elements(
+    case json_typeof(l.body -> 'evses') when 'array' then l.body -> 'evses' else '[]' end) as e
+    on true
+order by l.audience <> '*', l.serial;
+
+-- name: days
+-- A relation's CDRs by the day on which they ended.
+select (l.ended_at at time zone $7)::date as day, count(*) as cdrs,
+    sum(l.energy_kwh) as energy_kwh, sum(l.time_h) as time_h
+from cdr_standing l
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', l.country_code, l.party_id, l.cdr_id)
+where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+        = ($1, $2, $3, $4)
+    and l.ended_at >= $5 and l.ended_at < $6
+    and d.state = 'delivered' and not l.is_credit and not l.is_corrected
+group by 1
+order by 1;
+
+-- name: ledger
+-- The ledger itself, a part at a time, with where each CDR stands.
+select
+    s.entry, s.country_code || '*' || s.party_id as cpo,
+    s.receiver_country_code || '*' || s.receiver_party_id as emsp, s.spelled_id as id,
+    cdr_stage(d.state, s.is_settled, s.is_corrected) as stage, s.received_at, d.delivered_at,
+    s.session_id, s.authorization_reference, s.location_id, s.evse_uid, s.evse_id, s.connector_id,
+    s.started_at, s.ended_at, s.energy_kwh, s.time_h, s.parking_h, s.currency,
+    s.cost_excl_vat, s.cost_incl_vat, s.is_credit, s.credited_id, s.price_verdict,
+    s.price_excl_vat, s.price_incl_vat, s.metering, s.flags, s.holds, s.statement_id
+from cdr_standing s
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', s.country_code, s.party_id, s.cdr_id)
+where s.entry > $1
+    and ($2::timestamptz is null or s.ended_at >= $2)
+    and ($3::timestamptz is null or s.ended_at < $3)
+order by s.entry
+limit $4;

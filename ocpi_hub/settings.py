@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     hold_energy_kwh: float = Field(0.0, ge=0)
     hold_duration_h: float = Field(0.0, ge=0)
     hold_total_cost: float = Field(0.0, ge=0)
+    hold_price_difference: float = Field(0.0, ge=0)
+    price_tolerance: float = Field(0.01, ge=0)
+    price_tolerance_percent: float = Field(0.0, ge=0, le=100)
+    cdr_hold: tuple[str, ...] = ()
+    cdr_flag: tuple[str, ...] = ()
+    cdr_off: tuple[str, ...] = ()
     statement_time_zone: str = "UTC"
     cdr_expected_after_h: int = Field(48, ge=0, le=10_000)
 
@@ -120,6 +126,7 @@ class Settings(BaseSettings):
     batch_rows: int = Field(1000, ge=1, le=5000)
     batch_queue_rows: int = Field(20_000, ge=1)
     token_cache_rows: int = Field(20_000, ge=0)
+    token_cache_bytes: int = Field(64 * 1024 * 1024, ge=0)
 
     message_retention_days: int = Field(30, ge=1, le=3650)
     message_queue_rows: int = Field(10_000, ge=1)

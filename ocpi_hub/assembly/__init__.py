@@ -62,6 +62,7 @@ def assemble(around: Surroundings) -> Parts:
         ),
         background=(
             ("delivery", delivery.directed.run),
+            ("cdr-checks", delivery.cdr_rechecks.run),
             ("late-endpoints", delivery.late_endpoints.run),
             ("catch-up", delivery.catch_up.run),
             ("whitelist", delivery.whitelist.run),
@@ -96,6 +97,7 @@ def _writers(stores: Stores, delivery: Delivery) -> tuple[Writer, ...]:
         stores.decisions.decisions,
         stores.decisions.late,
         stores.tokens.questions,
+        stores.check_contexts.questions,
         stores.answer_urls.writes,
         stores.feed.questions,
         stores.feed.gaps,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 
 from ocpi_hub.assembly.offer import FEED_MODULES
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
 from ocpi_hub.authorization.circuit_keeper import CircuitKeeper
 from ocpi_hub.authorization.circuits import Circuits
-from ocpi_hub.clearing.holds import HoldLimits
+from ocpi_hub.clearing.checks import configured_rules
+from ocpi_hub.delivery.cdr_examiner import CdrExaminer
+from ocpi_hub.delivery.cdr_rechecks import CdrRechecks
 from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
 from ocpi_hub.delivery.client_info_verifier import ClientInfoVerifier
@@ -42,6 +43,7 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.message_record import SeenLeg
 from ocpi_hub.domain.party import Module
 from ocpi_hub.settings import Settings
+from ocpi_hub.store.circuits import CHANNEL as CIRCUITS
 
 
 class Delivery:
@@ -72,7 +74,7 @@ class Delivery:
             counted=deviates,
             tariff_wait_s=settings.tariff_wait_s,
         )
-        self.holds = _hold_limits(settings)
+        self.examiner = CdrExaminer(stores.check_contexts, configured_rules(settings), clock)
         self.custody = around.wrappers.custody(stores.custody)
         self.errands = Errands(grace_s=settings.grace_s)
         self.liveness = Liveness(
@@ -86,6 +88,7 @@ class Delivery:
             returned=lambda: self.directed.wake(),
         )
         self.circuits = Circuits(failures=settings.circuit_failures)
+        stores.directory.also_listen(CIRCUITS, self.circuits.wake.set)
         self.circuit_keeper = CircuitKeeper(
             self.circuits,
             stores.circuits,
@@ -117,6 +120,15 @@ class Delivery:
             poll_s=settings.delivery_poll_s,
             per_receiver=settings.max_in_flight_per_receiver,
             refused=self.liveness.missed,
+        )
+        self.cdr_rechecks = CdrRechecks(
+            stores.cdr_rechecks,
+            self.examiner,
+            directory,
+            clock,
+            let_go=self.directed.wake,
+            max_depth=settings.max_json_depth,
+            poll_s=settings.delivery_poll_s,
         )
         self.sessions = SessionDelivery(
             stores.sessions, self.directed, clock, wait_s=settings.custody_wait_s
@@ -207,7 +219,7 @@ class Delivery:
         listed[Module.CDRS.value] = ListedCdrs(
             self.custody,
             max_depth=settings.max_json_depth,
-            holds=self.holds,
+            examiner=self.examiner,
             found=self.directed.wake,
             quality=self.quality,
             batch_due=self.directed.batch_due,
@@ -244,12 +256,4 @@ def feed_worker(
             longest_s=settings.retry_max_s,
             alive=timedelta(seconds=settings.directory_max_age_s),
         ),
-    )
-
-
-def _hold_limits(settings: Settings) -> HoldLimits:
-    return HoldLimits(
-        Decimal(str(settings.hold_energy_kwh)),
-        Decimal(str(settings.hold_duration_h)),
-        Decimal(str(settings.hold_total_cost)),
     )

@@ -134,7 +134,7 @@ def _handlers(
             delivery.custody,
             delivery.relay,
             delivery.links,
-            delivery.holds,
+            delivery.examiner,
             limits,
             public_url,
             delivery.quality,

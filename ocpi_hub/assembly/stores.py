@@ -11,6 +11,8 @@ from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.store.addressees import PostgresAddressees
 from ocpi_hub.store.answer_url import PostgresAnswerUrlStore
 from ocpi_hub.store.authorization import PostgresDecisionStore, PostgresTokenLookup
+from ocpi_hub.store.cdr_rechecks import PostgresRecheckStore
+from ocpi_hub.store.check_context import CheckContexts
 from ocpi_hub.store.circuits import PostgresCircuitStore
 from ocpi_hub.store.client_info import PostgresClientInfoStore
 from ocpi_hub.store.custody import PostgresCustodyStore
@@ -59,7 +61,11 @@ class Stores:
         self.renewal = PostgresRenewalStore(database)
         self.tokens = PostgresTokenLookup(database, **batches)
         self.token_cache = TokenCache(
-            self.tokens, database, around.clock, most=settings.token_cache_rows
+            self.tokens,
+            database,
+            around.clock,
+            most=settings.token_cache_rows,
+            most_bytes=settings.token_cache_bytes,
         )
         self.shared = PostgresSharedStore(
             database,
@@ -88,6 +94,8 @@ class Stores:
             lease=timedelta(seconds=settings.lease_s),
             hold=timedelta(seconds=settings.client_info_offline_after_s),
         )
+        self.check_contexts = CheckContexts(database, around.clock, **batches)
+        self.cdr_rechecks = PostgresRecheckStore(database)
         self.decisions = PostgresDecisionStore(database, **batches)
         self.evidence_retention = EvidenceRetention(
             database, keep=timedelta(days=settings.evidence_retention_days)

@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
-from ocpi_hub.clearing.holds import HoldLimits, examine
+from ocpi_hub.clearing.ledger import Examination
+from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Repeat, Start
 from ocpi_hub.delivery.listed import (
     Listed,
@@ -24,7 +25,7 @@ from ocpi_hub.delivery.listed import (
     require_own,
     subject_of,
 )
-from ocpi_hub.delivery.quality import Noticed, Quality, noticed
+from ocpi_hub.delivery.quality import Quality, noticed
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Platform
@@ -52,7 +53,7 @@ class ListedCdrs(OneByOne):
         custody: CustodyStore,
         *,
         max_depth: int,
-        holds: HoldLimits,
+        examiner: CdrExaminer,
         found: Callable[[], None],
         quality: Quality,
         batch_due: BatchDue = lambda _owner, _receiver: None,
@@ -60,18 +61,22 @@ class ListedCdrs(OneByOne):
         self._custody = custody
         self._quality = quality
         self._max_depth = max_depth
-        self._holds = holds
+        self._examiner = examiner
         self._found = found
         self._batch_due = batch_due
 
     async def take(self, text: str, source: Source) -> Listed:
         platform = source.platform
         try:
-            intake, cdr_id, seen = self._intake(text, platform, source.directory)
+            parsed = parse_object(text.encode(), CDR, max_depth=self._max_depth)
+            receiving = self._receiving(parsed.value, platform, source.directory)
         except OcpiError as error:
             note_left_out(self._quality, source, Module.CDRS, error)
             log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
             return Listed.BROKEN
+        cdr = parsed.value
+        relation = source.directory.relation(cdr.owner, cdr.cdr_token.owner)
+        intake = self._intake(text, cdr, receiving, await self._examiner.examine(cdr, relation))
         try:
             taken = await self._custody.take_in(intake)
         except StoreUnavailable:
@@ -82,33 +87,29 @@ class ListedCdrs(OneByOne):
         if taken.repeat not in (None, Repeat.REPLACE):
             return Listed.KNOWN
         self._found()
-        self._quality.accepted(subject_of(source, Module.CDRS, intake.key.owner, cdr_id), seen)
+        subject = subject_of(source, Module.CDRS, cdr.owner, cdr.id)
+        self._quality.accepted(subject, noticed(parsed))
         return Listed.TAKEN
 
-    def _intake(
-        self, text: str, platform: Platform, directory: Directory
-    ) -> tuple[Intake, str, Noticed]:
-        """The CDR, its id, and what is to be counted about it.
+    def _receiving(self, cdr: CDR, platform: Platform, directory: Directory) -> Platform:
+        """Whom the CDR goes to.
 
         Raises:
             OcpiError: it cannot be taken.
         """
-        body = text.encode()
-        parsed = parse_object(body, CDR, max_depth=self._max_depth)
-        cdr = parsed.value
-        owner = PartyId(cdr.country_code, cdr.party_id)
-        require_own(owner, platform)
-        payer = PartyId(cdr.cdr_token.country_code, cdr.cdr_token.party_id)
-        receiving = receiving_platform(payer, owner, directory)
-        examined = examine(cdr, self._holds)
+        require_own(cdr.owner, platform)
+        return receiving_platform(cdr.cdr_token.owner, cdr.owner, directory)
+
+    def _intake(self, text: str, cdr: CDR, receiving: Platform, examined: Examination) -> Intake:
+        owner, payer = cdr.owner, cdr.cdr_token.owner
         reason = examined.hold_reason
         pushable = (Module.CDRS.value, InterfaceRole.RECEIVER) in receiving.endpoints
         start = Start.WAIT if pushable else Start.PULL
-        intake = Intake(
+        return Intake(
             key=ObjectKey(Module.CDRS.value, owner, cdr.id),
             receiver=payer,
             body=text,
-            fingerprint=fingerprint(body),
+            fingerprint=fingerprint(text),
             last_updated=cdr.last_updated,
             correlation_id=str(uuid.uuid4()),
             start=Start.HOLD if reason else start,
@@ -118,4 +119,3 @@ class ListedCdrs(OneByOne):
             batch_due_at=self._batch_due(owner, payer),
             examined=examined,
         )
-        return intake, cdr.id, noticed(parsed)

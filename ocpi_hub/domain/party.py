@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
+from ocpi_hub.domain.cdr_rules import NO_RULES, CdrRules
+
 PlatformId = NewType("PlatformId", str)
 """The hub's own short id of a platform, for instance `p-3f9a1c02`."""
 
@@ -217,6 +219,7 @@ class Relation:
 
     Attributes:
         cdr_schedule: with batches, when periods end: a cron expression, UTC.
+        cdr_rules: what the checks of CDRs do otherwise than for others.
     """
 
     cpo: PartyId
@@ -228,3 +231,4 @@ class Relation:
     fallback_max_age_s: int | None = None
     cdrs: CdrExchange = CdrExchange.IMMEDIATE
     cdr_schedule: str | None = None
+    cdr_rules: CdrRules = NO_RULES

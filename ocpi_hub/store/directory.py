@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 
@@ -28,6 +29,7 @@ from ocpi_hub.domain.party import (
     Role,
 )
 from ocpi_hub.errors import ConfigError, StoreUnavailable
+from ocpi_hub.store.cdr_rules import cdr_rules_of
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
@@ -60,6 +62,11 @@ class PostgresDirectoryStore:
         self._keyring = keyring
         self._hub = hub
         self._default_relation = default_relation
+        self._hints: dict[str, Callable[[], None]] = {}
+
+    def also_listen(self, channel: str, wake: Callable[[], None]) -> None:
+        """From the next `listen` on, call this as well when something may have happened there."""
+        self._hints[channel] = wake
 
     async def version(self) -> int:
         async with self._database.connection() as connection:
@@ -146,7 +153,8 @@ class PostgresDirectoryStore:
         connection = await self._database.dedicated()
         try:
             connection.add_termination_listener(lambda _connection: lost.set())
-            await connection.add_listener(CHANNEL, lambda *_notification: wake())
+            for channel, hint in {CHANNEL: wake, **self._hints}.items():
+                await connection.add_listener(channel, partial(_notified, hint))
             wake()  # what happened before the connection stood sent no notification here
             while not await _any_set((stop, lost), timeout_s=_PROBE_S):
                 await connection.execute("select 1")
@@ -210,6 +218,10 @@ class PostgresDirectoryStore:
         return CredentialsToken(text)
 
 
+def _notified(hint: Callable[[], None], *_notification: object) -> None:
+    hint()
+
+
 def relation_of(row: asyncpg.Record) -> Relation:
     return Relation(
         cpo=PartyId(row["cpo_country_code"], row["cpo_party_id"]),
@@ -221,6 +233,7 @@ def relation_of(row: asyncpg.Record) -> Relation:
         fallback_max_age_s=row["fallback_max_age_s"],
         cdrs=CdrExchange(row["cdrs"]),
         cdr_schedule=row["cdr_schedule"],
+        cdr_rules=cdr_rules_of(row["cdr_rules"]),
     )
 
 

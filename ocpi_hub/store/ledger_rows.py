@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ocpi_hub.clearing.ledger import Examination, VatAmount
@@ -25,19 +26,21 @@ class LedgerRow:
 
     Attributes:
         version: which content was examined.
+        received_at: None: now.
     """
 
     key: ObjectKey
     receiver: PartyId
     version: int
     examined: Examination
+    received_at: datetime | None = None
 
 
 async def store_ledger(connection: Connection, rows: Sequence[LedgerRow]) -> None:
     """Enter CDRs, or replace what was found about them. Nothing older replaces a newer version."""
     if not rows:
         return
-    await connection.execute(SQL.store, *columns(map(_columns, rows), 30))
+    await connection.execute(SQL.store, *columns(map(_columns, rows), 32))
 
 
 def _columns(row: LedgerRow) -> tuple[object, ...]:
@@ -72,6 +75,8 @@ def _columns(row: LedgerRow) -> tuple[object, ...]:
         json.dumps([_vat(part) for part in price.vat]) if price else None,
         row.examined.metering,
         json.dumps([{"code": f.code, "text": f.text, "hold": f.hold} for f in findings]),
+        row.received_at,
+        row.examined.later,
     )
 
 

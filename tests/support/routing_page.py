@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,7 +20,6 @@ import structlog
 
 from ocpi_hub.assembly.offer import FEED_MODULES
 from ocpi_hub.assembly.serving import _handlers
-from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.delivery.answer_url import AnswerUrl
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.directed import Kept
@@ -35,6 +33,7 @@ from ocpi_hub.domain.party import Module, PartyId, Role
 from ocpi_hub.errors import OcpiError
 from ocpi_hub.server.inbound import Inbound
 from tests.support.directory import ManualClock
+from tests.support.examining import make_examiner
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
 from tests.support.party import make_location
 from tests.support.postgres import make_settings
@@ -247,7 +246,7 @@ def _built(around: Around) -> dict[str, Any]:
         sessions=around,
         directed=around,
         custody=around,
-        holds=HoldLimits(Decimal(0), Decimal(0), Decimal(0)),
+        examiner=make_examiner(),
         quality=make_quality(),
         circuits=None,
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions.file_imports import run_import
 from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import CdrImportItem, cdr_import_item
-from ocpi_hub.clearing.holds import HoldLimits, examine
+from ocpi_hub.clearing.checks import configured_rules
+from ocpi_hub.clearing.ledger import Examination, ledger_facts
+from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.cdr_batches import batch_due
+from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.custody import Intake, Patience, Repeat, Start, TakenIn, judge_repeat
 from ocpi_hub.delivery.files.imports import Figures, FileImport, StagedRow
 from ocpi_hub.delivery.files.lines import Fault, Source
@@ -32,6 +34,7 @@ from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.cdr_files import CdrFileStore
+from ocpi_hub.store.check_context import CheckContexts
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Connection
 from ocpi_hub.store.file_import import FileImportStore, settle_rows
@@ -113,11 +116,13 @@ class IncomingCdrs:
         self._custody = _custody(access, settings)
         self._existing = CdrFileStore(access.database)
         self._max_depth = settings.max_json_depth
-        self._holds = HoldLimits(
-            Decimal(str(settings.hold_energy_kwh)),
-            Decimal(str(settings.hold_duration_h)),
-            Decimal(str(settings.hold_total_cost)),
+        contexts = CheckContexts(
+            access.database,
+            SystemClock(),
+            batch_rows=settings.batch_rows,
+            batch_queue_rows=settings.batch_queue_rows,
         )
+        self._examiner = CdrExaminer(contexts, configured_rules(settings), SystemClock())
 
     def check(self, record: Record) -> StagedRow:
         cdr = self._read(record.text)
@@ -143,14 +148,21 @@ class IncomingCdrs:
             figures = _figures([each.repeat for each in taken])
             await settle_rows(connection, running.import_id, lines, figures)
 
-        await self._custody.take_in_all(list(map(self._intake, rows)), settle)
+        cdrs = [self._read(row.body) for row in rows]
+        examined = await self._examiner.examine_listed(
+            [(cdr, self._directory.relation(self.owner, cdr.cdr_token.owner)) for cdr in cdrs]
+        )
+        intakes = list(map(self._intake, rows, cdrs, examined))
+        await self._custody.take_in_all(intakes, settle)
 
     async def conclude(self, connection: Connection, finished: FileImport) -> None:
         """What follows is up to custody."""
 
     async def _repeats(self, rows: Sequence[StagedRow]) -> Sequence[tuple[int, Repeat | None]]:
         """What each CDR means beside what is in custody; None: a new one."""
-        intakes = [self._intake(row) for row in rows]
+        # Nothing is taken in, so nothing has to be examined.
+        read = [(row, self._read(row.body)) for row in rows]
+        intakes = [self._intake(row, cdr, Examination(ledger_facts(cdr))) for row, cdr in read]
         there = await self._existing.find_all([intake.key for intake in intakes])
         return [
             (row.line, judge_repeat(existing, intake) if existing else None)
@@ -161,14 +173,12 @@ class IncomingCdrs:
     def _read(self, text: str) -> CDR:
         return parse_object(text.encode(), CDR, max_depth=self._max_depth).value
 
-    def _intake(self, row: StagedRow) -> Intake:
-        cdr = self._read(row.body)
+    def _intake(self, row: StagedRow, cdr: CDR, examined: Examination) -> Intake:
         receiver = cdr.cdr_token.owner
         platform = self._directory.platform_of(receiver)
         pushable = platform is not None and (
             (self.module, InterfaceRole.RECEIVER) in platform.endpoints
         )
-        examined = examine(cdr, self._holds)
         reason = examined.hold_reason
         start = Start.WAIT if pushable else Start.PULL
         relation = self._directory.relation(self.owner, receiver)

@@ -5,6 +5,7 @@
 """
 
 from ocpi_hub.clearing.checks.codes import CODES, Code, Group
+from ocpi_hub.clearing.checks.configured import configured_rules
 from ocpi_hub.clearing.checks.context import (
     AuthorizationSeen,
     CheckContext,
@@ -24,6 +25,7 @@ __all__ = [
     "HoldRules",
     "LocationSeen",
     "SessionSeen",
+    "configured_rules",
     "examine",
     "examine_in_part",
     "is_large",

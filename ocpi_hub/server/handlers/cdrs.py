@@ -6,7 +6,7 @@ import uuid
 from typing import assert_never
 from urllib.parse import quote
 
-from ocpi_hub.clearing.holds import HoldLimits, examine
+from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.custody import CustodyStore, Intake, Start
 from ocpi_hub.delivery.directed import (
     Acceptance,
@@ -48,7 +48,7 @@ class CdrsHandler:
     """Serves both interfaces of the CDRs module.
 
     Args:
-        holds: figures above which a CDR waits for an operator.
+        examiner: says what is odd about a CDR, and whether it waits for an operator.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CdrsHandler:
         store: CustodyStore,
         relay: Relay,
         links: PageLinks,
-        holds: HoldLimits,
+        examiner: CdrExaminer,
         limits: Limits,
         public_url: str,
         quality: Quality,
@@ -66,7 +66,7 @@ class CdrsHandler:
         self._store = store
         self._relay = relay
         self._links = links
-        self._holds = holds
+        self._examiner = examiner
         self._limits = limits
         self._public_url = public_url
         self._quality = quality
@@ -123,7 +123,8 @@ class CdrsHandler:
         if is_copy_for_scsp(target, payer, directory):
             return await self._relay.pass_on(message, target)
         paying = _payer(message.sender, payer, target, directory)
-        examined = examine(cdr, self._holds)
+        relation = directory.relation(owner, paying.receiver)
+        examined = await self._examiner.examine(cdr, relation)
         reason = examined.hold_reason
         batch_due_at = self._delivery.batch_due(owner, paying.receiver)
         start = self._delivery.start_for(

@@ -28,7 +28,7 @@ where expires_at is null or expires_at > now();
 
 -- name: relations
 select cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id, mode, fallback,
-    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s, cdrs, cdr_schedule
+    authorize_budget_ms, whitelist_max_age_s, fallback_max_age_s, cdrs, cdr_schedule, cdr_rules
 from relation
 order by cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id;
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery import inbound_catch_up as module
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
@@ -26,6 +25,7 @@ from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer
 from ocpi_hub.domain.objects import EVERYBODY, DirectedState, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState, Role
 from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
+from tests.support.examining import make_examiner
 from tests.support.factories import CPO, EMSP, cdr, make_directory, make_platform, text, token
 from tests.support.party import make_location
 from tests.support.quality import make_quality
@@ -182,7 +182,7 @@ def reading(
         for name, kind in KINDS.items()
     }
     objects["cdrs"] = ListedCdrs(
-        custody, max_depth=64, holds=HoldLimits(), found=lambda: None, quality=quality
+        custody, max_depth=64, examiner=make_examiner(), found=lambda: None, quality=quality
     )
     return InboundCatchUp(
         jobs,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ocpi_hub.clearing.holds import HoldLimits
 from ocpi_hub.delivery.kinds import KINDS
 from ocpi_hub.delivery.listed import Listed, ListedObjects, Source
 from ocpi_hub.delivery.listed_cdrs import ListedCdrs
@@ -18,6 +17,7 @@ from ocpi_hub.delivery.shared import Change, Changed
 from ocpi_hub.domain.party import PartyId, Role
 from ocpi_hub.domain.quality import Example
 from ocpi_hub.errors import StoreError
+from tests.support.examining import make_examiner
 from tests.support.factories import CPO, EMSP, make_directory, make_platform
 from tests.support.quality import MemoryQualityStore, make_quality
 from tests.support.scripted import MemoryCustody
@@ -53,7 +53,11 @@ def quality(store: MemoryQualityStore) -> Quality:
 def taker(module: str, quality: Quality) -> ListedObjects:
     if module == "cdrs":
         return ListedCdrs(
-            MemoryCustody(), max_depth=32, holds=HoldLimits(), found=lambda: None, quality=quality
+            MemoryCustody(),
+            max_depth=32,
+            examiner=make_examiner(),
+            found=lambda: None,
+            quality=quality,
         )
     return ListedShared(Shared(), KINDS[module], quality, max_depth=32, max_bytes=10_000)
 

@@ -1,0 +1,286 @@
+"""What the hub knows beside CDRs, read for many at a time.
+
+Locations are remembered for a moment: CDRs of one place come close together, and what a check says
+of a Location that changed just now is not wrong, only young. Everything else is read each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+import asyncpg
+
+from ocpi_hub.clearing.checks import AuthorizationSeen, CheckContext, LocationSeen, SessionSeen
+from ocpi_hub.clearing.credits import Booked, Total
+from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.cdr_examiner import Asked
+from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import OcpiError, StoreError
+from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
+from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.writer import BatchWriter
+
+SQL = Queries("check_context")
+
+REMEMBERED_S: Final = 30.0
+MOST_LOCATIONS: Final = 5000
+MOST_TARIFFS: Final = 20
+"""Tariffs that are looked up for one CDR."""
+_TARIFF_DEPTH: Final = 32
+_Place = tuple[PartyId, PartyId, str]
+"""Owner, receiver and folded id of a Location: some are meant for one receiver."""
+
+
+class CheckContexts:
+    """Implements `delivery.cdr_examiner.ContextLookups`.
+
+    Attributes:
+        questions: a loop, like the writers.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, *, batch_rows: int, batch_queue_rows: int
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._locations: dict[_Place, tuple[float, LocationSeen]] = {}
+        self.questions: BatchWriter[Asked, CheckContext] = BatchWriter(
+            "contexts of CDRs", self.read, max_rows=batch_rows, max_queued=batch_queue_rows
+        )
+
+    async def context(self, asked: Asked) -> CheckContext:
+        try:
+            return await self.questions.submit(asked)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise StoreError(f"what belongs to a CDR cannot be read: {error}") from error
+
+    async def read(self, asked: Sequence[Asked]) -> Sequence[CheckContext]:
+        """What belongs to each. All raise StoreError."""
+        async with self._database.connection() as connection:
+            locations = await self._read_locations(connection, asked)
+            linked = await connection.fetch(SQL.linked, *columns(map(_linked_columns, asked), 6))
+            related = await self._related(connection, asked)
+            tariffs = await self._read_tariffs(connection, asked, locations)
+        crowds = Counter((each.owner, each.session_id) for each in asked)
+        return [
+            CheckContext(
+                received_at=each.received_at,
+                knows_locations=row["knows_locations"],
+                location=locations.get(_place(each)),
+                session=_session(row),
+                authorization=_authorization(row),
+                tariffs=tariffs.get(place, ()),
+                original=related[place].original,
+                credited=related[place].credited,
+                others=tuple(related[place].others),
+                crowded=each.session_id is not None
+                and crowds[each.owner, each.session_id] > 1,
+            )
+            for place, (each, row) in enumerate(zip(asked, linked, strict=True))
+        ]
+
+    # Locations -----------------------------------------------------------------------------------
+
+    async def _read_locations(
+        self, connection: Connection, asked: Sequence[Asked]
+    ) -> dict[_Place, LocationSeen]:
+        now = self._clock.monotonic()
+        found: dict[_Place, LocationSeen] = {}
+        missing: set[_Place] = set()
+        for place in map(_place, asked):
+            until, seen = self._locations.get(place, (0.0, None))
+            if seen is not None and until > now:
+                found[place] = seen
+            else:
+                missing.add(place)
+        if not missing:
+            return found
+        wanted = sorted(missing)
+        rows = await connection.fetch(
+            SQL.locations,
+            *columns(((*owner, *party_columns(emsp), key) for owner, emsp, key in wanted), 5),
+        )
+        for row in rows:
+            place = wanted[row["place"] - 1]
+            # What is meant for this receiver comes last, and counts.
+            found[place] = _location(row["body"])
+            self._remember(place, found[place], now + REMEMBERED_S)
+        return found
+
+    def _remember(self, place: _Place, seen: LocationSeen, until: float) -> None:
+        self._locations.pop(place, None)
+        if len(self._locations) >= MOST_LOCATIONS:
+            del self._locations[next(iter(self._locations))]
+        self._locations[place] = (until, seen)
+
+    # Tariffs -------------------------------------------------------------------------------------
+
+    async def _read_tariffs(
+        self,
+        connection: Connection,
+        asked: Sequence[Asked],
+        locations: Mapping[_Place, LocationSeen],
+    ) -> dict[int, tuple[Tariff, ...]]:
+        wanted: list[tuple[int, str, str, str, str, str]] = []
+        for place, each in enumerate(asked):
+            for tariff_id in _tariff_ids(each, locations.get(_place(each))):
+                parties = (*party_columns(each.owner), *party_columns(each.receiver))
+                wanted.append((place, *parties, tariff_id))
+        if not wanted:
+            return {}
+        found: dict[int, dict[str, Tariff]] = defaultdict(dict)
+        rows = await connection.fetch(SQL.tariffs, *columns((each[1:] for each in wanted), 5))
+        for row in rows:
+            place, *_, tariff_id = wanted[row["place"] - 1]
+            tariff = _tariff(row["body"])
+            if tariff is not None and _valid(tariff, asked[place]):
+                found[place][tariff_id] = tariff
+        return {place: tuple(each.values()) for place, each in found.items()}
+
+    # Other CDRs ----------------------------------------------------------------------------------
+
+    async def _related(
+        self, connection: Connection, asked: Sequence[Asked]
+    ) -> Mapping[int, _Related]:
+        result: dict[int, _Related] = defaultdict(_Related)
+        wanted = [place for place, each in enumerate(asked) if each.session_id or each.credited_id]
+        if not wanted:
+            return result
+        rows = await connection.fetch(
+            SQL.related, *columns((_related_columns(asked[place]) for place in wanted), 5)
+        )
+        for row in rows:
+            result[wanted[row["place"] - 1]].add(row)
+        return result
+
+
+class _Related:
+    """What the ledger has beside one CDR."""
+
+    def __init__(self) -> None:
+        self.original: Booked | None = None
+        self.credited: Total | None = None
+        self.others: list[Booked] = []
+
+    def add(self, row: asyncpg.Record) -> None:
+        cdr = _booked(row)
+        match row["as_what"]:
+            case "original":
+                self.original = cdr
+            case "credit":
+                self.credited = cdr.cost if self.credited is None else self.credited + cdr.cost
+            case _:
+                self.others.append(cdr)
+
+
+def _place(asked: Asked) -> _Place:
+    return (asked.owner, asked.receiver, asked.location_id)
+
+
+def _linked_columns(asked: Asked) -> tuple[object, ...]:
+    parties = (*party_columns(asked.owner), *party_columns(asked.receiver))
+    return (*parties, asked.session_id, asked.reference)
+
+
+def _related_columns(asked: Asked) -> tuple[object, ...]:
+    return (*party_columns(asked.owner), asked.cdr_id, asked.session_id, asked.credited_id)
+
+
+def _tariff_ids(asked: Asked, location: LocationSeen | None) -> Sequence[str]:
+    """Tariffs that a CDR needs and does not hold: those its periods name, else the connector's."""
+    if asked.tariff_ids or not asked.without_tariff or location is None:
+        return asked.tariff_ids[:MOST_TARIFFS]
+    return location.tariff_ids.get((asked.evse_uid, asked.connector_id), ())[:MOST_TARIFFS]
+
+
+def _tariff(body: str) -> Tariff | None:
+    try:
+        return parse_object(body.encode(), Tariff, max_depth=_TARIFF_DEPTH).value
+    except OcpiError:
+        return None  # kept by an earlier release that asked less of it
+
+
+def _valid(tariff: Tariff, asked: Asked) -> bool:
+    begins, ends = tariff.start_date_time, tariff.end_date_time
+    start = asked.started_at
+    return (begins is None or begins <= start) and (ends is None or start < ends)
+
+
+def _session(row: asyncpg.Record) -> SessionSeen | None:
+    if not row["session_found"]:
+        return None
+    return SessionSeen(
+        status=row["status"],
+        kwh=_decimal(row["kwh"]),
+        currency=row["currency"],
+        token_uid=row["token_uid"],
+        location_id=row["location_id"],
+        evse_uid=row["evse_uid"],
+    )
+
+
+def _authorization(row: asyncpg.Record) -> AuthorizationSeen | None:
+    uid = row["uid"]
+    return None if uid is None else AuthorizationSeen(row["allowed"], uid)
+
+
+def _booked(row: asyncpg.Record) -> Booked:
+    back = row["back_excl_vat"]
+    return Booked(
+        owner=PartyId(row["country_code"], row["party_id"]),
+        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
+        cdr_id=row["cdr_id"],
+        spelled_id=row["spelled_id"],
+        session_id=row["session_id"].upper() if row["session_id"] else None,
+        is_credit=row["is_credit"],
+        credited_id=row["credited_id"],
+        currency=row["currency"],
+        cost=Total(row["cost_excl_vat"], row["cost_incl_vat"]),
+        credited=None if back is None else Total(back, row["back_incl_vat"]),
+    )
+
+
+def _location(body: str) -> LocationSeen:
+    """A Location that was checked when it came, though maybe by an earlier release."""
+    read: object = json.loads(body, parse_float=Decimal)
+    location = _dict(read)
+    powers: dict[tuple[str, str], Decimal | None] = {}
+    tariffs: dict[tuple[str, str], tuple[str, ...]] = {}
+    for evse in map(_dict, _list(location.get("evses"))):
+        for connector in map(_dict, _list(evse.get("connectors"))):
+            key = (str(evse.get("uid", "")).upper(), str(connector.get("id", "")).upper())
+            watts = connector.get("max_electric_power")
+            kilowatts = Decimal(watts) / 1000 if isinstance(watts, int | Decimal) else None
+            powers[key] = kilowatts or None
+            named = _list(connector.get("tariff_ids"))
+            tariffs[key] = tuple(each.upper() for each in named if isinstance(each, str))
+    zone = location.get("time_zone")
+    return LocationSeen(
+        time_zone=zone if isinstance(zone, str) else None,
+        published=location.get("publish") is not False,
+        connectors=powers,
+        tariff_ids=tariffs,
+    )
+
+
+def _dict(given: object) -> Mapping[str, object]:
+    return given if isinstance(given, dict) else {}
+
+
+def _list(given: object) -> Sequence[object]:
+    return given if isinstance(given, list) else ()
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    try:
+        number = None if text is None else Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() else None

@@ -41,6 +41,10 @@ class Skip(Exception):
     """A check cannot be made; the text is the reason."""
 
 
+class NotPermitted(Skip):
+    """The partner knows who asks, and does not let this party do that: HTTP 403."""
+
+
 class Notes:
     """What a check notes while it runs.
 

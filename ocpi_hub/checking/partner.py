@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from ocpi_hub.checking.conversation import ORDINARY, Conversation, Manner, Seen
-from ocpi_hub.checking.model import Limits, Skip, Target
+from ocpi_hub.checking.model import Limits, NotPermitted, Skip, Target
 from ocpi_hub.checking.tls import Certificate, NoCertificate
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
@@ -187,7 +187,7 @@ class Partner:
         return {key: url for key, url in found.items() if key[0] != Module.CREDENTIALS}
 
     async def endpoint(self, module: str, role: InterfaceRole) -> str:
-        """Raises: Skip: it is not offered, or the token does not open it."""
+        """Raises: Skip: it is not offered."""
         url = (await self.endpoints()).get((module, role))
         if url is None:
             raise Skip(f"{module} {role} is not offered")
@@ -252,14 +252,18 @@ class Partner:
         """A request to an interface; the segments of the path are not encoded yet.
 
         Raises:
-            Skip: it is not offered, or the token only serves to register.
+            NotPermitted: an ordinary request was answered 403.
+            Skip: it is not offered.
         """
         url = joined(await self.endpoint(module, role), *path, query=query or {})
         routed = module != Module.HUB_CLIENT_INFO
         to = await self.receiver_of(module, role) if routed else None
-        return await self.conversation.ask(
+        seen = await self.conversation.ask(
             url, to=to, routed=routed, method=method, body=body, manner=manner, again=again
         )
+        if seen.http == 403 and manner is ORDINARY:
+            raise NotPermitted(f"this party may not use {module} {role} ({seen.outcome})")
+        return seen
 
     async def follow(self, listing: Listing, url: str) -> Seen:
         """A page by its URL, which is on the list's own host: the token goes nowhere else."""

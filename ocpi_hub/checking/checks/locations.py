@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.checking.checks.objects import each_object
 from ocpi_hub.checking.checks.windows import updated
 from ocpi_hub.checking.conversation import Seen
-from ocpi_hub.checking.model import Check, Notes, Severity, Skip
+from ocpi_hub.checking.model import Check, Notes, NotPermitted, Severity, Skip
 from ocpi_hub.checking.partner import RECEIVER, SENDER, Object, Partner
 from ocpi_hub.domain.party import Module
 
@@ -192,15 +193,15 @@ async def unknown_location_code(partner: Partner, notes: Notes) -> None:
 
 
 async def encoded_ids(partner: Partner, notes: Notes) -> None:
-    for role in (SENDER, RECEIVER):
+    for role, ahead in ((SENDER, ()), (RECEIVER, ("ZZ", "ZZZ"))):
         if (Module.LOCATIONS, role) in await partner.endpoints():
-            ahead = ("ZZ", "ZZZ") if role is RECEIVER else ()
-            seen = await partner.ask(Module.LOCATIONS, role, *ahead, "check/unknown #1*")
-            notes.saw(seen)
-            if seen.succeeded:
-                notes.fault("an id with a slash is taken for another one", seen)
+            with suppress(NotPermitted):
+                seen = await partner.ask(Module.LOCATIONS, role, *ahead, "check/unknown #1*")
+                notes.saw(seen)
+                if seen.succeeded:
+                    notes.fault("an id with a slash is taken for another one", seen)
     if not notes.seen:
-        raise Skip("locations are not offered")
+        raise Skip("this party may not ask for locations")
 
 
 CHECKS = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 from ocpi_hub.checking.conversation import Seen
-from ocpi_hub.checking.model import Check, Notes, Run, Severity, Skip
+from ocpi_hub.checking.model import Check, Notes, NotPermitted, Run, Severity, Skip
 from ocpi_hub.checking.partner import (
     LISTS,
     SENDER,
@@ -16,6 +17,7 @@ from ocpi_hub.checking.partner import (
     same_server,
     total_of,
 )
+from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.base import MAX_URL
 
@@ -56,15 +58,18 @@ async def readable(partner: Partner, notes: Notes) -> None:
     if not offered:
         raise Skip("the partner serves no list")
     for module in offered:
-        query = {"date_from": _SINCE} if module == "sessions" else {}
-        seen = await partner.ask(module, SENDER, query=query)
-        if seen.http == 401:
-            raise Skip("the token opens no functional module")
-        notes.saw(seen)
-        if not seen.succeeded:
-            notes.fault(f"{module}: {seen.outcome}", seen)
-        elif not isinstance(seen.data, list):
-            notes.fault(f"{module}: data is no list", seen)
+        query = {"date_from": _SINCE} if module == Module.SESSIONS else {}
+        with suppress(NotPermitted):
+            seen = await partner.ask(module, SENDER, query=query)
+            if seen.http == 401:
+                raise Skip("the token opens no functional module")
+            notes.saw(seen)
+            if not seen.succeeded:
+                notes.fault(f"{module}: {seen.outcome}", seen)
+            elif not isinstance(seen.data, list):
+                notes.fault(f"{module}: data is no list", seen)
+    if not notes.seen:
+        raise Skip("this party may read none of the lists")
 
 
 async def counted(_partner: Partner, listing: Listing, notes: Notes) -> None:

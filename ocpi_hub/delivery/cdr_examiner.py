@@ -55,8 +55,10 @@ class ContextLookups(Protocol):
         """For one of many that come at the same time."""
         ...
 
-    async def read(self, asked: Sequence[Asked]) -> Sequence[CheckContext]:
-        """For many at once, in order."""
+    async def read(
+        self, asked: Sequence[Asked], *, arriving: bool = False
+    ) -> Sequence[CheckContext]:
+        """For many at once, in order; `arriving`: they are not in the ledger yet."""
         ...
 
 
@@ -111,7 +113,9 @@ class CdrExaminer:
         now = self._clock.now()
         contexts: Sequence[CheckContext | None]
         try:
-            contexts = await self._lookups.read([ask_about(cdr, now) for cdr, _ in cdrs])
+            contexts = await self._lookups.read(
+                [ask_about(cdr, now) for cdr, _ in cdrs], arriving=True
+            )
         except StoreError as error:
             log.warning("cdrs_examined_in_part", cdrs=len(cdrs), reason=str(error))
             contexts = [None] * len(cdrs)

@@ -52,7 +52,10 @@ class CheckContexts:
         self._clock = clock
         self._locations: dict[_Place, tuple[float, LocationSeen]] = {}
         self.questions: BatchWriter[Asked, CheckContext] = BatchWriter(
-            "contexts of CDRs", self.read, max_rows=batch_rows, max_queued=batch_queue_rows
+            "contexts of CDRs",
+            self._read_arriving,
+            max_rows=batch_rows,
+            max_queued=batch_queue_rows,
         )
 
     async def context(self, asked: Asked) -> CheckContext:
@@ -61,14 +64,19 @@ class CheckContexts:
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise StoreError(f"what belongs to a CDR cannot be read: {error}") from error
 
-    async def read(self, asked: Sequence[Asked]) -> Sequence[CheckContext]:
+    async def _read_arriving(self, asked: Sequence[Asked]) -> Sequence[CheckContext]:
+        return await self.read(asked, arriving=True)
+
+    async def read(
+        self, asked: Sequence[Asked], *, arriving: bool = False
+    ) -> Sequence[CheckContext]:
         """What belongs to each. All raise StoreError."""
         async with self._database.connection() as connection:
             locations = await self._read_locations(connection, asked)
             linked = await connection.fetch(SQL.linked, *columns(map(_linked_columns, asked), 6))
             related = await self._related(connection, asked)
             tariffs = await self._read_tariffs(connection, asked, locations)
-        crowds = Counter((each.owner, each.session_id) for each in asked)
+        crowded = _crowded(asked) if arriving else frozenset()
         return [
             CheckContext(
                 received_at=each.received_at,
@@ -80,8 +88,7 @@ class CheckContexts:
                 original=related[place].original,
                 credited=related[place].credited,
                 others=tuple(related[place].others),
-                crowded=each.session_id is not None
-                and crowds[each.owner, each.session_id] > 1,
+                crowded=place in crowded,
             )
             for place, (each, row) in enumerate(zip(asked, linked, strict=True))
         ]
@@ -178,6 +185,23 @@ class _Related:
                 self.credited = cdr.cost if self.credited is None else self.credited + cdr.cost
             case _:
                 self.others.append(cdr)
+
+
+def _crowded(asked: Sequence[Asked]) -> frozenset[int]:
+    """Which of CDRs that are not in the ledger yet should see others of them."""
+    sessions = Counter((each.owner, each.session_id) for each in asked if not each.credited_id)
+    ids = {(each.owner, each.cdr_id) for each in asked}
+    back = Counter((each.owner, each.credited_id) for each in asked)
+    return frozenset(
+        place
+        for place, each in enumerate(asked)
+        if (
+            (each.credited_id != each.cdr_id and (each.owner, each.credited_id) in ids)
+            or back[each.owner, each.credited_id] > 1
+            if each.credited_id
+            else each.session_id is not None and sessions[each.owner, each.session_id] > 1
+        )
+    )
 
 
 def _place(asked: Asked) -> _Place:

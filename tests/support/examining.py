@@ -29,7 +29,9 @@ class KnownContexts:
     async def context(self, asked: Asked) -> CheckContext:
         return (await self.read([asked]))[0]
 
-    async def read(self, asked: Sequence[Asked]) -> Sequence[CheckContext]:
+    async def read(
+        self, asked: Sequence[Asked], *, arriving: bool = False
+    ) -> Sequence[CheckContext]:
         if self.away:
             raise StoreUnavailable("the database is away")
         self.asked += asked

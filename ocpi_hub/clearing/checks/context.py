@@ -65,7 +65,8 @@ class CheckContext:
         original: what a Credit CDR takes back.
         credited: the sum of other CDRs that take the same back; None: there are none.
         others: CDRs of the same owner and session.
-        crowded: another CDR of its session came together with it, so that neither sees the other.
+        crowded: what it takes back, or another CDR of its session, comes together with it, and is
+            not seen yet.
     """
 
     received_at: datetime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import datetime
 from decimal import localcontext
 from typing import Final
@@ -47,8 +47,11 @@ def examine(cdr: CDR, context: CheckContext, rules: HoldRules) -> Examination:
             *_linked(cdr, context, rules),
         ]
     later = _may_come_later(cdr, context)
+    if context.crowded:
+        found += _not_yet({Group.CREDIT if cdr.credit else Group.SESSION}, rules)
     findings = rules.weighed(_without_echoes(found, price))
-    return Examination(ledger_facts(cdr), findings, price, metering, complete=True, later=later)
+    complete = not context.crowded
+    return Examination(ledger_facts(cdr), findings, price, metering, complete=complete, later=later)
 
 
 def examine_in_part(
@@ -65,10 +68,14 @@ def examine_in_part(
         found = [*_plain(cdr, received_at, rules)]
         if context is not None:
             found += [*look_at_currency(cdr, context), *_linked(cdr, context, rules)]
+    found += _not_yet(left_out, rules)
+    return Examination(ledger_facts(cdr), rules.weighed(found))
+
+
+def _not_yet(left_out: Set[Group], rules: HoldRules) -> Iterator[CdrFinding]:
     if rules.may_hold(*left_out):
         names = ", ".join(sorted(left_out))
-        found.append(CdrFinding("not_yet_checked", f"still to be looked at: {names}"))
-    return Examination(ledger_facts(cdr), rules.weighed(found))
+        yield CdrFinding("not_yet_checked", f"still to be looked at: {names}")
 
 
 def _plain(cdr: CDR, received_at: datetime, rules: HoldRules) -> Iterator[CdrFinding]:
@@ -107,5 +114,4 @@ def _may_come_later(cdr: CDR, context: CheckContext) -> bool:
         or (cdr.authorization_reference is not None and context.authorization is None)
         or (context.knows_locations and context.location is None)
         or (bool(cdr.credit) and context.original is None)
-        or context.crowded
     )

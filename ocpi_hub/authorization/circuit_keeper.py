@@ -1,9 +1,9 @@
 """Keeps the circuits of all processes in step, and finds out who is back.
 
-Which circuits are open stands in the database; each process reads that every `POLL_S` seconds, and
-writes at once what it has found out itself. Whoever claims an open circuit asks the platform for
-its versions, one process at a time, with pauses that double. While the database is away each
-process goes on by itself.
+Which circuits are open stands in the database; each process reads that every `POLL_S` seconds, or
+when it is woken, and writes at once what it has found out itself. Whoever claims an open circuit
+asks the platform for its versions, one process at a time, with pauses that double. While the
+database is away each process goes on by itself.
 """
 
 from __future__ import annotations

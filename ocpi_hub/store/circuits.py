@@ -11,6 +11,8 @@ from ocpi_hub.store.queries import Queries
 
 SQL = Queries("circuits")
 
+CHANNEL = "ocpi_hub_circuits"
+"""Notified when a circuit opens or closes."""
 LONGEST_PAUSE = timedelta(seconds=60)
 
 

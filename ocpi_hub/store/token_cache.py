@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Sequence
+from typing import Final
 
 from ocpi_hub.authorization.protocols import KnownToken, TokenLookup
 from ocpi_hub.clock import Clock
@@ -37,32 +39,59 @@ PAGE = 1000
 _Name = tuple[str, str]
 """Uid, folded, and type."""
 
+_ENTRY_BYTES: Final = 700
+"""What an entry takes beside its texts, with its keys: rather too much."""
+_TOKEN_BYTES: Final = 300
+
 
 @value
 class _Entry:
+    """What a CPO is told of a uid; `size` in bytes."""
+
     tokens: Sequence[KnownToken]
     read_at: float
+    size: int
 
 
 class TokenCache:
     """A `TokenLookup` that remembers; `run` keeps it true.
 
+    A database holds more tokens than a process has room for, and some are large: beyond the bounds
+    the uid goes that came first, and is looked up when it is asked for.
+
     Args:
-        most: uids that are remembered; 0: none.
+        most: answers that are remembered, each for a uid and a CPO; 0: none.
+        most_bytes: that they take, estimated.
     """
 
-    def __init__(self, lookup: TokenLookup, database: Database, clock: Clock, *, most: int) -> None:
+    def __init__(
+        self,
+        lookup: TokenLookup,
+        database: Database,
+        clock: Clock,
+        *,
+        most: int,
+        most_bytes: int,
+    ) -> None:
         self._lookup = lookup
         self._database = database
         self._clock = clock
         self._most = most
+        self._most_bytes = most_bytes
+        self._rows = 0
+        self._bytes = 0
         self._entries: dict[_Name, dict[PartyId, _Entry]] = {}
         self._tail: int | None = None
         self._confirmed_at = float("-inf")
         self._changes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._rows
+
+    @property
+    def size(self) -> int:
+        """Bytes that are taken, estimated."""
+        return self._bytes
 
     def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
         """As `TokenLookup.find`."""
@@ -89,15 +118,27 @@ class TokenCache:
     ) -> None:
         if done.cancelled() or done.exception() is not None or changes != self._changes:
             return
-        if name not in self._entries and len(self._entries) >= self._most:
-            del self._entries[next(iter(self._entries))]
-        self._entries.setdefault(name, {})[cpo] = _Entry(done.result(), asked_at)
+        entry = _Entry(done.result(), asked_at, _size(name, done.result()))
+        if entry.size > self._most_bytes:
+            return
+        known = self._entries.setdefault(name, {})
+        before = known.get(cpo)
+        known[cpo] = entry
+        self._rows += before is None
+        self._bytes += entry.size - (before.size if before else 0)
+        while self._rows > self._most or self._bytes > self._most_bytes:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, name: _Name) -> None:
+        gone = self._entries.pop(name, {})
+        self._rows -= len(gone)
+        self._bytes -= sum(entry.size for entry in gone.values())
 
     def forget(self, key: ObjectKey) -> None:
         """This process has changed an object: whoever did that need not wait for the feed."""
         if key.module == Module.TOKENS:
             self._changes += 1
-            self._entries.pop((key.object_id, key.object_type), None)
+            self._drop((key.object_id, key.object_type))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the changes of tokens until `stop` is set."""
@@ -131,12 +172,18 @@ class TokenCache:
             self._changes += 1
             self._tail = rows[-1]["position"]
         for row in rows:
-            self._entries.pop((row["object_id"], row["object_type"]), None)
+            self._drop((row["object_id"], row["object_type"]))
         self._confirmed_at = began
 
     def _forget_all(self) -> None:
         self._changes += 1
         self._entries.clear()
+        self._rows = self._bytes = 0
+
+
+def _size(name: _Name, tokens: Sequence[KnownToken]) -> int:
+    texts = sum(sys.getsizeof(token.body) + _TOKEN_BYTES for token in tokens)
+    return _ENTRY_BYTES + sys.getsizeof(name[0]) + texts
 
 
 def _aged(token: KnownToken, by_s: float) -> KnownToken:

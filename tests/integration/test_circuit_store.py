@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.domain.party import PlatformId
-from ocpi_hub.store.circuits import LONGEST_PAUSE, PostgresCircuitStore
+from ocpi_hub.store.circuits import CHANNEL, LONGEST_PAUSE, PostgresCircuitStore
 from ocpi_hub.store.database import Database
 from tests.support.admin import admin_hub
-from tests.support.directory import insert_platform
+from tests.support.directory import insert_platform, make_directory_store
 from tests.support.stores import execute
 
 P = PlatformId("p-2")
@@ -91,3 +91,21 @@ async def test_operators_see_it(database: Database, store: PostgresCircuitStore)
     assert after["circuit"]["failed_probes"] == 1
     assert after["circuit"]["opened_at"] < after["circuit"]["next_probe_at"]
     assert 'ocpi_hub_circuit_open{platform="p-2"} 1.0' in metrics
+
+
+async def test_other_processes_hear_of_a_circuit_that_opens_or_closes(
+    database: Database, store: PostgresCircuitStore
+) -> None:
+    directory, stop = make_directory_store(database), asyncio.Event()
+    listens, heard = asyncio.Event(), asyncio.Event()
+    directory.also_listen(CHANNEL, heard.set)
+    listening = asyncio.ensure_future(directory.listen(listens.set, stop))
+    async with asyncio.timeout(10):
+        await listens.wait()
+        await store.open(P)
+        await heard.wait()
+        heard.clear()
+        await store.close(P)
+        await heard.wait()
+    stop.set()
+    await listening

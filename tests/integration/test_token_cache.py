@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import json
+import tracemalloc
+from collections.abc import Sequence
+
 import pytest
 
 from ocpi_hub.authorization.protocols import KnownToken
@@ -20,9 +26,15 @@ __all__ = ["lookup"]
 class Scene:
     """A cache over the real look-up, whose questions are counted."""
 
-    def __init__(self, database: Database, lookup: PostgresTokenLookup, most: int = 100) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lookup: PostgresTokenLookup,
+        most: int = 100,
+        most_bytes: int = 1_000_000,
+    ) -> None:
         self.clock = ManualClock()
-        self.cache = TokenCache(lookup, database, self.clock, most=most)
+        self.cache = TokenCache(lookup, database, self.clock, most=most, most_bytes=most_bytes)
         self._lookup = lookup
         self.asked = 0
         original = lookup.questions.enqueue
@@ -130,7 +142,7 @@ async def test_no_more_is_remembered_than_allowed(
     for number in range(10):
         await scene.texts(f"T{number}")
     assert len(scene.cache) == 3
-    none = TokenCache(lookup, database, scene.clock, most=0)
+    none = TokenCache(lookup, database, scene.clock, most=0, most_bytes=1_000_000)
     await none.follow()
     await none.find("T1", "RFID", CPO)
     assert len(none) == 0
@@ -165,3 +177,68 @@ async def test_without_the_database_following_fails_and_memory_ends(
     await database.close()
     with pytest.raises(StoreError):
         await scene.cache.follow()
+
+
+class Everybody:
+    """Knows every token, each with a text of this size."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.asked = 0
+
+    def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
+        self.asked += 1
+        found: asyncio.Future[Sequence[KnownToken]] = asyncio.get_running_loop().create_future()
+        body = json.dumps({"uid": uid, "issuer": "x" * self.size})
+        found.set_result([KnownToken(EMSP, True, "ALLOWED", body, 0.0)])
+        return found
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "most_bytes"), [(200, 2_000, 10**9), (20_000, 10**9, 2_000_000)]
+)
+async def test_more_tokens_than_there_is_room_for_are_looked_up_again(
+    database: Database, size: int, most: int, most_bytes: int
+) -> None:
+    lookup = Everybody(size)
+    cache = TokenCache(lookup, database, ManualClock(), most=most, most_bytes=most_bytes)
+    await cache.follow()
+    cpos = [CPO, PartyId("BE", "CPO"), PartyId("FR", "CPO")]
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(5_000):
+        await cache.find(f"04{number:012X}", "RFID", cpos[number % 3])
+        await cache.find(f"04{number:012X}", "RFID", cpos[(number + 1) % 3])
+        await asyncio.sleep(0)  # the cache hears of the result
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 0 < len(cache) <= most
+    assert cache.size <= most_bytes
+    assert taken <= cache.size, "what is taken is not more than what is counted"
+    # What was first is looked up again, what was last is there.
+    asked = lookup.asked
+    assert len(await cache.find("04" + "0" * 12, "RFID", CPO)) == 1
+    assert lookup.asked == asked + 1
+    await cache.find(f"04{4_999:012X}", "RFID", cpos[4_999 % 3])
+    assert lookup.asked == asked + 1
+    await cache.follow()
+
+
+async def test_a_token_larger_than_all_there_is_room_for_is_not_kept(database: Database) -> None:
+    cache = TokenCache(Everybody(5_000), database, ManualClock(), most=10, most_bytes=3_000)
+    await cache.follow()
+    await cache.find("04A1", "RFID", CPO)
+    await asyncio.sleep(0)
+    assert (len(cache), cache.size) == (0, 0)
+
+
+async def test_what_is_forgotten_takes_no_room(database: Database, scene: Scene) -> None:
+    await put_token(database)
+    await scene.cache.follow()
+    await scene.texts()
+    await scene.texts(cpo=PartyId("BE", "CPO"))
+    assert len(scene.cache) == 2
+    scene.cache.forget(ObjectKey("tokens", EMSP, "04A1", "RFID"))
+    assert (len(scene.cache), scene.cache.size) == (0, 0)

@@ -5,11 +5,15 @@ select platform_id, extract(epoch from probe_at - now())::float8 as due_in_s
 from platform_circuit;
 
 -- name: open
-insert into platform_circuit (platform_id, probe_at)
-select platform_id, now() + $2::interval
-from platform
-where platform_id = $1
-on conflict (platform_id) do nothing;
+-- Others hear of it at once, or when they look.
+with opened as (
+    insert into platform_circuit (platform_id, probe_at)
+    select platform_id, now() + $2::interval
+    from platform
+    where platform_id = $1
+    on conflict (platform_id) do nothing
+    returning platform_id)
+select pg_notify('ocpi_hub_circuits', '') from opened;
 
 -- name: claim
 update platform_circuit
@@ -25,4 +29,6 @@ set failed_probes = failed_probes + 1,
 where platform_id = $1;
 
 -- name: close
-delete from platform_circuit where platform_id = $1;
+with closed as (
+    delete from platform_circuit where platform_id = $1 returning platform_id)
+select pg_notify('ocpi_hub_circuits', '') from closed;

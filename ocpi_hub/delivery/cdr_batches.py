@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from cronsim import CronSimError
 
-from ocpi_hub.delivery.whitelist_schedule import next_run
+from ocpi_hub.delivery.cron import next_run
 from ocpi_hub.domain.party import CdrExchange, PlatformId, Relation
 from ocpi_hub.telemetry import get_logger
 

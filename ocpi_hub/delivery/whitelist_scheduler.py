@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ocpi_hub.delivery.cron import next_run, require_cron
 from ocpi_hub.delivery.inbound_catch_up import list_owners
 from ocpi_hub.delivery.sweeping import keep_sweeping
 from ocpi_hub.delivery.whitelist_lists import Withdrawing
 from ocpi_hub.delivery.whitelist_runs import Due, LastRuns, Run
-from ocpi_hub.delivery.whitelist_schedule import date_from, next_run, require_cron
+from ocpi_hub.delivery.whitelist_schedule import date_from
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import (
     InterfaceRole,

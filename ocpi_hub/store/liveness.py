@@ -204,7 +204,16 @@ class PostgresCatchUpStore:
 
 async def note_listed(connection: Connection, keys: Sequence[ObjectKey]) -> None:
     """A full list shows these objects, as the hub has them."""
-    await connection.execute(SQL.listed, *columns(sorted(map(place_columns, keys)), 5))
+    await connection.execute(SQL.note_lists, *_places(keys), True)
+
+
+async def note_missed(connection: Connection, keys: Sequence[ObjectKey]) -> None:
+    """A full list lacks these objects."""
+    await connection.execute(SQL.note_lists, *_places(keys), False)
+
+
+def _places(keys: Sequence[ObjectKey]) -> list[list[object]]:
+    return columns(sorted(map(place_columns, keys)), 5)
 
 
 def place_columns(key: ObjectKey) -> tuple[str, str, str, str, str]:

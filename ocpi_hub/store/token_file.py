@@ -3,19 +3,15 @@ knowledge about its owner, and what it lacks (decided as for lists that are read
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ocpi_hub.delivery.files.imports import FileImport
 from ocpi_hub.delivery.whitelist_runs import RunId, RunState
-from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.domain.value import value
-from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("file_import")
-_LISTS = Queries("liveness")
 _RUNS = Queries("whitelist")
 
 
@@ -31,15 +27,6 @@ class NotedRun:
     state: RunState
     absent: int
     note: str | None
-
-
-async def note_listed(connection: Connection, keys: Sequence[ObjectKey]) -> None:
-    """A full list shows these tokens, as the hub has them."""
-    places = (
-        (key.module, *party_columns(key.owner), key.object_id, key.object_type)
-        for key in sorted(keys)
-    )
-    await connection.execute(_LISTS.listed, *columns(places, 5))
 
 
 async def note_token_file(

@@ -19,12 +19,12 @@ from ocpi_hub.delivery.whitelist_runs import (
 )
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId, PlatformId
-from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.liveness import (
     READ_AGAIN_AFTER,
     note_listed,
-    place_columns,
+    note_missed,
 )
 from ocpi_hub.store.queries import Queries
 
@@ -173,9 +173,8 @@ class PostgresWhitelistRuns:
         return LackedPage(lacked, min(later, default=None))
 
     async def missed(self, keys: Sequence[ObjectKey]) -> None:
-        places = columns(sorted(map(place_columns, keys)), 5)
         async with self._database.connection() as connection:
-            await connection.execute(SQL.note_missed, *places)
+            await note_missed(connection, keys)
 
     async def withdrew(self, withdrawal: Withdrawal, tokens: int) -> bool:
         async with self._database.connection() as connection:

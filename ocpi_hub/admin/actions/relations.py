@@ -8,7 +8,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change as noted_change
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
 from ocpi_hub.delivery.cdr_batches import batch_due
-from ocpi_hub.delivery.whitelist_schedule import require_cron
+from ocpi_hub.delivery.cron import require_cron
 from ocpi_hub.directory.snapshot import (
     CPO_SIDE,
     DELEGATED_SIDE,

@@ -26,8 +26,9 @@ from ocpi_hub.errors import InvalidRequest, OperatorError
 from ocpi_hub.ocpi.paging import Cursor, PageRequest
 from ocpi_hub.store.database import Connection
 from ocpi_hub.store.file_import import FileImportStore, settle_rows
+from ocpi_hub.store.liveness import note_listed
 from ocpi_hub.store.shared import PostgresSharedStore
-from ocpi_hub.store.token_file import NotedRun, note_listed, note_token_file
+from ocpi_hub.store.token_file import NotedRun, note_token_file
 
 PAGE: Final = 1000
 PAGE_BYTES: Final = 8 * 1024 * 1024

@@ -13,8 +13,8 @@ from ocpi_hub.admin.views.whitelist import (
     run_item,
     schedule_item,
 )
+from ocpi_hub.delivery.cron import next_run, require_cron
 from ocpi_hub.delivery.whitelist_runs import RunId, Schedule
-from ocpi_hub.delivery.whitelist_schedule import next_run, require_cron
 from ocpi_hub.delivery.whitelist_scheduler import periods_of, serves_tokens
 from ocpi_hub.domain.party import Platform, PlatformId
 from ocpi_hub.errors import OperatorError

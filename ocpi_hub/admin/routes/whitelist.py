@@ -22,8 +22,8 @@ from ocpi_hub.admin.routes.base import (
 from ocpi_hub.admin.routes.platforms import PlatformGiven
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.whitelist import WhitelistRunItem, WhitelistScheduleItem, run_item
+from ocpi_hub.delivery.cron import MAX_LENGTH
 from ocpi_hub.delivery.whitelist_runs import RunId, RunState
-from ocpi_hub.delivery.whitelist_schedule import MAX_LENGTH
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.store.whitelist import WhitelistAdmin
 

@@ -189,21 +189,20 @@ set lease_id = null, lease_until = null, began_at = null, country_code = null, p
     next_url = null, pages = 0, noted = 0, seen = 0, taken = 0, broken = 0
 where (platform_id, module, lease_id) = ($1, $2, $3) and requested_at > began_at;
 
--- name: listed
--- What is being written just now is known to be there anyway.
-with shown as (
-    select o.module, o.country_code, o.party_id, o.object_id, o.object_type
-    from shared_object o
+-- name: note_lists
+-- What full lists say of broadcast objects just now: $6 that they show them, else that they lack
+-- them. What is being written just now is there anyway.
+update shared_object o
+set listed_at = case when $6 then clock_timestamp() else o.listed_at end,
+    missed_at = case when $6 then o.missed_at else clock_timestamp() end
+where o.ctid = any (array(
+    select n.ctid
+    from shared_object n
     join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
         as k (module, country_code, party_id, object_id, object_type)
         using (module, country_code, party_id, object_id, object_type)
-    where o.audience = '*'
-    for update of o skip locked)
-update shared_object o
-set listed_at = clock_timestamp()
-from shown s
-where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
-    = (s.module, s.country_code, s.party_id, s.object_id, s.object_type, '*');
+    where n.audience = '*'
+    for update of n skip locked));
 
 -- name: began
 -- When a reading began, and whether another one had come shortly before. Nothing if another one was

@@ -261,22 +261,6 @@ returning run_id, began_at, doubted, lease_id, array(
     where p.platform_id = r.platform_id
     order by o) as owners;
 
--- name: note_missed
--- What is being written just now is there.
-with lacked as (
-    select o.module, o.country_code, o.party_id, o.object_id, o.object_type
-    from shared_object o
-    join unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-        as k (module, country_code, party_id, object_id, object_type)
-        using (module, country_code, party_id, object_id, object_type)
-    where o.audience = '*'
-    for update of o skip locked)
-update shared_object o
-set missed_at = clock_timestamp()
-from lacked k
-where (o.module, o.country_code, o.party_id, o.object_id, o.object_type, o.audience)
-    = (k.module, k.country_code, k.party_id, k.object_id, k.object_type, '*');
-
 -- name: start_again
 -- A second full list soon shows what the first one missed by mistake. Not a third one.
 insert into whitelist_run (platform_id, extent, again, next_attempt_at)

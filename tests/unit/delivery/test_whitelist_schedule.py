@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ocpi_hub.delivery.cron import delay, next_run, require_cron
 from ocpi_hub.delivery.whitelist_runs import LastRuns
-from ocpi_hub.delivery.whitelist_schedule import date_from, delay, next_run, require_cron
+from ocpi_hub.delivery.whitelist_schedule import date_from
 from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.errors import OperatorError
 from tests.support.factories import CPO, EMSP

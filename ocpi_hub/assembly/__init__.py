@@ -7,7 +7,7 @@ hub announces.
 from __future__ import annotations
 
 from ocpi_hub.admin.metrics.instruments import Instruments
-from ocpi_hub.assembly.admin import admin_api, admin_parts, metrics_endpoint, pulse
+from ocpi_hub.assembly.admin import admin_api, admin_parts, console, metrics_endpoint, pulse
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.serving import ocpi_server, renewal
@@ -20,6 +20,7 @@ from ocpi_hub.errors import StoreError
 from ocpi_hub.server.app import build_app
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.migrate import pending
+from ocpi_hub.store.traffic import PostgresTraffic
 
 __all__ = ["OFFERED", "Loop", "Parts", "Roles", "Surroundings", "Wrappers", "assemble"]
 
@@ -38,6 +39,7 @@ def assemble(around: Surroundings) -> Parts:
     server = ocpi_server(around, stores, delivery, keeper, instruments)
     operators = admin_parts(around, stores, delivery, keeper)
     api = admin_api(around, operators)
+    traffic = PostgresTraffic(around.database, around.clock)
     writers = _writers(stores, delivery)
     heart = pulse(around, stores, keeper, instruments, writers)
 
@@ -74,6 +76,7 @@ def assemble(around: Surroundings) -> Parts:
             ("client-info-check", delivery.client_info_verifier.run),
             ("tombstones", delivery.tombstones.run),
             ("evidence", stores.evidence_retention.run),
+            ("traffic", traffic.run),
             ("answer-urls", AnswerUrlSweep(stores.answer_urls).run),
         ),
         writers=writers,
@@ -83,6 +86,7 @@ def assemble(around: Surroundings) -> Parts:
             ready=not_ready,
             admin=api.handle,
             metrics=metrics_endpoint(around, api, keeper, instruments, heart).handle,
+            console=console(around, operators, keeper, traffic),
         ),
     )
 

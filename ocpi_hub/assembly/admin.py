@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from aiohttp import web
+
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.accounts import Passwords
 from ocpi_hub.admin.api import AdminApi
@@ -20,11 +22,16 @@ from ocpi_hub.assembly.delivery import Delivery
 from ocpi_hub.assembly.serving import onboarding
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
+from ocpi_hub.console.overview_figures import OverviewFigures
+from ocpi_hub.console.pages import all_pages
+from ocpi_hub.console.pipeline import console_app
+from ocpi_hub.console.visit import ConsoleParts
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
 from ocpi_hub.store.audit import AuditLog
 from ocpi_hub.store.lane_admin import LaneAdmin
 from ocpi_hub.store.messages import PostgresMessages
+from ocpi_hub.store.traffic import PostgresTraffic
 
 
 def admin_parts(
@@ -54,6 +61,15 @@ def admin_api(around: Surroundings, parts: AdminParts) -> AdminApi:
     per_s = around.settings.unknown_credentials_per_s
     ring = KeyRing(parts.keys, clock, unknown_per_s=per_s)
     return AdminApi(all_routes(parts), ring, parts.audit, clock)
+
+
+def console(
+    around: Surroundings, parts: AdminParts, keeper: DirectoryKeeper, traffic: PostgresTraffic
+) -> web.Application:
+    alive = timedelta(seconds=around.settings.directory_max_age_s)
+    figures = FigureReader(around.database, around.clock, alive=alive)
+    overview = OverviewFigures(traffic, figures, keeper, around.clock)
+    return console_app(ConsoleParts(parts, overview), all_pages())
 
 
 def pulse(

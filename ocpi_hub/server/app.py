@@ -276,6 +276,7 @@ def build_app(
     ready: Callable[[], Awaitable[str | None]],
     admin: Callable[[web.Request], Awaitable[web.StreamResponse]],
     metrics: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    console: web.Application | None = None,
 ) -> web.Application:
     """The aiohttp application.
 
@@ -283,6 +284,7 @@ def build_app(
         ready: None when the service can serve, else the reason why not.
         admin: serves `/admin/...`.
         metrics: serves `/metrics`.
+        console: serves `/console/...`.
     """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_as_envelope])
 
@@ -300,6 +302,8 @@ def build_app(
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     app[OCPI] = server.handle
+    if console is not None:
+        app.add_subapp("/console", console)
     # `.` stands for no line break, and even a path with one gets its answer from us.
     app.router.add_route("*", r"/admin/{path:[\s\S]*}", admin, expect_handler=_continue_if_expected)
     app.router.add_route("*", r"/{path:[\s\S]*}", ocpi, expect_handler=_continue_if_expected)

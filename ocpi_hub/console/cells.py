@@ -1,0 +1,158 @@
+"""What stands in a table or a list of facts, as HTML and as text for files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from ocpi_hub.console.texts import t
+from ocpi_hub.console.visit import BASE, Tone
+from ocpi_hub.ocpi.envelope import timestamp
+
+_TONES = {
+    Tone.GOOD: "connected on done delivered answered accepted ok valid emsp",
+    Tone.NOTE: "invited connecting planned pending in_flight begun realtime whitelist running",
+    Tone.WARN: "suspended offline held uncertain refused disconnected hub_fallback busy disabled",
+    Tone.BAD: "dead failed unreachable no_answer nobody error",
+}
+_TONE_OF: Mapping[str, Tone] = {
+    word: tone for tone, words in _TONES.items() for word in words.split()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A time, shown in the viewer's zone: aware, or as views show it."""
+
+    at: datetime | str | None
+
+    @property
+    def utc(self) -> str:
+        if self.at is None:
+            return ""
+        return timestamp(self.at) if isinstance(self.at, datetime) else self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A word with a colour; without a tone, what the word usually means."""
+
+    word: str | None
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An id, or something else that is typed."""
+
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to look at."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """With digits after the point, and what it counts."""
+
+    value: float | None
+    digits: int = 0
+    unit: str = ""
+
+
+Plain = str | int | float | bool | None
+Cell = Plain | At | Chip | Code | Link | Number | Sequence["Cell"]
+
+
+def url(*parts: str, **query: str) -> str:
+    """A path of the console; each part is escaped."""
+    path = "/".join((BASE, *(quote(part, safe="") for part in parts)))
+    pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items() if value)
+    return f"{path}?{pairs}" if pairs else path
+
+
+def html(cell: Cell) -> Markup:
+    """As it is shown. Whatever is text is escaped."""
+    match cell:
+        case At():
+            if not cell.utc:
+                return _NOTHING
+            short = cell.utc[:19].replace("T", " ")
+            return Markup('<time datetime="{0}" title="{1} UTC">{1}</time>').format(cell.utc, short)
+        case Chip():
+            return _chip(cell)
+        case Code():
+            return Markup("<code>{}</code>").format(cell.text) if cell.text else _NOTHING
+        case Link():
+            return Markup('<a href="{}">{}</a>').format(cell.href, cell.text)
+        case Number():
+            return _number(cell)
+        case None | str() | int() | float():
+            return _plainly(cell)
+        case _:
+            return Markup(" ").join(map(html, cell)) if cell else _NOTHING
+
+
+def _plainly(value: Plain) -> Markup:
+    if value is None or value == "":
+        return _NOTHING
+    if isinstance(value, bool):
+        return Markup.escape(t("base.yes") if value else t("base.no"))
+    return Markup.escape(str(value.value) if isinstance(value, Enum) else str(value))
+
+
+def plain(cell: Cell) -> str | int | float:
+    """As it stands in a file."""
+    match cell:
+        case At():
+            return cell.utc
+        case Chip():
+            return cell.word or ""
+        case Code() | Link():
+            return cell.text or ""
+        case Number():
+            return "" if cell.value is None else cell.value
+        case None:
+            return ""
+        case bool():
+            return "true" if cell else "false"
+        case Enum():
+            return str(cell.value)
+        case str() | int() | float():
+            return cell
+        case _:
+            return " ".join(str(plain(each)) for each in cell)
+
+
+def is_number(cell: Cell) -> bool:
+    """Whether it stands on the right."""
+    return isinstance(cell, Number | int | float) and not isinstance(cell, bool)
+
+
+_NOTHING = Markup('<span class="none">–</span>')  # noqa: RUF001  # a dash is what is meant
+
+
+def _chip(chip: Chip) -> Markup:
+    if not chip.word:
+        return _NOTHING
+    tone = chip.tone or _TONE_OF.get(chip.word.lower()) or ""
+    word = t.label(chip.word) if chip.word.islower() else chip.word
+    return Markup('<span class="chip {}">{}</span>').format(tone, word)
+
+
+def _number(number: Number) -> Markup:
+    if number.value is None:
+        return _NOTHING
+    text = f"{number.value:,.{number.digits}f}".replace(",", "\u202f")
+    unit = Markup(' <span class="unit">{}</span>').format(number.unit) if number.unit else ""
+    return Markup("{}{}").format(text, unit)

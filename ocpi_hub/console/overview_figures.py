@@ -1,0 +1,71 @@
+"""The figures of the overview, read at most every few seconds however many look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ocpi_hub.admin.lanes import lane_items
+from ocpi_hub.admin.metrics.figures import FigureReader
+from ocpi_hub.admin.views.lanes import LaneItem
+from ocpi_hub.clock import Clock
+from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.store.figures import Figures
+from ocpi_hub.store.traffic import PostgresTraffic, TrafficMinute
+
+KEPT_S = 4.0
+SHOWN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewNow:
+    """What is shown.
+
+    Attributes:
+        figures: None while the database does not answer in time.
+        lanes: those with a backlog or gaps, the most first.
+    """
+
+    at: datetime
+    minutes: Sequence[TrafficMinute]
+    figures: Figures | None
+    lanes: Sequence[LaneItem]
+
+
+class OverviewFigures:
+    """Reads them."""
+
+    def __init__(
+        self, traffic: PostgresTraffic, figures: FigureReader, keeper: DirectoryKeeper, clock: Clock
+    ) -> None:
+        self._traffic = traffic
+        self._figures = figures
+        self._keeper = keeper
+        self._clock = clock
+        self._kept: tuple[float, OverviewNow] | None = None
+        self._reading = asyncio.Lock()
+
+    async def now(self) -> OverviewNow:
+        """The latest.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with self._reading:
+            at = self._clock.monotonic()
+            if self._kept is None or at - self._kept[0] >= KEPT_S:
+                self._kept = (at, await self._read())
+            return self._kept[1]
+
+    async def _read(self) -> OverviewNow:
+        now = self._clock.now()
+        minutes = await self._traffic.since(now - SHOWN)
+        figures = await self._figures.figures()
+        lanes: list[LaneItem] = []
+        if figures is not None:
+            items = lane_items(figures.lanes, figures.past, self._keeper.current, now)
+            lanes = [item for item in items if item.backlog or item.gaps]
+            lanes.sort(key=lambda item: (-item.backlog - item.gaps, item.receiver))
+        return OverviewNow(now, minutes, figures, lanes)

@@ -1,0 +1,25 @@
+"""All pages of the console, in the order of the menu; one file for each kind."""
+
+from __future__ import annotations
+
+from ocpi_hub.console.logins import login_pages
+from ocpi_hub.console.page import Page
+from ocpi_hub.console.pages.accounts import account_pages
+from ocpi_hub.console.pages.audit import audit_pages
+from ocpi_hub.console.pages.overview import overview_pages
+from ocpi_hub.console.pages.platforms import platform_pages
+from ocpi_hub.console.pages.relations import relation_pages
+
+__all__ = ["all_pages"]
+
+
+def all_pages() -> tuple[Page, ...]:
+    """Every page and deed of the console, with who may."""
+    return (
+        *overview_pages(),
+        *platform_pages(),
+        *relation_pages(),
+        *audit_pages(),
+        *account_pages(),
+        *login_pages(),
+    )

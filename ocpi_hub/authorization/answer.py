@@ -133,7 +133,8 @@ def _read_success(
 
 def _kept(text: str) -> str:
     """A partner's text as PostgreSQL takes it."""
-    return text[:MAX_KEPT].encode("utf-8", "replace").decode().replace("\0", "")
+    kept = text[:MAX_KEPT].replace("\0", "")
+    return kept if kept.isascii() else kept.encode("utf-8", "replace").decode()
 
 
 def _is_asked(token: Mapping[str, object], asked: Asked, emsp: PartyId) -> bool:
@@ -141,12 +142,12 @@ def _is_asked(token: Mapping[str, object], asked: Asked, emsp: PartyId) -> bool:
 
     Its owner counts too: the CDR goes to the party that the token names.
     """
-    country_code, party_id, uid = (token.get(name) for name in ("country_code", "party_id", "uid"))
+    country_code, party_id, uid = token.get("country_code"), token.get("party_id"), token.get("uid")
     return (
         isinstance(country_code, str)
         and isinstance(party_id, str)
         and isinstance(uid, str)
-        and PartyId(country_code, party_id) == emsp
+        and (country_code.upper(), party_id.upper()) == emsp
         and uid.upper() == asked.uid.upper()
         and token.get("type") == asked.token_type
     )

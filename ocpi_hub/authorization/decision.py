@@ -101,14 +101,16 @@ def plan(candidates: Sequence[Candidate], *, most: int, likely: PartyId | None =
         likely: whom to ask first.
     """
     steps = [first_step(candidate) for candidate in candidates]
-    settled = tuple(step for step in steps if not isinstance(step, ToAsk))
-    if any(is_final(step) for step in settled):
+    settled = tuple([step for step in steps if not isinstance(step, ToAsk)])
+    if any(map(is_final, settled)):
         return Plan((), settled)
     ask = [step for step in steps if isinstance(step, ToAsk)]
     first = False
     if likely is not None:
         ask.sort(key=lambda step: step.candidate.emsp != likely)
         first = bool(ask) and ask[0].candidate.emsp == likely
+    if len(ask) <= most:
+        return Plan(tuple(ask), settled, first=first)
     detail = f"More than {most} parties may know this token, and not all were asked"
     left_out = tuple(
         _without(each.candidate, Failed(Failure.NOT_ASKED, detail)) for each in ask[most:]
@@ -174,6 +176,8 @@ def conclude(settled: Sequence[Settled], *, searching: bool = False) -> Final:
         searching: nobody knew whose token it is; then any silence is 4002, because the one that
             stayed silent may be the one that knows.
     """
+    if len(settled) == 1 and not isinstance(settled[0], Silent):
+        return settled[0]
     decided = [each for each in settled if not isinstance(each, Silent)]
     # An eMSP's own word counts more than what the hub remembers of another one.
     yes = sorted(filter(says_yes, decided), key=lambda each: not isinstance(each, PassOn))

@@ -138,7 +138,7 @@ class UrlPolicy:
             return f"the URL is longer than {MAX_URL_LENGTH} characters"
         # The text goes into the request line as it is: a line break there would be a second
         # request, and a backslash is a slash to some parsers and not to others.
-        if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        if not (url and url.isascii() and url.isprintable()) or " " in url or "\\" in url:
             return "the URL contains characters that must be percent-encoded"
         match = _URL.fullmatch(url)
         scheme = match["scheme"].lower() if match else ""

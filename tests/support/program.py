@@ -126,9 +126,13 @@ class _Forked:
     async def started(cls, connection: socket.socket, out: int | None, err: int | None) -> _Forked:
         """Once it is known under which process id; `out` and `err` are pipes to read from."""
         connection.setblocking(False)
-        pid = await asyncio.get_running_loop().sock_recv(connection, _PACKET_BYTES)
+        try:
+            pid = await asyncio.get_running_loop().sock_recv(connection, _PACKET_BYTES)
+        except BaseException:
+            connection.close()  # which kills what may have been started
+            raise
         if not pid:
-            raise AssertionError("the starter has ended")
+            raise AssertionError("the starter has ended: its stderr says why")
         return cls(connection, int(pid), await _Input.of(out), await _Input.of(err))
 
     async def wait(self) -> int:

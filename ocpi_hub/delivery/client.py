@@ -12,7 +12,6 @@ Nothing is sent twice, except a GET whose kept connection turns out to be closed
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import socket
@@ -24,6 +23,7 @@ from typing import Self
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answers import read_answer
 from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, Overtime, RawAnswer
+from ocpi_hub.delivery.limit import Limit
 from ocpi_hub.delivery.slots import Slots
 from ocpi_hub.delivery.transport import Connections, ConnectTimeout, Progress, Stage, tls_context
 from ocpi_hub.delivery.url_safety import (
@@ -121,14 +121,13 @@ class HttpClient:
         cause: Exception
         exchange: Exchange
         try:
-            limit = asyncio.timeout(request.deadline_s)
+            limit = Limit(request.deadline_s)
             if request.late is not None:
                 progress.overtime = self._overtime(limit, request.late)
-            async with (
-                limit,
-                self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent),
-            ):
-                raw = await self._call(request, place, progress)
+            slot = self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent)
+            with limit:
+                async with slot:
+                    raw = await self._call(request, place, progress)
             return read_answer(raw, max_bytes=self._settings.max_answer_bytes)
         except CallBroken as error:
             cause, exchange = error, NoAnswer(str(error))
@@ -167,7 +166,7 @@ class HttpClient:
         finally:
             connections.give_back(place.server, connection)
 
-    def _overtime(self, limit: asyncio.Timeout, late: Callable[[Answer], None]) -> Overtime:
+    def _overtime(self, limit: Limit, late: Callable[[Answer], None]) -> Overtime:
         def tell(raw: RawAnswer) -> None:
             try:
                 answer = read_answer(raw, max_bytes=self._settings.max_answer_bytes)

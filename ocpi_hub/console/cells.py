@@ -15,7 +15,7 @@ from ocpi_hub.console.visit import BASE, Tone
 from ocpi_hub.ocpi.envelope import timestamp
 
 _TONES = {
-    Tone.GOOD: "connected on done delivered answered accepted ok valid emsp",
+    Tone.GOOD: "connected on done delivered answered accepted ok valid active",
     Tone.NOTE: "invited connecting planned pending in_flight begun realtime whitelist running",
     Tone.WARN: "suspended offline held uncertain refused disconnected hub_fallback busy disabled",
     Tone.BAD: "dead failed unreachable no_answer nobody error",
@@ -146,7 +146,7 @@ def _chip(chip: Chip) -> Markup:
     if not chip.word:
         return _NOTHING
     tone = chip.tone or _TONE_OF.get(chip.word.lower()) or ""
-    word = t.label(chip.word) if chip.word.islower() else chip.word
+    word = t.word(chip.word) if chip.word.islower() else chip.word
     return Markup('<span class="chip {}">{}</span>').format(tone, word)
 
 

@@ -67,7 +67,7 @@ def choices(values: Sequence[str], *, empty: str | None = None) -> list[tuple[st
         empty: what no choice is called.
     """
     start = [("", empty)] if empty is not None else []
-    return start + [(value, t.label(value)) for value in values]
+    return start + [(value, t.word(value)) for value in values]
 
 
 def read_form(model: type[M], form: Mapping[str, object]) -> M:

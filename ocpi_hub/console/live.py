@@ -60,8 +60,8 @@ class Streams:
             if not free:
                 return web.Response(status=204, headers=headers)
             response = web.StreamResponse(headers={**headers, "Content-Type": "text/event-stream"})
-            await response.prepare(request)
             with suppress(ConnectionError):
+                await response.prepare(request)
                 await response.write(f"retry: {_RETRY_MS}\n\n".encode())
                 await self._go_on(response, session, live, fill)
             return response

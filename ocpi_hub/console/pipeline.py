@@ -81,6 +81,8 @@ class Console:
             answer = self._failed(request, seen, refusal_of(error))
         try:
             response = await self.answers.response(request, seen, answer)
+        except ConnectionError:
+            return web.Response(status=499)  # nobody waits for it any more
         except Exception as error:  # noqa: BLE001 - also what goes wrong while a page is filled
             response = await self.answers.response(
                 request, seen, _error_page(refusal_of(error), seen)
@@ -156,7 +158,7 @@ class Console:
             if not page.partner:
                 raise Refusal(Code.NOT_FOUND, t("base.no_such_page"))
         elif page.needs is not None and not viewer.may(page.needs):
-            raise Refusal(Code.FORBIDDEN, t("base.forbidden", role=t.label(viewer.role)))
+            raise Refusal(Code.FORBIDDEN, t("base.forbidden", role=t.word(viewer.role)))
         return None
 
     async def _with_form(self, request: web.Request, visit: Visit) -> Visit:

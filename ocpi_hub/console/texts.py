@@ -37,8 +37,12 @@ class Texts:
         return text.format(**values) if values else text
 
     def label(self, name: str) -> str:
-        """What a field or a value is called: a text of the area `label`, or its name in words."""
+        """What a field is called: a text of the area `label`, or its name in words."""
         return self._texts.get(f"label.{name}") or name.replace("_", " ").capitalize()
+
+    def word(self, name: str) -> str:
+        """What a value is called: a text of the area `word`, or the value in words."""
+        return self._texts.get(f"word.{name}") or name.replace("_", " ")
 
     def names(self) -> frozenset[str]:
         return frozenset(self._texts)

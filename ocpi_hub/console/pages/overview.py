@@ -149,7 +149,7 @@ def _charts(found: OverviewNow) -> list[object]:
                 t("overview.decisions"),
                 labels,
                 {
-                    t.label(name): [minute.decided.get(name, 0) if minute else 0 for minute in each]
+                    t.word(name): [minute.decided.get(name, 0) if minute else 0 for minute in each]
                     for name in deciders
                 },
             )
@@ -177,7 +177,7 @@ def _custody(found: OverviewNow) -> Grid:
         t("overview.custody"),
         [t("overview.module"), t("overview.state"), t("overview.objects"), t("overview.oldest")],
         [
-            [t.label(count.module), Chip(count.state), Number(count.objects), At(count.oldest_at)]
+            [t.word(count.module), Chip(count.state), Number(count.objects), At(count.oldest_at)]
             for count in counts
         ],
         t("overview.nothing_in_custody"),

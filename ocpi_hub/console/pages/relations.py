@@ -61,7 +61,7 @@ async def matrix(visit: Visit) -> Answer:
     many = max(len(cpos), len(emsps))
     note = t("relations.too_many", shown=MOST_PARTIES, all=many) if many > MOST_PARTIES else ""
     cpos, emsps = cpos[:MOST_PARTIES], emsps[:MOST_PARTIES]
-    default = t.label(str(visit.parts.admin.access.settings.default_relation))
+    default = t.word(str(visit.parts.admin.access.settings.default_relation))
     return Shown(
         "relations.html",
         t("relations.title"),
@@ -90,7 +90,7 @@ def _cell(
     relation = directory.relation(cpo, emsp)
     return {
         "href": relation_url(str(cpo), str(emsp)),
-        "text": t.label(relation.mode),
+        "text": t.word(relation.mode),
         "tone": _TONES[relation.mode],
         "default": (cpo, emsp) not in directory.relations,
         "emsp": str(emsp),
@@ -149,8 +149,8 @@ async def tell(_: Visit, shown: RelationItem) -> Story:
                     (t.label("cpo"), Code(shown.cpo)),
                     (t.label("emsp"), Code(shown.emsp)),
                     (t("relations.mode"), Chip(shown.mode)),
-                    (t("relations.fallback"), t.label(shown.fallback)),
-                    (t("relations.cdrs"), t.label(shown.cdrs)),
+                    (t("relations.fallback"), t.word(shown.fallback)),
+                    (t("relations.cdrs"), t.word(shown.cdrs)),
                     (t("relations.schedule"), Code(shown.cdr_schedule)),
                     (t("relations.budget"), shown.authorize_budget_ms or t("relations.default")),
                     (t("relations.whitelist_age"), _or_default(shown.whitelist_max_age_s)),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from ocpi_hub.clearing.pricing import Verdict, as_json, as_text, read_source
+from ocpi_hub.clearing.pricing import Verdict, as_json, as_text, check_price, read_source
 from ocpi_hub.errors import InvalidRequest, MalformedJson
 from tests.support.pricing import (
     AMSTERDAM,
+    UTC_ZONE,
     Period,
     cdr,
     charging,
@@ -171,6 +173,36 @@ def test_tariff_of_another_time_is_told_and_used() -> None:
     assert codes(answer) == ["tariff_not_valid", "tariff_changed"]
 
 
+def test_tariff_that_ends_or_changes_hands_during_the_session_still_prices_it() -> None:
+    ends = tariff(element(energy(0.5)), end_date_time="2026-03-02T09:30:00Z")
+    periods: list[Period] = [("09:00", {"ENERGY": 1}), ("09:30", {"ENERGY": 1})]
+    answer = check(cdr([ends], periods, "10:00", total_cost={"excl_vat": 1}))
+    assert answer.verdict is Verdict.EQUAL
+    assert codes(answer) == []  # it was valid when the session started
+    both = [SIMPLE, tariff(element(energy(0.7)), id="T2")]
+    switched: list[Period] = [("09:00", {"ENERGY": 1}, "T1"), ("09:30", {"ENERGY": 1}, "T2")]
+    answer = check(cdr(both, switched, "10:00", total_cost={"excl_vat": 1.2}))
+    assert answer.verdict is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("total", [1e99, -1e99, 1e-9, 10**12, -(10**12)])
+def test_absurd_total_differs_in_few_words(total: float) -> None:
+    answer = check(cdr([SIMPLE], ONE_KWH, "10:00", total_cost={"excl_vat": total}))
+    assert answer.verdict is Verdict.DIFFERS
+    assert ("negative_total" in codes(answer)) is (total < 0)
+    assert all(len(each.message) < 100 for each in answer.findings)
+    json.dumps(as_json(answer), allow_nan=False)
+
+
+def test_period_that_starts_with_another_one_is_too_short_for_its_time() -> None:
+    periods: list[Period] = [("09:00", {"TIME": 0.5}), ("09:00", {"TIME": 0.5})]
+    answer = check(cdr([tariff(element(charging(2)))], periods, "09:30"))
+    assert "period_too_short" in codes(answer)
+    # Priced as they say all the same, however often it is the same hour.
+    assert answer.total is not None
+    assert answer.total.net == 2
+
+
 def test_of_two_tariffs_with_one_id_the_first_counts() -> None:
     answer = check(cdr([SIMPLE, tariff(element(energy(7)))], ONE_KWH, "10:00"))
     assert answer.total is not None
@@ -241,7 +273,7 @@ def test_words_of_partners_are_short_and_move_no_cursor() -> None:
     assert message == f"tariff T1 is in EUR, the CDR in ?[2J{'x' * 36}"
 
 
-def test_many_periods_make_a_short_answer() -> None:
+def test_many_periods_make_a_short_answer_in_little_memory() -> None:
     number = rounds(10_000, 100_000)
     found = tariff(
         element(energy(0.5), max_power=20),
@@ -261,7 +293,12 @@ def test_many_periods_make_a_short_answer() -> None:
         for n in range(number)
     ]
     told = cdr([found], [("2026-03-02T00:00:00Z", {"ENERGY": 100})], "2026-03-03T04:00:00Z")
-    answer = check({**told, "charging_periods": day})
+    source = read_source(json.dumps({**told, "charging_periods": day}).encode())
+    tracemalloc.start()
+    answer = check_price(source.cdr, time_zone=UTC_ZONE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < number * 2000
     # Of 30 powers 10 are below 20 kW. 10:00 comes after 36,000 seconds.
     assert sum(each.periods for each in answer.lines) == number
     below = next(each for each in answer.lines if each.element == 0)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Evidence
 from ocpi_hub.domain.party import CredentialsToken
 
 HIDDEN = "***"
-MAX_BODY = 700
+MAX_BODY = 1200
 MAX_TEXT = 120
 """Characters of one string of a partner."""
 MAX_ITEMS = 3
-MAX_DEPTH = 6
+MAX_DEPTH = 12
 
 _PERSONAL = frozenset(
     {"token", "contract_id", "visual_number", "group_id", "signed_data", "plain_data", "public_key"}
@@ -46,7 +47,7 @@ class Mask:
         encoded = base64.b64encode(plain.encode()).decode()
         self._secrets = (encoded, encoded.rstrip("="), plain)
 
-    def evidence(self, seen: Seen) -> Evidence:
+    def evidence(self, seen: Seen, item: object = None) -> Evidence:
         asked = seen.asked
         if seen.failure is not None:
             answer = seen.failure
@@ -60,7 +61,7 @@ class Mask:
             request=self.text(f"{asked.method} {asked.url}", 400),
             answer=self.text(answer, 300),
             headers=headers,
-            body=self.text(_body(seen), MAX_BODY),
+            body=self.text(_body(seen) if item is None else _shown(item), MAX_BODY),
             milliseconds=round(seen.seconds * 1000),
         )
 
@@ -75,13 +76,21 @@ class Mask:
 
 def _body(seen: Seen) -> str:
     if seen.is_json:
-        return json.dumps(_hidden(seen.value, 0), ensure_ascii=False, default=str)
+        return _shown(seen.value)
     body = seen.body
     if not body:
         return ""
     said = f"{len(body)} bytes that are not JSON"
     # A page of HTML says which server answered; anything else might be somebody's data.
     return f"{said}: {body[:200].decode(errors='replace')}" if body.lstrip()[:1] == b"<" else said
+
+
+def _shown(value: object) -> str:
+    return json.dumps(_hidden(value, 0), ensure_ascii=False, default=_number)
+
+
+def _number(value: object) -> float | str:
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _hidden(value: object, depth: int) -> object:

@@ -45,25 +45,39 @@ class NotPermitted(Skip):
     """The partner knows who asks, and does not let this party do that: HTTP 403."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong.
+
+    Attributes:
+        seen: the exchange that shows it, if one does.
+        item: the object in its answer that it is about.
+    """
+
+    text: str
+    seen: Seen | None
+    item: object = None
+
+
 class Notes:
     """What a check notes while it runs.
 
     Attributes:
-        faults: each with the exchange that shows it, if one does.
+        faults: what is wrong.
         seen: exchanges that it judged.
         remarks: worth saying although nothing is wrong.
     """
 
     def __init__(self) -> None:
-        self.faults: list[tuple[str, Seen | None]] = []
+        self.faults: list[Fault] = []
         self.seen: list[Seen] = []
         self.remarks: list[str] = []
 
     def saw(self, *seen: Seen) -> None:
         self.seen += seen
 
-    def fault(self, text: str, seen: Seen | None = None) -> None:
-        self.faults.append((text, seen))
+    def fault(self, text: str, seen: Seen | None = None, item: object = None) -> None:
+        self.faults.append(Fault(text, seen, item))
 
     def remark(self, text: str) -> None:
         self.remarks.append(text)
@@ -106,7 +120,7 @@ class Evidence:
         request: method and URL.
         answer: HTTP and OCPI status, or why there was none.
         headers: those of the answer that matter to OCPI.
-        body: its beginning.
+        body: its beginning, or the object in it that matters.
     """
 
     request: str

@@ -6,13 +6,14 @@ import statistics
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ocpi_hub.checking.conversation import Conversation, Seen
+from ocpi_hub.checking.conversation import Conversation
 from ocpi_hub.checking.masking import Mask
 from ocpi_hub.checking.model import (
     MOST_EVIDENCE,
     MOST_FAULTS,
     Check,
     Evidence,
+    Fault,
     Limits,
     Notes,
     Outcome,
@@ -27,6 +28,7 @@ from ocpi_hub.checking.registry import AREAS, CHECKS
 from ocpi_hub.checking.tls import TlsProbe
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.client import HttpClient
+from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
@@ -44,24 +46,24 @@ async def check_partner(
     Args:
         settings: say which URLs may be called, and how large an answer may be.
     """
-    bounds = limits or Limits()
     async with HttpClient(settings, clock=clock) as client:
-        conversation = Conversation(client, target, bounds, clock)
-        look = TlsProbe(settings).look
-        partner = Partner(
-            conversation, target, bounds, clock, look, http_allowed=settings.allow_http
-        )
-        return await run_checks(partner, CHECKS)
+        return await check_over(client, target, settings, clock, limits or Limits())
 
 
-async def run_checks(partner: Partner, checks: Sequence[Check]) -> Report:
-    """Make these checks of a partner."""
-    target, clock, conversation = partner.target, partner.clock, partner.conversation
+async def check_over(
+    client: OutboundClient, target: Target, settings: Settings, clock: Clock, limits: Limits
+) -> Report:
+    """The same over a client that is open."""
+    conversation = Conversation(client, target, limits, clock)
+    partner = Partner(
+        conversation, target, limits, clock, TlsProbe(settings).look,
+        http_allowed=settings.allow_http,
+    )  # fmt: skip
     started, began = clock.now(), clock.monotonic()
     mask = Mask(target.token)
     await _find_spelling(partner)
     await _choose_sender(partner)
-    results = [await _result(check, partner, mask) for check in checks]
+    results = [await _result(check, partner, mask) for check in CHECKS]
     order = {area: number for number, area in enumerate(AREAS)}
     results.sort(key=lambda each: order[each.check.area])
     times = [seen.seconds * 1000 for seen in conversation.said if seen.failure is None] or [0.0]
@@ -72,7 +74,9 @@ async def run_checks(partner: Partner, checks: Sequence[Check]) -> Report:
         requests=len(conversation.said),
         median_ms=round(statistics.median(times)),
         slowest_ms=round(max(times)),
-        party_names=tuple(f"{party} {role[:20]}" for party, role in await _roles(partner)),
+        party_names=tuple(
+            f"{party} {mask.text(role, 20)}" for party, role in await _roles(partner)
+        ),
         wrote=target.write,
         results=tuple(results),
     )
@@ -118,18 +122,19 @@ async def _result(check: Check, partner: Partner, mask: Mask) -> Result:
     if notes.faults:
         failed = check.severity is Severity.MUST
         outcome = Outcome.FAILED if failed else Outcome.WARNING
-        shown = [seen for _, seen in notes.faults if seen is not None]
-        return Result(check, outcome, _faults(notes, mask), _evidence(shown, mask))
+        return Result(check, outcome, _faults(notes, mask), _evidence(notes.faults, mask))
     text = mask.text("; ".join(notes.remarks), _MAX_REMARK)
-    return Result(check, Outcome.PASSED, text, _evidence(notes.seen[:1], mask))
+    looked = [Fault("", seen) for seen in notes.seen[:1]]
+    return Result(check, Outcome.PASSED, text, _evidence(looked, mask))
 
 
 def _faults(notes: Notes, mask: Mask) -> str:
-    texts = list(dict.fromkeys(mask.text(text) for text, _ in notes.faults))
+    texts = list(dict.fromkeys(mask.text(fault.text) for fault in notes.faults))
     more = len(texts) - MOST_FAULTS
     return "; ".join(texts[:MOST_FAULTS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _evidence(seen: Sequence[Seen], mask: Mask) -> tuple[Evidence, ...]:
-    different = list({id(each): each for each in seen}.values())
-    return tuple(mask.evidence(each) for each in different[:MOST_EVIDENCE])
+def _evidence(faults: Sequence[Fault], mask: Mask) -> tuple[Evidence, ...]:
+    different = {(id(fault.seen), id(fault.item)): fault for fault in faults}
+    shown = [fault for fault in different.values() if fault.seen is not None][:MOST_EVIDENCE]
+    return tuple(mask.evidence(fault.seen, fault.item) for fault in shown if fault.seen)

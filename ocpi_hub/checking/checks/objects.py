@@ -56,7 +56,7 @@ def each_object(module: Module, faults: Faults) -> Run:
             for item in page.data if isinstance(page.data, list) else ():
                 for text in faults(item) if isinstance(item, dict) else ("no object",):
                     name = called(module, item) if isinstance(item, dict) else "an element"
-                    notes.fault(f"{name}: {text}", page)
+                    notes.fault(f"{name}: {text}", page, item)
         if not notes.faults:
             notes.remark(f"{len(crawl.items)} objects")
 

@@ -114,7 +114,8 @@ async def not_ahead(partner: Partner, listing: Listing, notes: Notes) -> None:
     for name, item in zip(names(listing.items), listing.items, strict=True):
         if (moment := updated(item)) is not None and moment > latest:
             called = "" if listing.module == "tokens" else f" {name[2][:40]}"
-            notes.fault(f"{listing.module}{called}: last_updated is in the future", listing.first)
+            text = f"{listing.module}{called}: last_updated is in the future"
+            notes.fault(text, listing.first, item)
 
 
 async def _window(partner: Partner, listing: Listing, notes: Notes, **query: str) -> Seen:

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from ocpi_hub.admin.api import AdminApi
 from ocpi_hub.admin.faults import refusal_of
 from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.metrics.certificates import CertificateEnds
 from ocpi_hub.admin.metrics.figures import FigureReader, StoredFigures
 from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.clock import Clock
@@ -57,6 +58,7 @@ class MetricsEndpoint:
         self._clock = clock
         self._note = note
         self._shared_directory = shared_directory
+        self._certificates = CertificateEnds(settings)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Serve one scrape. It never fails because the database is away."""
@@ -91,6 +93,7 @@ class MetricsEndpoint:
             await self._figures.figures(), lambda: self._keeper.current, self._clock.now()
         )
         registry.register(stored)
+        registry.register(self._certificates)
         return registry
 
     def _is_open_to(self, request: web.Request) -> bool:

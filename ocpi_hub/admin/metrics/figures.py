@@ -23,6 +23,7 @@ from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.whitelist_runs import RunState
 from ocpi_hub.delivery.whitelist_staleness import Freshness
 from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.party import PlatformState
 from ocpi_hub.errors import StoreError
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.figures import CustodyCount, Figures, read_figures
@@ -90,7 +91,7 @@ class StoredFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         figures, directory = self._figures, self._directory()
         yield _gauge("database_up", "1: the database answers in time", 0 if figures is None else 1)
-        yield from _platforms(directory)
+        yield from _platforms(directory, self._now)
         if figures is None:
             return
         yield _gauge("processes", "Processes of the hub that are alive", figures.processes)
@@ -118,12 +119,24 @@ def _labelled(
     return family
 
 
-def _platforms(directory: Directory) -> Iterator[Metric]:
+def _platforms(directory: Directory, now: datetime) -> Iterator[Metric]:
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
     for platform in directory.platforms.values():
         counts[platform.state.value, "yes" if platform.online else "no"] += 1
     text = "Platforms by state, and whether they answer"
     yield _labelled("platforms", text, ("state", "online"), sorted(counts.items()))
+    yield _labelled(
+        "platform_offline_seconds",
+        "How long connected platforms have been OFFLINE",
+        ("platform",),
+        [
+            ((platform.platform_id,), max(0.0, (now - platform.offline_since).total_seconds()))
+            for platform in directory.platforms.values()
+            if platform.state is PlatformState.CONNECTED
+            and not platform.online
+            and platform.offline_since is not None
+        ],
+    )
 
 
 def _custody(counts: Sequence[CustodyCount], now: datetime) -> Iterator[Metric]:

@@ -52,6 +52,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "serve": "run the hub",
         "migrate": "bring the database's schema up to date",
+        "backup": "copy the database into a file",
+        "restore": "fill an empty database from a backup",
         "check-config": "check the configuration and show it",
         "platform": "bring partners on board, look after them",
         "relation": "decide who works with whom, and how",

@@ -148,3 +148,9 @@ def _open_for_reading(root: Path) -> None:
             if not path.is_symlink():
                 executable = path.stat().st_mode & stat.S_IXUSR
                 path.chmod(0o755 if executable else 0o644)
+
+
+def program_directories() -> Iterator[Path]:
+    """Where programs of PostgreSQL are, the pip package's first."""
+    for candidate in _candidates():
+        yield candidate.directory

@@ -1,0 +1,53 @@
+"""restore: fill an empty database from a backup."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ocpi_hub.errors import OperatorError
+from ocpi_hub.settings import Settings
+from ocpi_hub.store.backup import restore
+from ocpi_hub.store.database import Database
+from ocpi_hub.store.locate import database_address
+from ocpi_hub.store.migrate import migrate
+
+EXAMPLE = """\
+example:
+  OCPI_HUB_DATA_DIR=/srv/hub-restored ocpi-hub restore hub-2026-11-22.dump
+
+The hub must not run, and the database must be empty: nothing is overwritten. Put the secret key in
+place first (secret_key, or the file secret.key in data_dir). A backup of an older release is
+brought up to date.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Make `restore` complete; it sets `run`."""
+    parser.epilog = EXAMPLE
+    parser.set_defaults(run=run_restore)
+    parser.add_argument("file", metavar="FILE")
+
+
+async def run_restore(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    """What there is afterwards."""
+    file = Path(args.file)
+    async with database_address(settings) as address:
+        database = await Database.open(address, settings, application_name="ocpi-hub restore")
+        try:
+            async with database.connection() as connection:
+                tables = await connection.fetchval(
+                    "select count(*) from pg_tables where schemaname = 'public'"
+                )
+            if tables:
+                raise OperatorError(
+                    f"the database is not empty, it has {tables} tables: restore into another one"
+                )
+            await restore(address, file)
+            applied = await migrate(address, settings)
+            async with database.connection() as connection:
+                platforms = await connection.fetchval("select count(*) from platform")
+                cdrs = await connection.fetchval("select count(*) from cdr_ledger")
+        finally:
+            await database.close()
+    return {"file": str(file), "platforms": platforms, "cdrs": cdrs, "applied": applied}

@@ -1,4 +1,4 @@
-"""relation set and list: who works with whom, and how."""
+"""relation set, rules and list: who works with whom, and how."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 
 from ocpi_hub.admin.actions.relations import set_relation
 from ocpi_hub.admin.views.relations import relation_item
+from ocpi_hub.cli.cdr_checks import add_rules_command
 from ocpi_hub.cli.common import (
     add_command,
     not_negative,
@@ -58,6 +59,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cdr-schedule", metavar="CRON", help="when periods end: a cron expression, UTC"
     )
+    add_rules_command(commands)
     add_command(commands, "list", "all relations that were set", LIST_EXAMPLE, run_list)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ocpi_hub.authorization.circuit_keeper import OpenCircuit
 from ocpi_hub.delivery.feed.protocols import LaneId
+from ocpi_hub.domain.cdr_rules import CdrRules
 from ocpi_hub.domain.party import (
     CdrExchange,
     Fallback,
@@ -20,6 +21,7 @@ from ocpi_hub.domain.party import (
     RelationMode,
 )
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store.cdr_rules import cdr_rules_of, cdr_rules_text
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.feed import request_backfills
@@ -223,6 +225,22 @@ class PlatformAdmin:
                 # A relation that returns: nobody was told meanwhile what is gone.
                 deleted=before == RelationMode.NONE,
             )
+
+    async def change_cdr_rules(
+        self, cpo: PartyId, emsp: PartyId, changed: Callable[[CdrRules], CdrRules]
+    ) -> None:
+        """Change what the checks of a relation's CDRs weigh.
+
+        Raises:
+            NoSuchObject: there is no such relation.
+        """
+        pair = (*party_columns(cpo), *party_columns(emsp))
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(SQL.relation_rules, *pair)
+            if row is None:
+                raise NoSuchObject(f"{cpo} and {emsp} have no relation of their own: set one first")
+            rules = changed(cdr_rules_of(row["cdr_rules"]))
+            await connection.execute(SQL.set_relation_rules, *pair, cdr_rules_text(rules))
 
     @asynccontextmanager
     async def _locked(

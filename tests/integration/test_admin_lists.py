@@ -156,6 +156,7 @@ async def test_relations_are_filtered_and_paged(reader: httpx.AsyncClient) -> No
         "fallback_max_age_s": None,
         "cdrs": "immediate",
         "cdr_schedule": None,
+        "cdr_rules": {"hold": [], "flag": [], "off": [], "limits": {}},
     }
     assert [i["emsp"] for i in await items(reader, "relations", mode="none")] == ["FR*MSP"]
     assert await items(reader, "relations", emsp="DE*XXX") == []
@@ -242,6 +243,9 @@ async def test_cdrs_are_filtered_and_shown(hub: AdminHub, reader: httpx.AsyncCli
         "next_attempt_at": None,
         "last_answer": None,
         "reason": None,
+        "stage": "received",
+        "disputed": False,
+        "figures": None,
     }
     assert [item["id"] for item in await items(reader, "cdrs", state="held")] == ["CDR-2"]
     assert len(await items(reader, "cdrs", owner="NL*CPO", receiver="DE*MSP")) == 2

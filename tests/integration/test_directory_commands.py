@@ -330,6 +330,7 @@ async def test_relation_set_returns_when_every_process_has_it(run: Run, database
         "fallback_max_age_s": None,
         "cdrs": "immediate",
         "cdr_schedule": None,
+        "cdr_rules": {"hold": [], "flag": [], "off": [], "limits": {}},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocpi_hub.admin.views.base import PartyText, View
+from ocpi_hub.admin.views.cdr_rules import CdrRulesItem, cdr_rules_item
 from ocpi_hub.domain.party import CdrExchange, Fallback, Relation, RelationMode
 
 
@@ -18,6 +19,7 @@ class RelationItem(View):
     fallback_max_age_s: int | None
     cdrs: CdrExchange
     cdr_schedule: str | None
+    cdr_rules: CdrRulesItem
 
 
 def relation_item(relation: Relation) -> RelationItem:
@@ -31,4 +33,5 @@ def relation_item(relation: Relation) -> RelationItem:
         fallback_max_age_s=relation.fallback_max_age_s,
         cdrs=relation.cdrs,
         cdr_schedule=relation.cdr_schedule,
+        cdr_rules=cdr_rules_item(relation.cdr_rules),
     )

@@ -107,6 +107,17 @@ from relation
 where (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) = ($1, $2, $3, $4)
 for update;
 
+-- name: relation_rules
+select cdr_rules
+from relation
+where (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) = ($1, $2, $3, $4)
+for update;
+
+-- name: set_relation_rules
+update relation
+set cdr_rules = $5::json, changed_at = now()
+where (cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id) = ($1, $2, $3, $4);
+
 -- name: set_relation
 -- What is not given stays as it is.
 insert into relation as r (

@@ -26,6 +26,7 @@ _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[,.](\d{1,6}))?\s?(Z|[+-]\d\d:?\d\d)"
 )
 _MOST_KWH: Final = Decimal(10) ** 12
+_EXPONENTS: Final = range(-20, 13)
 _MAX_TEXT: Final = 40
 
 
@@ -141,7 +142,10 @@ def _number(found: object) -> Decimal | None:
     if isinstance(found, bool) or not isinstance(found, int | Decimal):
         return None
     number = Decimal(found)
-    return number if number.is_finite() and abs(number) < _MOST_KWH else None
+    if not number.is_finite() or abs(number) >= _MOST_KWH:
+        return None
+    # A number that is short may still be written with a million zeros.
+    return number if number.as_tuple().exponent in _EXPONENTS else None
 
 
 def _time(found: object) -> datetime | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Final
 
 from ocpi_hub.clearing.metering.model import MeteringResult, Note
 
+_MOST_TOLD: Final = Decimal(10) ** 12
 NOTES: Final[Mapping[Note, str]] = {
     Note.SENT_AS_TEXT: "signed_data is text and not base64",
     Note.SENT_AS_HEX: "signed_data is hex and not base64",
@@ -27,11 +30,11 @@ def as_json(result: MeteringResult) -> dict[str, object]:
         "reason": result.reason.value,
         "message": result.message,
         "encoding": result.encoding,
-        "energy_kwh": None if result.energy_kwh is None else float(result.energy_kwh),
+        "energy_kwh": _number(result.energy_kwh),
         "begin": _stamp(result.begin),
         "end": _stamp(result.end),
         "meter": result.meter,
-        "difference_kwh": None if result.difference_kwh is None else float(result.difference_kwh),
+        "difference_kwh": _number(result.difference_kwh),
         "differs": result.differs,
         "verified": result.verified,
         "values": result.values,
@@ -48,9 +51,19 @@ def as_text(result: MeteringResult) -> str:
     if result.meter is not None:
         lines.append(f"meter: {result.meter}")
     if result.differs and result.difference_kwh is not None:
-        lines.append(f"total_energy of the CDR is {result.difference_kwh:+f} kWh off")
+        lines.append(f"total_energy of the CDR is {_told(result.difference_kwh)} kWh off")
     lines += [f"note: {NOTES[each]}" for each in result.notes]
     return "\n".join(lines)
+
+
+def _told(kwh: Decimal) -> str:
+    return f"{kwh:+f}" if abs(kwh) < _MOST_TOLD else f"{kwh:+.3E}"
+
+
+def _number(kwh: Decimal | None) -> float | None:
+    """A JSON number; None also for what is too large to be one, which only a CDR can say."""
+    found = None if kwh is None else float(kwh)
+    return found if found is not None and isfinite(found) else None
 
 
 def _stamp(moment: datetime | None) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn
 
 from ocpi_hub.clearing.metering.model import NotVerifiable, Reason
@@ -105,7 +105,10 @@ def _integer(text: str) -> int:
 def _decimal(text: str) -> Decimal:
     if len(text) > MAX_DIGITS:
         raise ValueError("a number is too long")
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("an exponent is too large") from None
 
 
 def _constant(text: str) -> NoReturn:

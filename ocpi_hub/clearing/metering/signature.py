@@ -11,6 +11,12 @@ from ocpi_hub.clearing.metering.text import from_base64, from_hex
 from ocpi_hub.domain.value import value
 
 DEFAULT_ALGORITHM: Final = "ECDSA-secp256r1-SHA256"
+_ALIASES: Final = {
+    "prime192v1": "secp192r1",
+    "prime256v1": "secp256r1",
+    **{f"brainpool{size}r1": f"brainpoolp{size}r1" for size in (256, 384, 512)},
+}
+"""Other names of curves; OCMF's own list has the last ones without their P."""
 
 
 @value
@@ -33,7 +39,7 @@ def algorithm_of(section: Object) -> Algorithm:
         raise NotVerifiable(
             Reason.ALGORITHM_UNSUPPORTED, "a record names a signature algorithm not known here"
         )
-    return Algorithm(parts[1], parts[2])
+    return Algorithm(_ALIASES.get(parts[1], parts[1]), parts[2])
 
 
 def is_signed(record: Record, key: Key, algorithm: Algorithm) -> bool:

@@ -192,6 +192,18 @@ def test_curve_is_the_keys_own_whatever_the_record_says() -> None:
     assert (result.outcome, result.notes) == (Outcome.VALID, (Note.CURVE_DIFFERS,))
 
 
+def test_curve_has_several_names() -> None:
+    for curve, name in (
+        (ec.BrainpoolP384R1(), "brainpool384r1"),
+        (ec.SECP192R1(), "prime192v1"),
+    ):
+        meter = Meter(curve)
+        record = meter.session(BEGIN, END, 0, 22_500).replace(curve.name, name)
+        for key in (meter.key, meter.point.hex()):
+            result = _verify(encoded(record), key=key)
+            assert (result.outcome, result.notes) == (Outcome.VALID, ())
+
+
 def test_begin_and_end_may_be_records_of_their_own_in_any_order() -> None:
     first = METER.record({"RD": [reading(BEGIN, "B", 1000)]})
     middle = METER.record({"RD": [reading(BEGIN + timedelta(minutes=9), "C", 5000)]})
@@ -254,9 +266,10 @@ def test_energy_is_compared_with_the_cdr_to_a_watt_hour() -> None:
         [reading(BEGIN, "B", 0, RV="NaN"), reading(END, "E", 500, RV="x")],
         [reading(BEGIN, "B", 0, RV=True), reading(END, "E", 500)],
         [reading(BEGIN, "B", 0, RV="1" * 41), reading(END, "E", 500, RV="1e99")],
+        [reading(BEGIN, "B", 0, RV="1e-99999"), reading(END, "E", 500, RV="0e99999")],
         [1, None, "x"],
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_readings_that_tell_no_energy_are_signed_all_the_same(rows: list[Any]) -> None:
     result = _readings(*rows)
@@ -376,10 +389,11 @@ def test_truncated_record_is_called_that() -> None:
         'OCMF|{"RD":[],"RD":[]}|{}',
         'OCMF|{"a":' + "1" * 5000 + "}|{}",
         'OCMF|{"a":0.' + "1" * 5000 + "}|{}",
+        'OCMF|{"a":1e99999999999999999999}|{}',
         'OCMF|{"a":' + "[" * 40_000 + "}|{}",
         "<?xml version='1.0'?><values/>",
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_record_is_not_verifiable(text: str) -> None:
     for sent in (text, encoded(text)):
@@ -428,3 +442,11 @@ def test_result_is_told_as_json_and_as_text() -> None:
         f"meter: {METER.serial}",
         "total_energy of the CDR is -2.500 kWh off",
     ]
+
+
+def test_absurd_energy_of_a_cdr_is_told_in_few_words() -> None:
+    for total in ("1e400", "-1e400", "1e-400"):
+        result = _verify(encoded(SESSION), total=total)
+        assert result.differs
+        json.dumps(as_json(result), allow_nan=False)
+        assert len(as_text(result)) < 300

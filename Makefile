@@ -79,6 +79,7 @@ conformance: $(DEV_READY)
 docs: $(DEV_READY)
 	$(BIN)/python -m tests.support.routing_page
 	$(BIN)/python -m tests.support.authorization_page
+	$(BIN)/python -m tests.support.check_page
 
 bench: $(DEV_READY)
 	@$(BIN)/python -m tests.bench $(BENCH)

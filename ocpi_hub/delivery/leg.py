@@ -19,6 +19,7 @@ from ocpi_hub.errors import HubRoutingError, InvalidRequest, ReceiverNotConnecte
 from ocpi_hub.ocpi import headers
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
+_UNRESERVED_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
 @value
@@ -202,7 +203,9 @@ def join_url(
     """
     if not {".", ".."}.isdisjoint(path):
         raise InvalidRequest("an id in the URL must not be . or ..")
-    segments = "".join([f"/{_quoted(segment)}" for segment in path])
+    segments = "/".join(["", *path])
+    if not _UNRESERVED_PATH.fullmatch(segments) or segments.count("/") != len(path):
+        segments = "".join([f"/{_quoted(segment)}" for segment in path])
     encoded = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in query])
     # An endpoint without a path to add is called exactly as announced.
     url = f"{base.rstrip('/')}{segments}" if segments else base

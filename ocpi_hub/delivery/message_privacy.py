@@ -38,6 +38,7 @@ _WITHOUT_DRIVERS = frozenset(
 """Their objects know no driver; the `uid` of an EVSE is no secret."""
 
 _WORDS = MODULES | {"ocpi", VERSIONS, "sender", "receiver"}
+_ROLES = dict(InterfaceRole.__members__)
 _PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.~/-]*")
@@ -155,9 +156,9 @@ def _segments(path: str) -> tuple[str, ...]:
 
 def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[Sequence[bool], tuple[str, ...]]:
     """Which segments of a whole path to hide: the hub's own, or one that a partner made up."""
-    role = segments[2].upper() if len(segments) >= 4 else ""
-    if role in InterfaceRole.__members__ and segments[3] == about.module:
-        rest = _hidden(about.module, InterfaceRole(role), segments[4:])
+    role = _ROLES.get(segments[2].upper()) if len(segments) >= 4 else None
+    if role is not None and segments[3] == about.module:
+        rest = _hidden(about.module, role, segments[4:])
         return [*_unknown_of(segments[:3]), False, *rest], segments
     if about.endpoint is not None and about.module in _WITHOUT_DRIVERS | {
         VERSIONS,

@@ -9,6 +9,7 @@ with its correlation id, and nothing else leaves.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -170,7 +171,7 @@ class OcpiServer:
         all_headers = {**reply.headers, **headers.id_headers(exchange.ids)}
         if exchange.functional and exchange.platform is not None:
             sender = reply.sender or self._keeper.current.hub
-            all_headers |= headers.routing_headers(to=exchange.sender, sender=sender)
+            all_headers |= _routing_headers(to=exchange.sender, sender=sender)
         return _plain(reply, all_headers)
 
     def _record(
@@ -235,6 +236,11 @@ def _is_functional(target: Target) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=4096)
+def _routing_headers(*, to: PartyId | None, sender: PartyId) -> Mapping[str, str]:
+    return headers.routing_headers(to=to, sender=sender)
+
+
 @web.middleware
 async def _as_envelope(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -248,8 +254,9 @@ async def _as_envelope(
         return _for_library(_plain(reply, {**reply.headers, **ids}))
 
 
-def _plain(reply: Reply, all_headers: Mapping[str, str]) -> PlainResponse:
-    return PlainResponse(reply.http_status, {**all_headers, "Server": "ocpi-hub"}, reply.body)
+def _plain(reply: Reply, all_headers: dict[str, str]) -> PlainResponse:
+    all_headers["Server"] = "ocpi-hub"
+    return PlainResponse(reply.http_status, all_headers, reply.body)
 
 
 def _for_library(response: PlainResponse) -> web.Response:

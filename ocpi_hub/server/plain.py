@@ -83,7 +83,7 @@ class PlainResponse:
         Args:
             now: seconds since the epoch, for `Date`.
         """
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
         close = "" if keep_alive or "Connection" in self.headers else "Connection: close\r\n"
         return (
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, '')}\r\n{lines}{close}"

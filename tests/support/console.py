@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import httpx
 from argon2 import PasswordHasher
@@ -79,10 +80,13 @@ class Browser:
     async def get(self, path: str, **options: Any) -> httpx.Response:
         return await self.client.get(f"/console{path}", **options)
 
-    async def token(self, page: str = "/password") -> str:
-        """What forms of a page bring along."""
-        found = _TOKEN.search((await self.get(page)).text)
-        return html.unescape(found[1]) if found else "none"
+    async def token(self) -> str:
+        """What forms bring along."""
+        for page in ("/password", "/login"):
+            found = _TOKEN.search((await self.get(page)).text)
+            if found:
+                return html.unescape(found[1])
+        raise AssertionError("one of the two pages has a form")
 
     async def post(
         self, path: str, form: Mapping[str, str] | None = None, **options: Any
@@ -92,15 +96,15 @@ class Browser:
         return await self.client.post(f"/console{path}", data=data, **options)
 
     async def log_in(self, name: str, password: str = PASSWORD, to: str = "") -> httpx.Response:
-        page = "/login"
-        data = {"csrf": await self.token(page), "name": name, "password": password}
+        data = {"csrf": await self.token(), "name": name, "password": password}
         return await self.client.post(
-            f"/console{page}", params={"to": to} if to else None, data=data
+            "/console/login", params={"to": to} if to else None, data=data
         )
 
 
 @asynccontextmanager
 async def console_hub(database: Database, **overrides: Any) -> AsyncIterator[ConsoleHub]:
-    """See `admin_hub`; pages travel without TLS."""
-    async with admin_hub(database, **{"public_url": "http://hub.example", **overrides}) as hub:
-        yield ConsoleHub(hub)
+    """See `admin_hub`; pages travel without TLS, and passwords are hashed fast."""
+    with mock.patch("ocpi_hub.admin.accounts.PasswordHasher", return_value=QUICK):
+        async with admin_hub(database, **{"public_url": "http://hub.example", **overrides}) as hub:
+            yield ConsoleHub(hub)

@@ -27,6 +27,7 @@ SQL = Queries("cdr_life")
 class CdrFilters:
     """Which CDRs; None selects everything. Times are those of arrival, `until` excluded."""
 
+    object_id: str | None = None
     state: DirectedState | None = None
     stage: Stage | None = None
     owner: PartyId | None = None
@@ -141,6 +142,7 @@ class CdrLife:
                 SQL.list, limit, before, *_parts(filters.owner), *_parts(filters.receiver),
                 filters.state, filters.stage, filters.flag, filters.hold, filters.verdict,
                 filters.since, filters.until, filters.disputed,
+                filters.object_id.upper() if filters.object_id else None,
             )  # fmt: skip
         return [_living(row) for row in rows]
 

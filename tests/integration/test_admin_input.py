@@ -100,7 +100,7 @@ async def test_a_wrong_parameter_is_named_with_what_is_allowed(
         ("POST", "cdrs/NL*CPO/1/refuse", '{"reason": " "}', "reason"),
         ("POST", "cdrs/NL*CPO/1/refuse", '{"reason": "a\\u0000"}', "reason"),
         ("POST", "cdrs/NL*CPO/1/redrive", '{"reason": "x"}', "reason"),
-        ("POST", "cdrs/redrive", "{}", "receiver"),
+        ("POST", "cdrs/redrive", '{"receiver": "DEMSP"}', "receiver"),
         ("POST", "keys", '{"name": "x", "scopes": []}', "scopes"),
         ("POST", "keys", '{"name": "x", "scopes": ["all"]}', "scopes.0"),
     ],

@@ -1,26 +1,20 @@
-"""CDRs in custody: show, redrive, release, refuse, confirm."""
+"""CDRs in custody: list, show, redrive, release, refuse, confirm."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from ocpi_hub.admin.acting import change, who_acts
-from ocpi_hub.admin.views.cdrs import (
-    CdrDecided,
-    CdrItem,
-    CdrsRedriven,
-    CdrStory,
-    SessionLink,
-    cdr_item,
-    cdr_story,
-)
-from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
+from ocpi_hub.admin.actions.cdr_story import tell
+from ocpi_hub.admin.views.cdr_life import CdrLifeStory
+from ocpi_hub.admin.views.cdrs import CdrDecided, CdrItem, CdrsRedriven, cdr_item
+from ocpi_hub.domain.objects import DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.ocpi.envelope import timestamp
-from ocpi_hub.store.authorization import linked_decisions
+from ocpi_hub.store.cdr_life import CdrFilters, CdrLife, LivingCdr
 from ocpi_hub.store.custody_admin import CustodyAdmin
 
 S = DirectedState
@@ -32,27 +26,43 @@ def cdr_key(owner: PartyId, cdr_id: str) -> ObjectKey:
     return ObjectKey(Module.CDRS.value, owner, cdr_id)
 
 
-async def show(admin: CustodyAdmin, key: ObjectKey) -> CdrStory:
+async def show(admin: CustodyAdmin, key: ObjectKey) -> CdrLifeStory:
     """A CDR with all that happened to it.
 
     Raises:
         NoSuchObject: there is no such CDR.
     """
-    row = await admin.find(key)
-    if row is None:
+    story = await tell(admin, key)
+    if story is None:
         raise _unknown(key)
-    linked = await linked_decisions(admin.database, key)
-    return cdr_story(row, *await admin.history(key), linked, await _session(admin, row))
+    return story
 
 
-async def _session(admin: CustodyAdmin, row: DirectedObject) -> SessionLink | None:
-    """The Session that a CDR names."""
-    session_id = json.loads(row.body, parse_int=str).get("session_id")
-    if not isinstance(session_id, str):
-        return None
-    key = ObjectKey(Module.SESSIONS.value, row.key.owner, session_id)
-    session = await CustodyAdmin(admin.database, Module.SESSIONS.value).find(key)
-    return SessionLink(id=session_id, state=session.state if session else None)
+async def key_of(admin: CustodyAdmin, cdr_id: str) -> ObjectKey:
+    """The only CDR of that id.
+
+    Raises:
+        NoSuchObject: there is none.
+        OperatorError: several owners have one.
+    """
+    owners = await CdrLife(admin.database).owners(cdr_id)
+    if not owners:
+        raise NoSuchObject(f"there is no CDR {cdr_id}: see `cdr list`")
+    if len(owners) > 1:
+        names = ", ".join(map(str, owners))
+        raise OperatorError(f"{len(owners)} owners have a CDR {cdr_id}: name one of {names}")
+    return cdr_key(owners[0], cdr_id)
+
+
+async def list_cdrs(
+    admin: CustodyAdmin, filters: CdrFilters, *, limit: int, before: int | None = None
+) -> Sequence[LivingCdr]:
+    """Newest first.
+
+    Args:
+        before: only CDRs with a smaller serial.
+    """
+    return await CdrLife(admin.database).list(filters, limit=limit, before=before)
 
 
 async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedriven:

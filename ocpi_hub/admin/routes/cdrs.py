@@ -1,12 +1,13 @@
-"""CDRs in custody: list, show, and decide."""
+"""CDRs in custody: list, show, and decide; `cdr_affairs` has disputes, conflicts and gaps."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ocpi_hub.admin.actions import cdrs
+from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes.base import (
@@ -14,57 +15,94 @@ from ocpi_hub.admin.routes.base import (
     AnyRoute,
     Body,
     Call,
-    Given,
     NoBody,
     Party,
     Route,
     Text,
+    Time,
 )
-from ocpi_hub.admin.routes.directed import DirectedListing, directed_page
+from ocpi_hub.admin.routes.directed import CdrGiven, DirectedListing, Reason
 from ocpi_hub.admin.routes.onboarding import NoParameters
 from ocpi_hub.admin.views.base import Page, View
-from ocpi_hub.admin.views.cdrs import CdrDecided, CdrItem, CdrsRedriven, CdrStory
+from ocpi_hub.admin.views.cdr_life import CdrLifeStory, CdrLine, cdr_line
+from ocpi_hub.admin.views.cdrs import CdrDecided, CdrsRedriven
+from ocpi_hub.clearing.life import Stage
+from ocpi_hub.clearing.pricing import Verdict
+from ocpi_hub.domain.objects import DirectedState
+from ocpi_hub.store.cdr_life import CdrFilters
 
 KIND = "cdrs"
-_REASON_LENGTH = 1000
 
 
-class CdrGiven(Given):
-    owner: Party = Field(description="the CPO")
-    id: Text = Field(description="the CDR's id; case does not matter")
+class CdrListing(DirectedListing):
+    id: Text | None = Field(None, description="of this id, whoever has one; case does not matter")
+    stage: Stage | None = Field(None, description="docs/cdrs.md tells them")
+    flag: Text | None = Field(None, description="a check noted this code, and the CDR went on")
+    hold: Text | None = Field(None, description="a check noted this code, and the CDR had to wait")
+    verdict: Verdict | None = Field(None, description="of the recomputed price")
+    disputed: bool | None = Field(None, description="whether a dispute is open")
+    since: Time | None = Field(None, description="arrived at this time or later")
+    until: Time | None = Field(None, description="arrived before this time")
+
+    @property
+    def filters(self) -> CdrFilters:
+        return CdrFilters(
+            object_id=self.id,
+            state=self.state,
+            stage=self.stage,
+            owner=self.owner,
+            receiver=self.receiver,
+            flag=self.flag,
+            hold=self.hold,
+            verdict=self.verdict,
+            disputed=self.disputed,
+            since=self.since,
+            until=self.until,
+        )
 
 
-class Receiver(Body):
-    receiver: Party = Field(description="all dead letters and waiting CDRs of this eMSP")
+class Driven(Body):
+    """Which CDRs: of an owner, for a receiver, or since a time; or of all of them."""
 
-
-class Reason(Body):
-    """An operator's word is kept with the CDR."""
-
-    reason: str = Field(min_length=1, max_length=_REASON_LENGTH)
-
-    @field_validator("reason")
-    @classmethod
-    def _reason_can_be_kept(cls, value: str) -> str:
-        if not value.strip() or "\0" in value:
-            raise ValueError("say why, in words")
-        return value.strip()
+    owner: Party | None = Field(None, description="of this CPO")
+    receiver: Party | None = Field(None, description="for this eMSP")
+    since: Time | None = Field(None, description="that arrived at this time or later")
+    until: Time | None = Field(None, description="that arrived before this time")
+    state: DirectedState | None = Field(
+        None, description="dead, pending, uncertain or refused; without it dead and pending ones"
+    )
 
 
 def cdr_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     admin = parts.access.cdrs
 
-    async def listing(call: Call[DirectedListing, NoBody]) -> Page[CdrItem]:
-        return await directed_page(admin, call.given, KIND)
+    async def listing(call: Call[CdrListing, NoBody]) -> Page[CdrLine]:
+        place = call.given.place(KIND, int)
+        limit = call.given.limit
+        before = int(place[0]) if place else None
+        found = await cdrs.list_cdrs(admin, call.given.filters, limit=limit + 1, before=before)
+        shown = found[:limit]
+        return Page(
+            items=tuple(map(cdr_line, shown)),
+            next=cursor_text(KIND, shown[-1].row.serial) if len(found) > limit else None,
+        )
 
-    async def show(call: Call[CdrGiven, NoBody]) -> CdrStory:
+    async def show(call: Call[CdrGiven, NoBody]) -> CdrLifeStory:
         return await cdrs.show(admin, cdrs.cdr_key(call.given.owner, call.given.id))
 
     async def redrive(call: Call[CdrGiven, NoBody]) -> CdrsRedriven:
         return await cdrs.redrive(admin, call.given.owner, call.given.id)
 
-    async def redrive_all(call: Call[NoParameters, Receiver]) -> CdrsRedriven:
-        return await cdrs.redrive_all(admin, receiver=call.body.receiver)
+    async def redrive_all(call: Call[NoParameters, Driven]) -> CdrsRedriven:
+        which = call.body
+        return await cdrs.redrive_all(
+            admin,
+            owner=which.owner,
+            receiver=which.receiver,
+            since=which.since,
+            until=which.until,
+            state=which.state,
+        )
 
     async def release(call: Call[CdrGiven, Reason]) -> CdrDecided:
         given = call.given
@@ -81,11 +119,11 @@ def cdr_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     one = f"{API}/cdrs/{{owner}}/{{id}}"
     return (
         Route("GET", f"{API}/cdrs", Scope.READ, "CDRs in custody, newest first",
-              DirectedListing, NoBody, Page[CdrItem], listing),
+              CdrListing, NoBody, Page[CdrLine], listing),
         Route("GET", one, Scope.READ, "One CDR with all that happened to it",
-              CdrGiven, NoBody, CdrStory, show),
-        Route("POST", f"{API}/cdrs/redrive", Scope.OPERATE, "Deliver what waits for an eMSP now",
-              NoParameters, Receiver, CdrsRedriven, redrive_all),
+              CdrGiven, NoBody, CdrLifeStory, show),
+        Route("POST", f"{API}/cdrs/redrive", Scope.OPERATE, "Deliver what waits or was given up",
+              NoParameters, Driven, CdrsRedriven, redrive_all),
         Route("POST", f"{one}/redrive", Scope.OPERATE, "Try to deliver a CDR now",
               CdrGiven, NoBody, CdrsRedriven, redrive),
         _decision("release", "Let a held CDR go", release),

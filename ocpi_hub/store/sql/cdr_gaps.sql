@@ -7,7 +7,7 @@ select d.country_code, d.party_id, d.receiver_country_code, d.receiver_party_id,
 from directed_object d
 where d.module = 'sessions'
     and d.last_updated >= $1
-    and d.last_updated < now() - make_interval(hours => $7)
+    and d.last_updated < now() - make_interval(hours => $7::int)
     and ($2::text is null or (d.country_code, d.party_id) = ($2, $3))
     and ($4::text is null or (d.receiver_country_code, d.receiver_party_id) = ($4, $5))
     and d.body ->> 'status' = 'COMPLETED'
@@ -33,7 +33,7 @@ select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id,
 from cdr_ledger l
 join begun b using (country_code, party_id)
 where l.received_at >= $1
-    and l.received_at < now() - make_interval(hours => least($7, 1))
+    and l.received_at < now() - make_interval(hours => least($7::int, 1))
     and l.started_at >= b.at
     and not l.is_credit
     and l.session_id is not null
@@ -60,7 +60,7 @@ with numbered as (
         where module = 'cdrs'
             and coalesce($4::text, $5::text) is null
             and ($2::text is null or (country_code, party_id) = ($2, $3))
-            and received_at >= $1 - interval '31 days') as ids
+            and received_at >= $1::timestamptz - interval '31 days') as ids
     where digits is not null),
 runs as (
     select country_code, party_id, prefix
@@ -80,8 +80,8 @@ select country_code, party_id, null as receiver_country_code, null as receiver_p
         else 'no CDR has this number, nor the ' || (number - before - 2) || ' after it' end as text
 from steps
 where number - before > 1
-    and received_at >= $1
-    and received_at < now() - make_interval(hours => $7)
+    and received_at >= $1::timestamptz
+    and received_at < now() - make_interval(hours => $7::int)
 order by received_at
 limit $6;
 
@@ -124,7 +124,7 @@ join directed_object d
         = ('cdrs', c.country_code, c.party_id, c.cdr_id)
 where c.outcome = 'accepted'
     and c.closed_at >= $1
-    and c.closed_at < now() - make_interval(hours => $7)
+    and c.closed_at < now() - make_interval(hours => $7::int)
     and ($2::text is null or (c.country_code, c.party_id) = ($2, $3))
     and ($4::text is null or (d.receiver_country_code, d.receiver_party_id) = ($4, $5))
     and not exists (

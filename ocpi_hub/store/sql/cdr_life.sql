@@ -26,6 +26,7 @@ where d.module = 'cdrs'
     and ($12::timestamptz is null or d.received_at >= $12)
     and ($13::timestamptz is null or d.received_at < $13)
     and ($14::boolean is null or p.disputed = $14)
+    and ($15::text is null or d.object_id = $15)
     and ($2::bigint is null or d.serial < $2)
 order by d.serial desc
 limit $1;

@@ -35,7 +35,6 @@ MAX_IN_FLIGHT = 50
 """Admin requests that one process works on at a time."""
 READS_AT_ONCE = 2
 """Requests of them that look something up at a time: partners need the database's connections."""
-MAX_BODY_BYTES = 64 * 1024
 READ_S = 10.0
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="admin"'}
@@ -165,9 +164,10 @@ class AdminApi:
         except ValidationError as error:
             known = [name for name in route.given.model_fields if name not in place]
             raise invalid_model(error, known) from None
-        raw = await read_body(request, timeout_s=READ_S, max_bytes=MAX_BODY_BYTES)
-        if len(raw) > MAX_BODY_BYTES:
-            raise Refusal(Code.TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes")
+        raw = await read_body(request, timeout_s=READ_S, max_bytes=route.max_body_bytes)
+        if len(raw) > route.max_body_bytes:
+            text = f"the body is larger than {route.max_body_bytes} bytes"
+            raise Refusal(Code.TOO_LARGE, text)
         try:
             body = route.body.model_validate_json(raw or b"{}", strict=True)
         except ValidationError as error:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.actions.cdr_files import CdrExport, Window, import_cdrs
-from ocpi_hub.admin.views.files import cdr_run_item
+from ocpi_hub.admin.views.files import cdr_run_item, file_import_item
 from ocpi_hub.cli.common import add_command, moment_argument, operator_access, positive
 from ocpi_hub.cli.directed import PARTY
 from ocpi_hub.cli.files import (
@@ -18,9 +18,11 @@ from ocpi_hub.cli.files import (
     write_all,
 )
 from ocpi_hub.delivery.files.tables import CDRS
+from ocpi_hub.domain.party import Module
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.cdr_batches import CdrBatches
+from ocpi_hub.store.file_import import FileImportStore
 
 if TYPE_CHECKING:
     from ocpi_hub.cli.common import Subparsers
@@ -46,8 +48,15 @@ What relations with --cdrs batch deliver at the end of each period, newest first
 """
 
 
+IMPORTS_EXAMPLE = """\
+  ocpi-hub cdr imports --cpo "NL*CPO"
+
+What imports came to, newest first; those of tokens are in `whitelist runs`.
+"""
+
+
 def add_file_commands(commands: Subparsers) -> None:
-    """Add `export`, `import` and `runs` to the commands of `cdr`."""
+    """Add `export`, `import`, `imports` and `runs` to the commands of `cdr`."""
     export = add_command(
         commands, "export", "write CDRs of a relation to a file", EXPORT_EXAMPLE, run_export
     )
@@ -71,6 +80,11 @@ def add_file_commands(commands: Subparsers) -> None:
     )
     importing.add_argument("--cpo", required=True, **PARTY, help="whose CDRs")
     add_import_arguments(importing)
+    imports = add_command(
+        commands, "imports", "list imports of files", IMPORTS_EXAMPLE, run_imports
+    )
+    imports.add_argument("--cpo", **PARTY, help="only of this CPO")
+    imports.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
     runs = add_command(commands, "runs", "list what was due together", RUNS_EXAMPLE, run_runs)
     runs.add_argument("--cpo", **PARTY, help="only of this CPO")
     runs.add_argument("--emsp", **PARTY, help="only for this eMSP")
@@ -102,3 +116,11 @@ async def run_runs(args: argparse.Namespace, settings: Settings) -> list[dict[st
     async with operator_access(settings) as access:
         found = await CdrBatches(access.database).runs(args.cpo, args.emsp, args.limit)
     return [cdr_run_item(run).shown() for run in found]
+
+
+async def run_imports(args: argparse.Namespace, settings: Settings) -> list[dict[str, object]]:
+    """Imports of CDRs, newest first."""
+    async with operator_access(settings) as access:
+        store = FileImportStore(access.database)
+        found = await store.list(Module.CDRS.value, args.cpo, args.limit)
+    return [file_import_item(each).shown() for each in found]

@@ -61,12 +61,22 @@ class CdrBatches:
                     return moved
                 moved += count
 
-    async def runs(self, cpo: PartyId | None, emsp: PartyId | None, limit: int) -> Sequence[CdrRun]:
-        """Newest first."""
+    async def runs(
+        self,
+        cpo: PartyId | None,
+        emsp: PartyId | None,
+        limit: int,
+        after: tuple[PartyId, PartyId, datetime] | None = None,
+    ) -> Sequence[CdrRun]:
+        """Newest first.
+
+        Args:
+            after: CPO, eMSP and time of the run behind which the list goes on.
+        """
         owner = party_columns(cpo) if cpo else (None, None)
         receiver = party_columns(emsp) if emsp else (None, None)
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.runs, *owner, *receiver, limit)
+            rows = await connection.fetch(SQL.runs, *owner, *receiver, limit, *_behind(after))
         return [
             CdrRun(
                 cpo=PartyId(row["country_code"], row["party_id"]),
@@ -83,3 +93,12 @@ class CdrBatches:
             )
             for row in rows
         ]
+
+
+def _behind(
+    run: tuple[PartyId, PartyId, datetime] | None,
+) -> tuple[str, str, str, str, datetime] | tuple[None, ...]:
+    if run is None:
+        return (None,) * 5
+    cpo, emsp, due_at = run
+    return (*party_columns(cpo), *party_columns(emsp), due_at)

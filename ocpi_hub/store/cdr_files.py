@@ -32,11 +32,12 @@ class CdrFileStore:
         after: int,
         since: datetime | None,
         until: datetime | None,
+        limit: int = PAGE,
     ) -> Sequence[tuple[int, str]]:
         """Serials and texts of CDRs that no hold keeps back, after a serial; empty at the end."""
         place = (*party_columns(cpo), *party_columns(emsp))
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.page, *place, after, since, until, PAGE, PAGE_BYTES)
+            rows = await connection.fetch(SQL.page, *place, after, since, until, limit, PAGE_BYTES)
         return [(row["serial"], row["body"]) for row in rows]
 
     async def settled_before(self, margin: timedelta) -> datetime:

@@ -69,6 +69,24 @@ class FileImportStore:
             row = await connection.fetchrow(SQL.unfinished, module, *party_columns(owner))
         return _import_of(row) if row else None
 
+    async def list(
+        self,
+        module: str | None,
+        owner: PartyId | None,
+        limit: int,
+        *,
+        before: int | None = None,
+    ) -> Sequence[FileImport]:
+        """Imports on record, newest first.
+
+        Args:
+            before: number of the import behind which the list goes on.
+        """
+        place = (module, *(party_columns(owner) if owner else (None, None)))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.list, *place, before, limit)
+        return [_import_of(row) for row in rows]
+
     async def begin(
         self, module: str, owner: PartyId, as_of: datetime | None, *, full: bool
     ) -> FileImport:
@@ -209,6 +227,7 @@ def _import_of(row: asyncpg.Record) -> FileImport:
         full=row["is_full"],
         as_of=row["as_of"],
         started_at=row["started_at"],
+        finished_at=row["finished_at"],
         seen=row["seen"],
         figures=Figures(row["added"], row["changed"], row["known"], row["older"], row["errors"]),
         note=row["note"],

@@ -13,8 +13,9 @@ import pytest_asyncio
 import structlog
 from openapi_spec_validator import validate
 
-from ocpi_hub.admin.api import MAX_BODY_BYTES, OPENAPI
+from ocpi_hub.admin.api import OPENAPI
 from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.routes.base import MAX_BODY_BYTES
 from ocpi_hub.store.database import Database
 from tests.support.admin import AdminHub, admin_hub, fault_of
 

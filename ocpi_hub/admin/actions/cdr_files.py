@@ -33,7 +33,7 @@ from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.routing.rules import RULES
 from ocpi_hub.settings import Settings
-from ocpi_hub.store.cdr_files import CdrFileStore
+from ocpi_hub.store.cdr_files import PAGE, CdrFileStore
 from ocpi_hub.store.check_context import CheckContexts
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Connection
@@ -84,11 +84,19 @@ class CdrExport:
         self._last = 0
         self._began: datetime | None = None
 
+    async def begin(self) -> datetime:
+        """Up to when an export that begins now is complete: for `hand_over_written`."""
+        return await self._store.settled_before(self._margin)
+
+    async def page(self, after: int, limit: int = PAGE) -> Sequence[tuple[int, str]]:
+        """The next CDRs after a serial, each with its own; empty at the end."""
+        window = (self._window.since, self._window.until)
+        return await self._store.page(self._cpo, self._emsp, after, *window, limit)
+
     async def texts(self) -> AsyncIterator[str]:
         """The CDRs as JSON."""
-        self._began = await self._store.settled_before(self._margin)
-        since, until = self._window.since, self._window.until
-        while page := await self._store.page(self._cpo, self._emsp, self._last, since, until):
+        self._began = await self.begin()
+        while page := await self.page(self._last):
             for _, text in page:
                 yield text
             self._last = page[-1][0]
@@ -98,8 +106,18 @@ class CdrExport:
         changed shortly before the file was begun goes on waiting."""
         if self._began is None:
             return 0
+        return await self.hand_over_written(self._last, self._began)
+
+    async def hand_over_written(self, last: int, began: datetime) -> int:
+        """The same for who has read the pages one by one.
+
+        Args:
+            last: the last serial that was written.
+            began: what `begin` said before the first page was read; what is later is not believed.
+        """
         window = (self._window.since, self._window.until)
-        return await self._store.hand_over(self._cpo, self._emsp, self._last, *window, self._began)
+        known = min(began, await self.begin())
+        return await self._store.hand_over(self._cpo, self._emsp, last, *window, known)
 
 
 class IncomingCdrs:

@@ -38,13 +38,13 @@ async def run_import(
         StoreError: an import that was approved is not complete yet; the next one completes it.
     """
     async with store.alone(incoming.module, incoming.owner):
-        resumed = await _resume(store, incoming, watch, dry_run=plan.dry_run)
+        resumed = await _resume(store, incoming, watch, plan)
         running = await store.begin(
             incoming.module, incoming.owner, plan.as_of, full=plan.full and not plan.dry_run
         )
         count = _Count(watch)
         try:
-            await _stage(store, incoming, running, _records(source, incoming, plan), count)
+            await _stage(store, incoming, running, _records(source, incoming, plan), plan, count)
             if incoming.unchangeable:
                 await _drop_conflicts(store, incoming, running, count)
             if plan.dry_run:
@@ -58,12 +58,16 @@ async def run_import(
             raise
         watch.approved(count.seen - count.errors)
         try:
-            ended = await _apply(store, incoming, running, watch)
+            ended = await _apply(store, incoming, running, watch, _at_once(plan))
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 f"{error}; what is left is completed by the next import of {incoming.owner}"
             ) from error
     return Imported(ended, ended.figures, dry_run=False, resumed=resumed)
+
+
+def _at_once(plan: ImportPlan) -> int:
+    return plan.at_once or ROWS
 
 
 class _Count:
@@ -103,9 +107,10 @@ async def _stage(
     incoming: Incoming,
     running: FileImport,
     records: Iterable[Record | Fault],
+    plan: ImportPlan,
     count: _Count,
 ) -> None:
-    for batch in _batches(_checked(records, incoming, count), ROWS, BATCH_BYTES):
+    for batch in _batches(_checked(records, incoming, count), _at_once(plan), BATCH_BYTES):
         for line, first in await store.stage(running.import_id, batch):
             count.fault(Fault(line, f"has the same object as line {first}"))
     if not count.seen:
@@ -178,9 +183,13 @@ async def _preview(
 
 
 async def _apply(
-    store: FileImportStore, incoming: Incoming, running: FileImport, watch: Watch
+    store: FileImportStore,
+    incoming: Incoming,
+    running: FileImport,
+    watch: Watch,
+    at_once: int,
 ) -> FileImport:
-    while rows := await store.rows(running.import_id, 0, ROWS, BATCH_BYTES):
+    while rows := await store.rows(running.import_id, 0, at_once, BATCH_BYTES):
         await _take_over(store, incoming, running, rows, watch)
         watch.applied(len(rows))
     return await store.finish(running, incoming.conclude)
@@ -208,7 +217,7 @@ async def _take_over(
 
 
 async def _resume(
-    store: FileImportStore, incoming: Incoming, watch: Watch, *, dry_run: bool
+    store: FileImportStore, incoming: Incoming, watch: Watch, plan: ImportPlan
 ) -> bool:
     """Bring to its end what a process that died has left; whether anything was taken over.
 
@@ -218,13 +227,13 @@ async def _resume(
     left = await store.unfinished(incoming.module, incoming.owner)
     if left is None:
         return False
-    if left.state is ImportState.APPLYING and dry_run:
+    if left.state is ImportState.APPLYING and plan.dry_run:
         raise OperatorError(
             f"an import of {left.module} of {left.owner} was interrupted: complete it first,"
             " with any import of them that is no dry run"
         )
     if left.state is ImportState.APPLYING:
-        await _apply(store, incoming, left, Watch(watch.faulty))
+        await _apply(store, incoming, left, Watch(watch.faulty), _at_once(plan))
         return True
     await store.fail(left, left.seen, 0, f"{_NOTHING}: its process ended while it read the file")
     return False

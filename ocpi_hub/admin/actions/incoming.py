@@ -25,6 +25,7 @@ class ImportPlan:
         dry_run: only say what would become of it.
         as_of: when the file's content was true; None: now.
         max_bytes: of an object.
+        at_once: objects that are checked or written without a pause; None: a thousand.
     """
 
     file_format: FileFormat
@@ -33,6 +34,7 @@ class ImportPlan:
     dry_run: bool
     as_of: datetime | None
     max_bytes: int
+    at_once: int | None = None
 
 
 @value

@@ -18,7 +18,7 @@ from ocpi_hub.delivery.files.lines import Fault, Source
 from ocpi_hub.delivery.files.records import Record
 from ocpi_hub.delivery.files.tables import TOKENS
 from ocpi_hub.delivery.kinds import KINDS
-from ocpi_hub.delivery.shared import Change, Changed
+from ocpi_hub.delivery.shared import Change, Changed, Page
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey, Origin
 from ocpi_hub.domain.party import Module, PartyId, PlatformId
@@ -58,20 +58,24 @@ async def related_tokens(access: OperatorAccess, cpo: PartyId, emsp: PartyId) ->
     Raises:
         OperatorError: the two have no relation.
     """
+    after: int | None = 0
+    while after is not None:
+        page = await token_page(access, cpo, emsp, after, PAGE)
+        for text in page.texts:
+            yield text
+        after = page.last_serial
+
+
+async def token_page(
+    access: OperatorAccess, cpo: PartyId, emsp: PartyId, after: int, limit: int
+) -> Page:
+    """The next of these tokens after a serial; arguments and errors as of `related_tokens`."""
     directory = await access.load()
     _platform_of(directory, emsp)
     if not directory.related(cpo, emsp):
         raise OperatorError(f"{cpo} and {emsp} have no relation: see `relation list`")
-    store = shared_store(access)
-    cursor = Cursor(0, 0)
-    while True:
-        request = PageRequest(None, None, 0, PAGE, cursor, PAGE_BYTES)
-        page = await store.page(Module.TOKENS.value, cpo, [emsp], request)
-        for text in page.texts:
-            yield text
-        if page.last_serial is None:
-            return
-        cursor = Cursor(page.last_serial, 0)
+    request = PageRequest(None, None, 0, limit, Cursor(after, 0), PAGE_BYTES)
+    return await shared_store(access).page(Module.TOKENS.value, cpo, [emsp], request)
 
 
 def shared_store(access: OperatorAccess) -> PostgresSharedStore:

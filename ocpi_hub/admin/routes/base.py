@@ -20,6 +20,7 @@ from ocpi_hub.domain.party import PartyId
 
 API = "/admin/api"
 MAX_ITEMS = 1000
+MAX_BODY_BYTES = 64 * 1024
 TEXT_LENGTH = 255
 """Characters of an id or of a reason, at most."""
 
@@ -113,6 +114,7 @@ class Route(Generic[G, B]):
             parameters of the query.
         scope: what a key needs.
         summary: one line.
+        max_body_bytes: of a request.
     """
 
     method: str
@@ -124,6 +126,7 @@ class Route(Generic[G, B]):
     result: type[View]
     handler: Callable[[Call[G, B]], Awaitable[View]]
     http_status: int = 200
+    max_body_bytes: int = MAX_BODY_BYTES
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from ocpi_hub.admin.actions.incoming import Imported
-from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
+from ocpi_hub.admin.views.base import Moment, Page, PartyText, View, moment
+from ocpi_hub.delivery.files.imports import FileImport, ImportState
 from ocpi_hub.delivery.files.records import FileFormat
 from ocpi_hub.delivery.whitelist_runs import RunState
 from ocpi_hub.domain.party import PartyId
@@ -46,6 +47,47 @@ class CdrImportItem(ImportItem):
     cpo: PartyText
 
 
+class FileImportItem(View):
+    """An import on record."""
+
+    id: int = Field(description="its number")
+    module: str
+    owner: PartyText
+    state: ImportState = Field(description="applying: the next import of this owner completes it")
+    full: bool
+    as_of: Moment
+    started_at: Moment
+    finished_at: Moment | None
+    seen: int
+    added: int
+    changed: int
+    known: int
+    older: int
+    errors: int
+    note: str | None
+
+
+class ExportedItem(View):
+    """An object of an export."""
+
+    serial: int = Field(description="its place in the export; it never changes")
+    text: str = Field(description="the object as JSON, as its owner wrote it")
+
+
+class CdrExportPage(Page[ExportedItem]):
+    """A part of an export of CDRs."""
+
+    began: Moment = Field(
+        description="of the first part: `began` for what is delivered by the export"
+    )
+
+
+class HandedOver(View):
+    """What an export has delivered."""
+
+    delivered: int = Field(description="CDRs that waited for the eMSP")
+
+
 class CdrRunItem(View):
     """The CDRs of a relation that are due at the end of one period."""
 
@@ -78,6 +120,27 @@ def cdr_run_item(run: CdrRun) -> CdrRunItem:
         held=run.held,
         stuck=run.stuck,
         finished_at=moment(run.changed_at) if done else None,
+    )
+
+
+def file_import_item(found: FileImport) -> FileImportItem:
+    figures = found.figures
+    return FileImportItem(
+        id=found.import_id,
+        module=found.module,
+        owner=str(found.owner),
+        state=found.state,
+        full=found.full,
+        as_of=timestamp(found.as_of),
+        started_at=timestamp(found.started_at),
+        finished_at=moment(found.finished_at),
+        seen=found.seen,
+        added=figures.added,
+        changed=figures.changed,
+        known=figures.known,
+        older=figures.older,
+        errors=figures.errors,
+        note=found.note,
     )
 
 

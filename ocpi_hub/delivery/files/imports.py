@@ -73,6 +73,7 @@ class FileImport:
         owner: whose objects they are.
         full: what the file lacks is not valid any more.
         as_of: when the file's content was true.
+        finished_at: None while it is on its way, or waits for the next one to complete it.
         seen: objects in the file, faulty ones included.
     """
 
@@ -83,6 +84,7 @@ class FileImport:
     full: bool
     as_of: datetime
     started_at: datetime
+    finished_at: datetime | None
     seen: int
     figures: Figures
     note: str | None

@@ -26,7 +26,7 @@ where (d.module, d.country_code, d.party_id, d.object_id)
 select clock_timestamp();
 
 -- name: runs
--- Newest first.
+-- Newest first, after the one of a relation ($6 to $9) that is due at $10.
 select country_code, party_id, receiver_country_code, receiver_party_id, batch_due_at,
     batch_due_at > now() as gathering,
     count(*) as cdrs,
@@ -41,6 +41,11 @@ where module = 'cdrs'
     and batch_due_at is not null
     and ($1::text is null or (country_code, party_id) = ($1, $2))
     and ($3::text is null or (receiver_country_code, receiver_party_id) = ($3, $4))
+    and ($10::timestamptz is null
+        or batch_due_at < $10
+        or batch_due_at = $10
+            and (country_code, party_id, receiver_country_code, receiver_party_id)
+                > ($6, $7, $8, $9))
 group by country_code, party_id, receiver_country_code, receiver_party_id, batch_due_at
 order by batch_due_at desc, country_code, party_id, receiver_country_code, receiver_party_id
 limit $5;

@@ -4,6 +4,16 @@
 select * from file_import
 where (module, country_code, party_id) = ($1, $2, $3) and state in ('reading', 'applying');
 
+-- name: list
+-- Newest first.
+select *
+from file_import
+where ($1::text is null or module = $1)
+    and ($2::text is null or (country_code, party_id) = ($2, $3))
+    and ($4::bigint is null or import_id < $4)
+order by import_id desc
+limit $5;
+
 -- name: forget
 delete from file_import
 where (module, country_code, party_id) = ($1, $2, $3) and finished_at < now() - $4::interval;

@@ -83,7 +83,8 @@ def _begun_late(draft: Draft, _chance: random.Random) -> Draft:
 
 
 def _absurd(draft: Draft, _chance: random.Random) -> Draft:
-    return _with_energy(draft, 1000)
+    """More than 20 MWh, which no vehicle takes."""
+    return _with_energy(draft, 20_000_000 // int(draft.kwh * 1000) + 1000)
 
 
 def _too_powerful(draft: Draft, _chance: random.Random) -> Draft:

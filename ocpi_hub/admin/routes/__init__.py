@@ -9,6 +9,7 @@ from ocpi_hub.admin.routes.authorizations import authorization_routes
 from ocpi_hub.admin.routes.base import AnyRoute
 from ocpi_hub.admin.routes.cdrs import cdr_routes
 from ocpi_hub.admin.routes.checks import check_routes
+from ocpi_hub.admin.routes.files import file_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
 from ocpi_hub.admin.routes.messages import message_routes
@@ -38,6 +39,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *message_routes(parts),
         *lane_routes(parts),
         *whitelist_routes(parts),
+        *file_routes(parts),
         *statement_routes(parts),
         *report_routes(parts),
         *key_routes(parts),

@@ -7,9 +7,10 @@ from ocpi_hub.admin.routes.accounts import account_routes
 from ocpi_hub.admin.routes.audit import audit_routes
 from ocpi_hub.admin.routes.authorizations import authorization_routes
 from ocpi_hub.admin.routes.base import AnyRoute
+from ocpi_hub.admin.routes.cdr_affairs import cdr_affair_routes
+from ocpi_hub.admin.routes.cdr_checks import cdr_check_routes
 from ocpi_hub.admin.routes.cdrs import cdr_routes
 from ocpi_hub.admin.routes.checks import check_routes
-from ocpi_hub.admin.routes.files import file_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
 from ocpi_hub.admin.routes.messages import message_routes
@@ -35,11 +36,12 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *authorization_routes(parts),
         *token_routes(parts),
         *cdr_routes(parts),
+        *cdr_check_routes(parts),
+        *cdr_affair_routes(parts),
         *session_routes(parts),
         *message_routes(parts),
         *lane_routes(parts),
         *whitelist_routes(parts),
-        *file_routes(parts),
         *statement_routes(parts),
         *report_routes(parts),
         *key_routes(parts),

@@ -11,6 +11,7 @@ from ocpi_hub.admin.routes.cdr_affairs import cdr_affair_routes
 from ocpi_hub.admin.routes.cdr_checks import cdr_check_routes
 from ocpi_hub.admin.routes.cdrs import cdr_routes
 from ocpi_hub.admin.routes.checks import check_routes
+from ocpi_hub.admin.routes.files import file_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
 from ocpi_hub.admin.routes.messages import message_routes
@@ -42,6 +43,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *message_routes(parts),
         *lane_routes(parts),
         *whitelist_routes(parts),
+        *file_routes(parts),
         *statement_routes(parts),
         *report_routes(parts),
         *key_routes(parts),

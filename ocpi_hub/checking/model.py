@@ -42,7 +42,15 @@ class Skip(Exception):
 
 
 class NotPermitted(Skip):
-    """The partner knows who asks, and does not let this party do that: HTTP 403."""
+    """The partner does not let us do that: HTTP 403, or 401 to a token that opens other things.
+
+    Attributes:
+        seen: the request and its answer.
+    """
+
+    def __init__(self, what: str, seen: Seen) -> None:
+        super().__init__(f"we may not use {what} ({seen.outcome})")
+        self.seen = seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,7 +252,7 @@ class Partner:
         """A request to an interface; the segments of the path are not encoded yet.
 
         Raises:
-            NotPermitted: an ordinary request was answered 403.
+            NotPermitted: an ordinary request was answered 401 or 403.
             Skip: it is not offered.
         """
         url = joined(await self.endpoint(module, role), *path, query=query or {})
@@ -261,8 +261,8 @@ class Partner:
         seen = await self.conversation.ask(
             url, to=to, routed=routed, method=method, body=body, manner=manner, again=again
         )
-        if seen.http == 403 and manner is ORDINARY:
-            raise NotPermitted(f"this party may not use {module} {role} ({seen.outcome})")
+        if seen.http in {401, 403} and manner is ORDINARY:
+            raise NotPermitted(f"{module} {role}", seen)
         return seen
 
     async def follow(self, listing: Listing, url: str) -> Seen:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 import pytest_asyncio
 
+from ocpi_hub.admin.actions.checks import check_url
 from ocpi_hub.checking.model import Limits, Outcome, Report, Severity, Target
+from ocpi_hub.checking.page import as_page
 from ocpi_hub.checking.runner import check_over
+from ocpi_hub.checking.text import as_text
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.exchange import Answer, Exchange, OutboundRequest
+from ocpi_hub.domain.party import CredentialsToken, PartyId
 from ocpi_hub.ocpi import headers
 from ocpi_hub.party.platform import PartyPlatform
 from tests.support.broken_partner import (
     FAULTS,
     NO_FAULT,
+    Answered,
+    Asked,
     BrokenWay,
     PlantedFault,
     filled_platform,
 )
+from tests.support.hub import free_port
+from tests.support.party import party_config
 from tests.support.postgres import make_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,6 +57,28 @@ async def check(
     async with HttpClient(settings, clock=SystemClock()) as client:
         way = BrokenWay(client, fault, headers.authorization(token))
         return await check_over(way, target, settings, SystemClock(), limits or Limits())
+
+
+async def check_token(
+    versions_url: str, token: str, *, allow_http: bool = True, networks: Sequence[str] = LOOPBACK
+) -> Report:
+    settings = make_settings(allow_http=allow_http, allow_networks=list(networks))
+    return await check_url(settings, SystemClock(), versions_url, CredentialsToken(token))
+
+
+async def check_answering(answer: Callable[[OutboundRequest], Exchange]) -> Report:
+    """What is said of a partner that answers in this way, whatever it is asked."""
+
+    class Client:
+        async def send(self, request: OutboundRequest) -> Exchange:
+            return answer(request)
+
+    target = Target("https://partner.invalid/", CredentialsToken("a-token"), PartyId("EU", "HUB"))
+    return await check_over(Client(), target, make_settings(), SystemClock(), Limits())
+
+
+def outcomes(report: Report) -> dict[str, Outcome]:
+    return {result.check.check_id: result.outcome for result in report.results}
 
 
 def wrong(report: Report) -> dict[str, str]:
@@ -84,3 +115,114 @@ async def test_a_planted_fault_is_found_by_its_check_and_no_other(
     must = found.check.severity is Severity.MUST
     assert (found.outcome is Outcome.FAILED) == must
     assert report.conforms != must
+
+
+async def test_a_token_for_registering_shows_versions_and_credentials_alone() -> None:
+    config = party_config("CPO", "NL*CPO", token_a="a-token-to-register-with-0123")
+    async with PartyPlatform(config) as invited:
+        report = await check_token(invited.versions_url, "a-token-to-register-with-0123")
+    assert wrong(report).keys() == {"access.modules"}
+    assert report.conforms
+    assert outcomes(report)["credentials.get"] is Outcome.PASSED
+    assert outcomes(report)["paging.total"] is Outcome.SKIPPED
+
+
+async def test_a_partner_that_takes_raw_tokens_only_is_checked_all_the_same() -> None:
+    config = party_config("CPO", "NL*CPO", raw_token=True)
+    async with PartyPlatform(config) as raw:
+        report = await check_token(raw.versions_url, raw.credentials.issue())
+    assert wrong(report).keys() == {"access.base64"}
+    assert outcomes(report)["paging.lists"] is Outcome.PASSED
+
+
+async def test_a_wrong_token_is_said_to_be_wrong(platform: PartyPlatform) -> None:
+    report = await check_token(platform.versions_url, "nobody-has-this-token-0123456789")
+    assert not report.conforms
+    assert wrong(report)["access.base64"] == "the token is not accepted: HTTP 401 with 2000"
+    assert report.requests < 20
+
+
+async def test_a_partner_that_is_not_there_is_asked_a_few_times_only() -> None:
+    report = await check_token(f"http://127.0.0.1:{free_port()}/ocpi/versions", "a-token")
+    assert wrong(report)["http.answers"] == "connection refused"
+    assert not report.conforms
+    assert report.requests < 20
+
+
+async def test_urls_that_the_hub_may_not_call_are_not_called(platform: PartyPlatform) -> None:
+    report = await check_token(platform.versions_url, "a-token", allow_http=True, networks=[])
+    assert wrong(report)["http.answers"] == "the URL's host is a loopback address"
+
+
+async def test_a_run_ends_when_its_requests_are_used_up(platform: PartyPlatform) -> None:
+    report = await check(platform, limits=Limits(requests=30))
+    assert report.requests == 30
+    assert outcomes(report)["dates.from"] is Outcome.SKIPPED
+
+
+async def test_a_run_ends_when_its_time_is_up(platform: PartyPlatform) -> None:
+    report = await check(platform, limits=Limits(total_s=0.0))
+    assert report.requests == 0
+    assert report.count(Outcome.SKIPPED) == len(report.results)
+
+
+async def test_slow_answers_are_a_warning_past_the_limit_only(platform: PartyPlatform) -> None:
+    report = await check(platform, limits=Limits(response_s=0.0))
+    assert wrong(report).keys() == {"http.time"}
+    assert report.conforms
+
+
+async def test_nothing_but_get_is_sent_unless_asked_for(platform: PartyPlatform) -> None:
+    platform.record.clear()
+    await check(platform)
+    assert {item.method for item in platform.record} == {"GET", "OPTIONS"}
+
+
+async def test_what_was_written_is_gone_afterwards(platform: PartyPlatform) -> None:
+    await check(platform, write=True)
+    held = platform.held
+    assert not list(held.cached_tariffs.listed())
+    assert not [each for each in held.cached.listed() if json.loads(each.text)["valid"]]
+    assert len(list(held.locations.listed())) == 3
+
+
+HOSTILE = (
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"status_code": 1000}',
+    b'{"data": null, "status_code": 1000, "timestamp": null}',
+    b'{"data": [null, 1, "x", [], {}], "status_code": 1000, "timestamp": 7}',
+    b'{"data": {"endpoints": [null, {}, {"identifier": 1, "role": [], "url": {}}], "version": []},'
+    b' "status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}',
+    b'{"data": [{"version": "2.2.1", "url": "http://169.254.169.254/"}], "status_code": 1000,'
+    b' "timestamp": "2026-01-01T00:00:00Z"}',
+    b'{"status_code": 1e99, "data": ' + b"[" * 500 + b"]" * 500 + b"}",
+    b'{"data": "' + b"\\ud800" * 10 + b'", "status_code": 1000}',
+    b"\x1f\x8b\x00garbage",
+)
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=[str(number) for number in range(len(HOSTILE))])
+async def test_nonsense_is_a_finding_and_never_a_failure_of_the_checker(body: bytes) -> None:
+    report = await check_answering(lambda _asked: Answer(200, {}, body))
+    assert not report.conforms
+    assert as_page(report)
+    assert as_text(report)
+
+
+async def test_nonsense_behind_good_version_details_is_only_a_finding(
+    platform: PartyPlatform,
+) -> None:
+    def after(asked: Asked, answered: Answered) -> Answered:
+        if "/sender/" not in asked.path and "/receiver/" not in asked.path:
+            return answered
+        return numbers.pop() if numbers else answered
+
+    headers_of = {"x-total-count": "9" * 400, "x-limit": "-1", "link": '<::>; rel="next"'}
+    numbers = [Answered(200, headers_of, body) for body in HOSTILE * 10]
+    report = await check(platform, PlantedFault("nonsense", "", after=after))
+    assert not report.conforms
+    assert as_page(report)
+    assert as_text(report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from ocpi_hub.checking.conversation import Manner, Seen
 from ocpi_hub.checking.model import Check, Notes, NotPermitted, Run, Severity, Skip
@@ -35,16 +34,22 @@ async def opens_modules(partner: Partner, notes: Notes) -> None:
     lists = await _lists(partner)
     if not lists:
         raise Skip("the partner serves no list")
-    closed: list[Seen] = []
+    closed: list[tuple[str, Seen]] = []
     for module in lists:
-        with suppress(NotPermitted):
-            seen = await partner.ask(module, SENDER)
-            notes.saw(seen)
-            closed += [seen] if seen.http == 401 else []
-    if not notes.seen:
-        notes.fault("this party may read none of the lists: check in the name of another")
-    elif len(closed) == len(notes.seen):
-        notes.fault("the token opens no functional module: it only serves to register", closed[0])
+        try:
+            notes.saw(await partner.ask(module, SENDER))
+        except NotPermitted as refusal:
+            closed.append((module, refusal.seen))
+    unknown = [(module, seen) for module, seen in closed if seen.http == 401]
+    if len(unknown) == len(lists):
+        notes.fault(
+            "the token opens no functional module: it only serves to register", closed[0][1]
+        )
+    elif not notes.seen:
+        notes.fault("we may read none of the lists: check in the name of another", closed[0][1])
+    else:
+        for module, seen in unknown:
+            notes.fault(f"{module}: the token is refused, elsewhere it is good", seen)
 
 
 def refused(authorization: Callable[[Partner], str]) -> Run:

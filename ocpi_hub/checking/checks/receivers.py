@@ -114,6 +114,8 @@ async def unknown_module(partner: Partner, notes: Notes) -> None:
         if role is SENDER and url.rstrip("/").endswith(f"/{module}"):
             other = f"{url.rstrip('/').removesuffix(module)}check-no-such-module"
             seen = await partner.conversation.ask(other)
+            if seen.http == 401:
+                raise Skip(f"the token is not accepted there ({seen.outcome})")
             notes.saw(seen)
             if seen.http != 404:
                 notes.fault(f"expected HTTP 404, got {seen.outcome}", seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,16 +69,11 @@ class _Schemas:
         for route in routes:
             taken |= {route.given, route.body}
             shown.add(route.result)
-        by_model, definitions = models_json_schema(
-            [(model, "validation") for model in sorted(taken, key=_by_name)]
-            + [(model, "serialization") for model in sorted(shown, key=_by_name)],
-            ref_template=_REF,
-        )
-        self._refs = {model: ref for (model, _), ref in by_model.items()}
-        every: dict[str, Schema] = definitions["$defs"]
+        self._refs, self._every = _described(frozenset(taken), frozenset(shown))
         parameters = {self._name(route.given) for route in routes} | {self._name(NoBody)}
-        self.components = {name: schema for name, schema in every.items() if name not in parameters}
-        self._every = every
+        self.components = {
+            name: schema for name, schema in self._every.items() if name not in parameters
+        }
 
     def ref(self, model: type) -> Schema:
         return dict(self._refs[model])
@@ -89,6 +85,20 @@ class _Schemas:
 
     def _name(self, model: type) -> str:
         return str(self._refs[model]["$ref"]).rpartition("/")[2]
+
+
+@functools.lru_cache(maxsize=1)
+def _described(
+    taken: frozenset[type[BaseModel]], shown: frozenset[type[BaseModel]]
+) -> tuple[Mapping[type, Schema], Mapping[str, Schema]]:
+    """References by model, and schemas by name. They are kept: to make them takes longer than all
+    else that a hub does at its start, and several may run in one process."""
+    by_model, definitions = models_json_schema(
+        [(model, "validation") for model in sorted(taken, key=_by_name)]
+        + [(model, "serialization") for model in sorted(shown, key=_by_name)],
+        ref_template=_REF,
+    )
+    return {model: ref for (model, _), ref in by_model.items()}, definitions["$defs"]
 
 
 def _by_name(model: type) -> str:

@@ -29,7 +29,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
+from unittest.mock import MagicMock
 
+from ocpi_hub.admin.openapi import openapi_text
+from ocpi_hub.admin.routes import all_routes
 from ocpi_hub.cli.main import COMMANDS
 
 MAX_REQUEST_BYTES = 1 << 20
@@ -153,6 +156,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in COMMANDS:
         importlib.import_module(f"ocpi_hub.cli.{name.replace('-', '_')}")
+    openapi_text(all_routes(MagicMock()))  # what a hub describes at its start, and keeps
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as owner:

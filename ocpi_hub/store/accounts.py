@@ -218,6 +218,11 @@ class PostgresAccounts:
         async with self._database.connection() as connection:
             await connection.execute(SQL.forgive, list(subjects))
 
+    async def take_back(self, subject: bytes) -> None:
+        """An attempt was a good one; what failed before still counts."""
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.take_back, subject)
+
 
 def subject_of(kind: str, text: str) -> bytes:
     """What failed logins are counted for."""

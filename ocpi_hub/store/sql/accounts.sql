@@ -117,6 +117,11 @@ where subject = any ($1::bytea[]) and blocked_until > now();
 -- name: forgive
 delete from login_failure where subject = any ($1::bytea[]);
 
+-- name: take_back
+-- One attempt was none: others from there still count.
+update login_failure set failures = greatest(failures - 1, 0), blocked_until = null
+where subject = $1;
+
 -- name: sweep_failures
 delete from login_failure
 where failed_at < now() - interval '1 day' and (blocked_until is null or blocked_until < now());

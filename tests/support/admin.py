@@ -20,6 +20,7 @@ from ocpi_hub.store.admin_keys import PostgresAdminKeys
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.secret_key import Keyring
 from tests.support.directory import KEY
+from tests.support.plain_http import trusting_nobody
 from tests.support.postgres import make_settings
 
 PUBLIC_URL = "https://hub.example"
@@ -41,7 +42,7 @@ class AdminHub:
 
     def client(self, key: str | None = None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, verify=trusting_nobody())
 
 
 @asynccontextmanager

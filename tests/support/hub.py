@@ -34,6 +34,7 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.registration import PostgresRegistrationStore
 from ocpi_hub.store.secret_key import Keyring
 from tests.support.party import PartyProcess
+from tests.support.plain_http import trusting_nobody
 from tests.support.postgres import make_settings
 from tests.support.program import PIPE, Process, Start, forked
 from tests.support.waiting import eventually
@@ -241,7 +242,7 @@ class HubProcess:
 
     async def get(self, path: str, **arguments: Any) -> httpx.Response:
         """A plain GET, for what is not OCPI between partners."""
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, verify=trusting_nobody()) as client:
             return await client.get(path, **arguments)
 
 

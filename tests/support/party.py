@@ -12,6 +12,7 @@ import httpx
 
 from ocpi_hub.domain.party import PartyId, PartyRole, Role
 from ocpi_hub.party.config import PartyConfig
+from tests.support.plain_http import trusting_nobody
 from tests.support.program import PIPE, Process, forked
 
 START_TIMEOUT_S = 30.0
@@ -190,7 +191,7 @@ class PartyProcess:
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self._process: Process | None = None
-        self._http = httpx.AsyncClient(trust_env=False, timeout=90.0)
+        self._http = httpx.AsyncClient(verify=trusting_nobody(), trust_env=False, timeout=90.0)
         self.ready: dict[str, Any] = {}
 
     @classmethod

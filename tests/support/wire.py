@@ -17,6 +17,7 @@ import httpx
 
 from tests.support.hub import HubProcess
 from tests.support.party import PartyProcess
+from tests.support.plain_http import trusting_nobody
 
 TIMEOUT_S = 15.0
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
@@ -92,7 +93,9 @@ class Wire:
         self.token = token
         self.authorization = f"Token {base64.b64encode(token.encode()).decode()}"
         self._url = urlsplit(hub.url)
-        self._http = httpx.AsyncClient(base_url=hub.url, trust_env=False, timeout=TIMEOUT_S)
+        self._http = httpx.AsyncClient(
+            base_url=hub.url, verify=trusting_nobody(), trust_env=False, timeout=TIMEOUT_S
+        )
 
     @classmethod
     async def of(cls, hub: HubProcess, party: PartyProcess) -> Wire:

@@ -1,6 +1,6 @@
 """What people read, in one place: `texts/en/<area>.toml`; another language is another directory.
 
-A text is named `<area>.<key>`. Braces stand for values: `t("audit.by", name="anna")`.
+A text is named `<area>.<key>`. Braces stand for values: `t("login.wait", seconds=5)`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 from ocpi_hub.authorization.candidates import Refuse
@@ -83,16 +84,20 @@ class Recorder:
         case.decided_at = record.at
         if record.decided_by is not DecidedBy.EMSP:
             self._decided.line(record.at, **_ids(case.request.message), **self._fields(record))
+        lost = partial(self._log, "authorization_evidence_lost", record)
+        committed: asyncio.Future[None] | None = None
         try:
-            committed = self._sink.record(record, awaited=isinstance(final, AnswerFromStore))
+            if isinstance(final, AnswerFromStore):
+                committed = self._sink.record(record)
+            else:
+                self._sink.note(record, lost)
         except Overloaded:
-            self._log("authorization_evidence_lost", record)
+            lost()
             return
-        committed.add_done_callback(lambda ended: self._ended(ended, record))
-        if case.waiting:
-            for answer in case.waiting:
-                self.late(case, answer)
-        if isinstance(final, AnswerFromStore):
+        for answer in case.waiting:
+            self.late(case, answer)
+        if committed is not None and isinstance(final, AnswerFromStore):
+            committed.add_done_callback(partial(_unless_committed, lost))
             budget_s = final.candidate.terms.budget_ms / 1000
             left_s = received_at + budget_s - self._clock.monotonic()
             await self._wait(committed, record, min(self._wait_s, max(left_s, 0.0)))
@@ -114,10 +119,6 @@ class Recorder:
     ) -> None:
         if not await done_within(committed, limit_s):
             self._log("authorization_evidence_late", record)
-
-    def _ended(self, committed: asyncio.Future[None], record: DecisionRecord) -> None:
-        if committed.cancelled() or committed.exception() is not None:
-            self._log("authorization_evidence_lost", record)
 
     def _record(
         self,
@@ -159,6 +160,11 @@ class Recorder:
             "allowed": record.allowed,
             "total_ms": record.total_ms,
         }
+
+
+def _unless_committed(lost: Callable[[], None], ended: asyncio.Future[None]) -> None:
+    if ended.cancelled() or ended.exception() is not None:
+        lost()
 
 
 def _ids(message: Message) -> dict[str, str]:

@@ -150,11 +150,19 @@ class DecisionRecord:
 class EvidenceSink(Protocol):
     """Where decisions are recorded."""
 
-    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
         """Queue a record; the future is done when it is committed.
 
+        Raises:
+            Overloaded: there is no room for more.
+        """
+        ...
+
+    def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
+        """Queue a record whose commit nobody waits for: it may take its time.
+
         Args:
-            awaited: false: nobody waits for the commit, which may take its time.
+            lost: told when it could not be committed.
 
         Raises:
             Overloaded: there is no room for more.

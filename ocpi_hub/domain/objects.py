@@ -30,7 +30,12 @@ class ObjectKey:
     audience: str = EVERYBODY
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "object_id", self.object_id.upper())
+        object.__setattr__(self, "object_id", folded(self.object_id))
+
+
+def folded(object_id: str) -> str:
+    """An id as it is compared: case does not matter."""
+    return object_id.upper()
 
 
 class Origin(StrEnum):

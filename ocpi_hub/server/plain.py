@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 import httptools
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from ocpi_hub.domain.value import value
 
@@ -30,7 +30,7 @@ MAX_HEADERS = 100
 _LENGTH_DIGITS = 10
 _PATH = b"/ocpi/"
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE")}
-_UNUSUAL = ("Expect", "Transfer-Encoding", "Upgrade", "Trailer", "TE")
+_UNUSUAL = tuple(map(istr, ("Expect", "Transfer-Encoding", "Upgrade", "Trailer", "TE")))
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -97,6 +97,12 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
+@functools.lru_cache(maxsize=128)
+def _header_name(name: bytes) -> istr:
+    """The same few names come with every request."""
+    return istr(name.decode("latin-1"))
+
+
 @dataclass(slots=True)
 class Head:
     """The head of a plain request. Its parser's callbacks fill it.
@@ -124,7 +130,7 @@ class Head:
         self.raw_path = url.decode("utf-8", "surrogateescape")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        self.headers.add(_header_name(name), value.decode("utf-8", "surrogateescape"))
 
     def request(self, body: bytes, transport: asyncio.BaseTransport | None) -> PlainRequest:
         return PlainRequest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -139,11 +139,14 @@ class PostgresDecisionStore:
             keep_trying=True,
         )
 
-    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
-        return self.decisions.enqueue(decision, patient=not awaited)
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+        return self.decisions.enqueue(decision)
+
+    def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
+        self.decisions.put(decision, lost)
 
     def record_late(self, late: LateRecord) -> None:
-        self.late.enqueue(late, patient=True)
+        self.late.put(late)
 
     async def list_decisions(
         self, limit: int, filters: DecisionFilter | None = None

@@ -19,7 +19,7 @@ from typing import Final
 
 from ocpi_hub.authorization.protocols import KnownToken, TokenLookup
 from ocpi_hub.clock import Clock
-from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.objects import ObjectKey, folded
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.domain.value import value
 from ocpi_hub.errors import StoreError
@@ -95,7 +95,7 @@ class TokenCache:
 
     def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
         """As `TokenLookup.find`."""
-        name = (ObjectKey(Module.TOKENS, cpo, uid, token_type).object_id, token_type)
+        name = folded(uid), token_type
         now = self._clock.monotonic()
         entry = self._entries.get(name, {}).get(cpo)
         if entry and now - self._confirmed_at <= CONFIRMED_S and now - entry.read_at <= KEPT_S:

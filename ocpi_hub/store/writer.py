@@ -38,8 +38,16 @@ GATHER_S = 0.1
 
 @dataclass(slots=True)
 class _Waiting(Generic[Row, Result]):
+    """A row that is to be written.
+
+    Attributes:
+        done: None: nobody waits.
+        lost: told when it could not be written.
+    """
+
     row: Row
-    done: asyncio.Future[Result]
+    done: asyncio.Future[Result] | None = None
+    lost: Callable[[], None] | None = None
 
 
 class BatchWriter(Generic[Row, Result]):
@@ -88,25 +96,38 @@ class BatchWriter(Generic[Row, Result]):
         """
         return await asyncio.shield(self.enqueue(row))
 
-    def enqueue(self, row: Row, *, patient: bool = False) -> asyncio.Future[Result]:
+    def enqueue(self, row: Row) -> asyncio.Future[Result]:
         """Queue a row; the future is done when it is committed.
-
-        Args:
-            patient: nobody waits for it: others may come along first.
 
         Raises:
             Overloaded: see `submit`.
         """
-        if self._closed or len(self._queue) >= self._max_queued:
-            raise Overloaded(f"The hub has no room for more {self.name} now; try again shortly")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Result] = loop.create_future()
+        self._require_room()
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(row, done))
-        if not patient or len(self._queue) >= self._max_rows:
+        self._wake.set()
+        return done
+
+    def put(self, row: Row, lost: Callable[[], None] | None = None) -> None:
+        """Queue a row that nobody waits for: others may come along first.
+
+        Args:
+            lost: told when it could not be written.
+
+        Raises:
+            Overloaded: see `submit`.
+        """
+        self._require_room()
+        self._queue.append(_Waiting(row, lost=lost))
+        if len(self._queue) >= self._max_rows:
             self._wake.set()
         elif self._gathering is None and not self._wake.is_set():
+            loop = asyncio.get_running_loop()
             self._gathering = loop.call_later(GATHER_S, self._gathered)
-        return done
+
+    def _require_room(self) -> None:
+        if self._closed or len(self._queue) >= self._max_queued:
+            raise Overloaded(f"The hub has no room for more {self.name} now; try again shortly")
 
     def _gathered(self) -> None:
         self._gathering = None
@@ -171,7 +192,7 @@ class BatchWriter(Generic[Row, Result]):
                 batch.pop(0)
             return
         for waiting, result in zip(batch, results, strict=True):
-            if not waiting.done.done():
+            if waiting.done is not None and not waiting.done.done():
                 waiting.done.set_result(result)
 
     def _abandon(self) -> None:
@@ -181,7 +202,9 @@ class BatchWriter(Generic[Row, Result]):
 
 def _fail(batch: Sequence[_Waiting[Row, Result]], error: Exception) -> None:
     for waiting in batch:
-        if not waiting.done.done():
+        if waiting.lost is not None:
+            waiting.lost()
+        if waiting.done is not None and not waiting.done.done():
             waiting.done.set_exception(error)
             # Whoever queued without waiting has nobody to hear of it.
             waiting.done.exception()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.authorization.protocols import DecisionRecord, EvidenceSink, LateRecord
@@ -15,9 +16,13 @@ class CountedDecisions:
         self._sink = sink
         self._instruments = instruments
 
-    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
         self._instruments.decided(decision)
-        return self._sink.record(decision, awaited=awaited)
+        return self._sink.record(decision)
+
+    def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
+        self._instruments.decided(decision)
+        self._sink.note(decision, lost)
 
     def record_late(self, late: LateRecord) -> None:
         self._sink.record_late(late)

@@ -299,7 +299,14 @@ class Evidence:
     records: list[DecisionRecord] = field(default_factory=list)
     late: list[LateRecord] = field(default_factory=list)
 
-    def record(self, decision: DecisionRecord, *, awaited: bool = True) -> asyncio.Future[None]:
+    def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
+        def ended(_: object) -> None:
+            if self.fails is not None:
+                lost()
+
+        self.record(decision).add_done_callback(ended)
+
+    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
         if self.refuses is not None:
             raise self.refuses
         self.records.append(decision)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from ocpi_hub.admin.actions.checks import check_url
 from ocpi_hub.checking.model import Limits, Outcome, Report, Severity, Target
@@ -30,6 +34,7 @@ from tests.support.broken_partner import (
 )
 from tests.support.hub import free_port
 from tests.support.party import party_config
+from tests.support.pki import Pair, make_certificate, write_pair
 from tests.support.postgres import make_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -60,9 +65,9 @@ async def check(
 
 
 async def check_token(
-    versions_url: str, token: str, *, allow_http: bool = True, networks: Sequence[str] = LOOPBACK
+    versions_url: str, token: str, *, networks: Sequence[str] = LOOPBACK, **changes: object
 ) -> Report:
-    settings = make_settings(allow_http=allow_http, allow_networks=list(networks))
+    settings = make_settings(**{"allow_http": True, "allow_networks": list(networks)} | changes)
     return await check_url(settings, SystemClock(), versions_url, CredentialsToken(token))
 
 
@@ -226,3 +231,53 @@ async def test_nonsense_behind_good_version_details_is_only_a_finding(
     assert not report.conforms
     assert as_page(report)
     assert as_text(report)
+
+
+@asynccontextmanager
+async def https_server(directory: Path, authority: Pair) -> AsyncIterator[str]:
+    """A server that answers 401 to everybody, with a certificate that is good for an hour; its
+    versions URL."""
+
+    async def handle(_request: web.BaseRequest) -> web.Response:
+        return web.json_response({"status_code": 2000}, status=401)
+
+    files = write_pair(directory, "server", make_certificate("127.0.0.1", authority))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*files)
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        yield f"https://127.0.0.1:{site.port}/ocpi/versions"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_certificate_is_trusted_current_and_about_to_expire(tmp_path: Path) -> None:
+    authority = make_certificate("Test CA", None)
+    ca_file, _ = write_pair(tmp_path, "ca", authority)
+    async with https_server(tmp_path, authority) as versions_url:
+        report = await check_token(
+            versions_url, "a-token", allow_http=False, extra_ca_file=str(ca_file)
+        )
+    found = outcomes(report)
+    assert found["tls.https"] is Outcome.PASSED
+    assert found["tls.certificate"] is Outcome.PASSED
+    assert found["tls.protocol"] is Outcome.PASSED
+    assert found["tls.expiry"] is Outcome.WARNING
+    assert "in 0 days" in wrong(report)["tls.expiry"]
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_found(tmp_path: Path) -> None:
+    async with https_server(tmp_path, make_certificate("Test CA", None)) as versions_url:
+        report = await check_token(versions_url, "a-token", allow_http=False)
+    assert "unable to get local issuer certificate" in wrong(report)["tls.certificate"]
+    assert outcomes(report)["tls.expiry"] is Outcome.SKIPPED
+
+
+async def test_plain_http_is_a_fault_where_the_hub_does_not_allow_it(
+    platform: PartyPlatform,
+) -> None:
+    report = await check_token(platform.versions_url, "a-token", allow_http=False)
+    assert "is not encrypted" in wrong(report)["tls.https"]

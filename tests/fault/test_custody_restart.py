@@ -23,6 +23,7 @@ from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.embedded import EmbeddedServer
 from ocpi_hub.store.migrate import migrate
+from tests.support.cdr_lives import lives_are_whole
 from tests.support.postgres import make_settings
 from tests.support.stores import OK, custody_store, ended, eventually, make_intake, state_of
 
@@ -33,6 +34,7 @@ T = TypeVar("T")
 class Scene:
     server: EmbeddedServer
     store: PostgresCustodyStore
+    database: Database
 
     def kill(self) -> int:
         """Kill PostgreSQL's first process; returns its id."""
@@ -77,7 +79,7 @@ async def scene(disk_directory: Path) -> AsyncIterator[Scene]:
             database = await Database.open(address, settings)
             stack.push_async_callback(database.close)
             store = await stack.enter_async_context(custody_store(database))
-            yield Scene(server, store)
+            yield Scene(server, store, database)
     finally:
         stop.set()
         await watching
@@ -108,6 +110,7 @@ async def test_an_acknowledged_object_survives_a_killed_server(scene: Scene) -> 
         row = await scene.when_back(partial(scene.store.find, attempt.key))
         assert row is not None
         assert (row.state, row.attempt_id) == (DirectedState.IN_FLIGHT, attempt.attempt_id)
+    await scene.when_back(lambda: lives_are_whole(scene.database))
 
 
 async def test_verdicts_wait_for_the_server_and_are_recorded(scene: Scene) -> None:
@@ -124,3 +127,4 @@ async def test_verdicts_wait_for_the_server_and_are_recorded(scene: Scene) -> No
     numbers = count()  # one that met the killed server may have been taken in all the same
     after = await scene.when_back(lambda: scene.store.take_in(make_intake(f"AFTER{next(numbers)}")))
     assert after.attempt is not None
+    await scene.when_back(lambda: lives_are_whole(scene.database))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cdr_lives import lives_are_whole
 from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.killing_hub import POINTS
 from tests.support.party import make_cdr
@@ -66,6 +67,7 @@ async def test_acknowledged_cdrs_survive_kills_at_any_moment(
             stop.set()
         await roam.all_delivered()
         await check(roam, charging.acknowledged)
+        await lives_are_whole(roam.database)
     assert "Traceback" not in hub.logs()
     await postgres_server.drop_database(address)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,11 +19,12 @@ from ocpi_hub.clearing.credits import Total, covers
 from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
 from ocpi_hub.clearing.life import WAYS, Stage
 from ocpi_hub.delivery.custody import Intake, Start
-from ocpi_hub.delivery.verdict import Delivered, Failed, Refused
+from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.audit import Actor, ActorKind, AuditLog
 from ocpi_hub.store.cdr_gaps import GapKind, cdr_gaps
 from ocpi_hub.store.cdr_life import CdrFilters, CdrLife
@@ -29,7 +32,9 @@ from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.disputes import Outcome, Side
+from tests.support.cdr_lives import lives_are_whole
 from tests.support.factories import CPO, EMSP, cdr
+from tests.support.postgres import make_settings
 from tests.support.stores import (
     NO,
     NOTHING,
@@ -42,8 +47,13 @@ from tests.support.stores import (
     taken,
     value,
 )
+from tests.support.thorough import rounds
 
 OTHER = PartyId("FR", "OTH")
+OVERDUE = (
+    "update directed_object set lease_until = lease_until - interval '1 h',"
+    " next_attempt_at = next_attempt_at - interval '1 h' where state in ('pending', 'in_flight')"
+)
 
 
 @pytest.fixture
@@ -185,6 +195,43 @@ async def test_a_refusal_is_no_loop(store: PostgresCustodyStore, database: Datab
     )
     assert [(gap.kind, gap.id) for gap in gaps] == [(GapKind.REFUSED_AFTER_ACK, "CDR-1")]
     assert "not mine" in gaps[0].text
+
+
+async def test_two_workers_and_an_operator_make_one_life(
+    store: PostgresCustodyStore, database: Database, admin: CustodyAdmin, address: DatabaseAddress
+) -> None:
+    """Attempts whose lease ran out, their late verdicts and an operator's word, all at once."""
+    chance = random.Random(20_26)  # noqa: S311 - repeatable, not secret
+    pool = await Database.open(address, make_settings(), application_name="second")
+    async with custody_store(pool) as second:
+        names = [f"CDR-{number}" for number in range(12)]
+        attempts = [await taken(store, make_intake(name)) for name in names]
+        for _ in range(rounds(6, 60)):
+            await execute(database, OVERDUE)
+            await execute(database, "delete from receiver_backoff")
+            claimed = await asyncio.gather(store.claim(EMSP, 6), second.claim(EMSP, 6))
+            attempts += [attempt for each in claimed for attempt in each]
+            late = chance.sample(attempts, 12)
+            verdicts = (Delivered(OK), Refused(NO), Failed(NOTHING), Unknown(NOTHING))
+            weights = (1, 3, 3, 3)
+            await asyncio.gather(
+                *(
+                    chance.choice((store, second)).record(
+                        ended(attempt, chance.choices(verdicts, weights)[0], acknowledged=True)
+                    )
+                    for attempt in late
+                ),
+                admin.send_again([DirectedState.REFUSED], by="a test"),
+                admin.decide(
+                    cdr_key(chance.choice(names)),
+                    [DirectedState.UNCERTAIN],
+                    DirectedState.REFUSED,
+                    "looked at",
+                    by="a test",
+                ),
+            )
+            await lives_are_whole(database)
+    await pool.close()
 
 
 # Credits -----------------------------------------------------------------------------------------

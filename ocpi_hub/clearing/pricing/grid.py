@@ -81,6 +81,7 @@ class Grid:
         "_cells",
         "_reading",
         "_start_us",
+        "_states",
         "_zone",
         "candidates",
         "currents",
@@ -112,6 +113,7 @@ class Grid:
         self._zone = zone
         self._budget = budget
         self._cells: dict[tuple[int, int, Levels], Active] = {}
+        self._states: dict[tuple[int, int, Levels], State] = {}
         every = tariff.restrictions
         self.energies = _sorted(b for r in every for b in (r.min_kwh, r.max_kwh))
         self.currents = _sorted(b for r in every for b in (r.min_current, r.max_current))
@@ -191,6 +193,13 @@ class Grid:
 
     def _state(self, moment: int, energy: int, levels: Levels) -> State:
         """The least values of a cell: everything else in it is judged alike."""
+        found = self._states.get((moment, energy, levels))
+        if found is None:
+            found = self._find_state(moment, energy, levels)
+            self._states[moment, energy, levels] = found
+        return found
+
+    def _find_state(self, moment: int, energy: int, levels: Levels) -> State:
         us = self.moments[moment - 1] if moment else self.first_us
         local = moment_of(us).astimezone(self._zone)
         return State(

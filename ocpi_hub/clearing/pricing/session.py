@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -86,8 +87,7 @@ class Period:
     @property
     def length_s(self) -> Decimal:
         """By the clock; 0 when it ends before it starts."""
-        length_us = self.end_us - self.start_us
-        return Decimal(length_us).scaleb(-6) if length_us > 0 else ZERO
+        return _seconds(self.end_us - self.start_us)
 
     @property
     def written(self) -> list[tuple[Dimension, Decimal]]:
@@ -120,6 +120,11 @@ class Session:
     reserved: bool
     expired: bool
     times_known: bool
+
+
+@lru_cache(maxsize=1024)  # most periods of most CDRs have one of few lengths
+def _seconds(length_us: int) -> Decimal:
+    return Decimal(length_us).scaleb(-6) if length_us > 0 else ZERO
 
 
 def read_session(cdr: CDR, stored: Sequence[OcpiTariff], findings: Findings) -> Session:
@@ -220,7 +225,7 @@ def _set_volumes(period: Period) -> None:
         return
     length = period.length_s
     for dimension, seconds in period.seconds.items():
-        exact = abs(seconds - length) <= FOURTH_DECIMAL_S
+        exact = seconds == length or abs(seconds - length) <= FOURTH_DECIMAL_S
         period.volumes.append((dimension, length if exact else seconds))
         period.filled = exact and len(period.seconds) == 1
 

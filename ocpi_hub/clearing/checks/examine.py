@@ -14,7 +14,12 @@ from ocpi_hub.clearing.checks.links import look_at_authorization, look_at_place,
 from ocpi_hub.clearing.checks.price import look_at_currency, recompute
 from ocpi_hub.clearing.checks.rules import HoldRules
 from ocpi_hub.clearing.checks.signed import look_at_meter
-from ocpi_hub.clearing.checks.times import look_at_dates, look_at_periods, look_at_totals
+from ocpi_hub.clearing.checks.times import (
+    PERIOD_CODES,
+    look_at_dates,
+    look_at_periods,
+    look_at_totals,
+)
 from ocpi_hub.clearing.credits import booked, judge_credit, judge_session_bills
 from ocpi_hub.clearing.ledger import CdrFinding, Examination, PriceOutcome, ledger_facts
 from ocpi_hub.clearing.pricing.model import EXACT
@@ -40,7 +45,8 @@ def examine(cdr: CDR, context: CheckContext, rules: HoldRules) -> Examination:
         price, about_price = recompute(cdr, context, rules)
         metering, about_meter = look_at_meter(cdr)
         found = [
-            *_plain(cdr, context.received_at, rules),
+            *_figures(cdr, context.received_at, rules),
+            *_periods(cdr),
             *look_at_currency(cdr, context),
             *about_price,
             *about_meter,
@@ -59,30 +65,39 @@ def examine_in_part(
 ) -> Examination:
     """What can be said at once of a CDR that is large, or of which nothing else is known yet: what
     may hold it is not left out, but waited for."""
-    left_out: set[Group] = {Group.PRICE, Group.METER} if cdr.signed_data else {Group.PRICE}
+    left_out = {Group.PRICE, Group.METER} if cdr.signed_data else {Group.PRICE}
+    codes = PERIOD_CODES if is_large(cdr) else frozenset[str]()
     if context is None:
         left_out |= {Group.SESSION, Group.PLACE}
         if cdr.credit:
             left_out.add(Group.CREDIT)
     with localcontext(EXACT):
-        found = [*_plain(cdr, received_at, rules)]
+        found = [*_figures(cdr, received_at, rules)]
+        if not codes:
+            found += _periods(cdr)
         if context is not None:
             found += [*look_at_currency(cdr, context), *_linked(cdr, context, rules)]
-    found += _not_yet(left_out, rules)
+    found += _not_yet(left_out, rules, codes)
     return Examination(ledger_facts(cdr), rules.weighed(found))
 
 
-def _not_yet(left_out: Set[Group], rules: HoldRules) -> Iterator[CdrFinding]:
-    if rules.may_hold(*left_out):
+def _not_yet(
+    left_out: Set[Group], rules: HoldRules, codes: Set[str] = frozenset()
+) -> Iterator[CdrFinding]:
+    if rules.may_hold(left_out, codes):
         names = ", ".join(sorted(left_out))
         yield CdrFinding("not_yet_checked", f"still to be looked at: {names}")
 
 
-def _plain(cdr: CDR, received_at: datetime, rules: HoldRules) -> Iterator[CdrFinding]:
-    """What the CDR alone says."""
+def _figures(cdr: CDR, received_at: datetime, rules: HoldRules) -> Iterator[CdrFinding]:
+    """What its totals and dates say."""
     yield from look_at_limits(cdr, rules)
     yield from look_at_signs(cdr)
     yield from look_at_dates(cdr, received_at, rules)
+
+
+def _periods(cdr: CDR) -> Iterator[CdrFinding]:
+    """What its charging periods say."""
     yield from look_at_totals(cdr)
     yield from look_at_periods(cdr)
 

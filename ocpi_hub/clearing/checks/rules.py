@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -61,12 +61,13 @@ class HoldRules:
                 found[each.code] = CdrFinding(each.code, each.text, hold=hold)
         return tuple(found.values())
 
-    def may_hold(self, *groups: Group) -> bool:
-        """Whether a finding of these groups can make a CDR wait."""
+    def may_hold(self, groups: Collection[Group], codes: Collection[str] = ()) -> bool:
+        """Whether a finding of these groups, or one of these codes, can make a CDR wait."""
         return any(
             self.weights[code] is Weight.HOLD
             for code, each in CODES.items()
-            if each.group in groups and not (code in _NEEDS and self.limit(_NEEDS[code]) is None)
+            if (each.group in groups or code in codes)
+            and not (code in _NEEDS and self.limit(_NEEDS[code]) is None)
         )
 
 

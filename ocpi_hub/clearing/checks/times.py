@@ -16,8 +16,17 @@ from ocpi_hub.ocpi.v2_2_1.cdrs import CDR, ChargingPeriod
 
 AHEAD: Final = timedelta(minutes=15)
 """Clocks of charge points differ."""
+PERIOD_CODES: Final = frozenset(
+    (
+        *("time_differs", "parking_above_time", "energy_unbacked", "periods_unsorted"),
+        *("periods_overlap", "period_outside"),
+    )
+)
+"""What all charging periods have to be looked at for."""
 _SECONDS_PER_HOUR: Final = Decimal(3600)
 _TIMES: Final = frozenset(("TIME", "PARKING_TIME", "RESERVATION_TIME"))
+_ZERO: Final = Decimal(0)
+_NO_TIME: Final = timedelta()
 _SHOWN_HOURS: Final = Decimal("0.0001")
 
 
@@ -83,11 +92,16 @@ def look_at_periods(cdr: CDR) -> Iterator[CdrFinding]:
 
 
 def _overlaps(period: ChargingPeriod, until: datetime, *, last: bool) -> bool:
-    length = _seconds(until - period.start_date_time)
-    if length <= 0:
+    length = until - period.start_date_time
+    if length <= _NO_TIME:
         return not last and any(each.volume for each in period.dimensions)
-    hours = sum((each.volume for each in period.dimensions if each.type in _TIMES), Decimal(0))
-    return hours * _SECONDS_PER_HOUR > length + TIME_TOLERANCE_S
+    hours = _ZERO
+    for each in period.dimensions:
+        if each.type in _TIMES:
+            hours += each.volume
+    if not hours:
+        return False
+    return hours * _SECONDS_PER_HOUR > _seconds(length) + TIME_TOLERANCE_S
 
 
 def _seconds(length: timedelta) -> Decimal:

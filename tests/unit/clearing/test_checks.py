@@ -414,3 +414,15 @@ def test_many_periods_and_many_signatures_are_large() -> None:
     data = signed("x", None)
     data["signed_values"] *= 9
     assert is_large(parsed(good_cdr(signed_data=data)))
+
+
+def test_periods_of_a_large_cdr_are_not_gone_through_at_once() -> None:
+    """Somebody waits for the answer, and so does everybody else whom this process serves."""
+    many = [period(ENERGY=1)] * 1000
+    large = parsed(good_cdr(charging_periods=many))
+    part = examine_in_part(large, CheckContext(CAME_AT), CAME_AT, HoldRules.of(ALL_SHOWN))
+    assert part.findings == ()
+    strict = HoldRules.of(CdrRules((("energy_unbacked", Weight.HOLD),)))
+    part = examine_in_part(large, CheckContext(CAME_AT), CAME_AT, strict)
+    assert [(each.code, each.hold) for each in part.findings] == [("not_yet_checked", True)]
+    assert "energy_unbacked" in codes(good_cdr(charging_periods=many))

@@ -9,9 +9,10 @@ from typing import Final
 
 import jinja2
 
+from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.views.statements import StatementLineView, StatementView
 from ocpi_hub.clearing.pricing.model import minor_unit, rounded
-from ocpi_hub.clearing.statement import VatKind
+from ocpi_hub.clearing.statement import Relation, VatKind
 from ocpi_hub.clearing.tabular import csv_row
 
 COLUMNS: Final = tuple(StatementLineView.model_fields)
@@ -56,7 +57,7 @@ def statement_page(
         names=names,
         money=_money,
         number=_number,
-        rate_text=_rate,
+        rate_text=rate_text,
     )
 
 
@@ -68,5 +69,25 @@ def _number(text: str, digits: int) -> str:
     return f"{rounded(Decimal(text), Decimal(1).scaleb(-digits)):,f}"
 
 
-def _rate(rate: str) -> str:
+def rate_text(rate: str) -> str:
+    """A rate, or what is known instead, in words."""
     return RATE_TEXTS[VatKind(rate)] if rate in list(VatKind) else f"{rate} %"
+
+
+async def first_lines(
+    lines: AsyncIterator[StatementLineView], limit: int
+) -> Sequence[StatementLineView]:
+    """The first ones; the others are not read."""
+    found: list[StatementLineView] = []
+    async for line in lines:
+        found.append(line)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def party_names(access: OperatorAccess, relation: Relation) -> dict[str, str | None]:
+    """What the platforms of the two are called."""
+    directory = await access.load()
+    cpo, emsp = directory.platform_of(relation.cpo), directory.platform_of(relation.emsp)
+    return {"cpo": cpo.name if cpo else None, "emsp": emsp.name if emsp else None}

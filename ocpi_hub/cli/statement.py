@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import statements
-from ocpi_hub.admin.statement_files import PRINTED_LINES, statement_csv, statement_page
-from ocpi_hub.admin.views.statements import StatementLineView, StatementView
+from ocpi_hub.admin.statement_files import (
+    PRINTED_LINES,
+    first_lines,
+    party_names,
+    statement_csv,
+    statement_page,
+)
+from ocpi_hub.admin.views.statements import StatementView
 from ocpi_hub.clearing.statement import Month, Relation
 from ocpi_hub.cli.common import operator_access, party_argument
 from ocpi_hub.cli.files import made
@@ -66,7 +71,7 @@ async def _one(
     if args.recheck:
         return await _recheck(access, relation, args.month)
     if args.close:
-        view = await statements.close(access, relation, args.month, by="command")
+        view = await statements.close(access, relation, args.month)
     else:
         view = await statements.show(access, relation, args.month)
     try:
@@ -84,7 +89,7 @@ async def _write(
             async for text in statement_csv(statements.lines(access, relation, args.month)):
                 stream.write(text.encode())
     if args.html:
-        lines = await _first(statements.lines(access, relation, args.month), PRINTED_LINES)
+        lines = await first_lines(statements.lines(access, relation, args.month), PRINTED_LINES)
         names = await party_names(access, relation)
         with made(Path(args.html)) as stream:
             stream.write(statement_page(view, lines, names).encode())
@@ -121,23 +126,7 @@ async def _closed(
     access: OperatorAccess, relation: Relation, month: Month
 ) -> list[dict[str, object]]:
     try:
-        view = await statements.close(access, relation, month, by="command")
+        view = await statements.close(access, relation, month)
     except NoSuchObject:
         return []  # what there is is not delivered yet
     return [view.shown()]
-
-
-async def _first(lines: AsyncIterator[StatementLineView], limit: int) -> list[StatementLineView]:
-    found: list[StatementLineView] = []
-    async for line in lines:
-        found.append(line)
-        if len(found) == limit:
-            break
-    return found
-
-
-async def party_names(access: OperatorAccess, relation: Relation) -> dict[str, str | None]:
-    """What the platforms of the two are called."""
-    directory = await access.load()
-    cpo, emsp = directory.platform_of(relation.cpo), directory.platform_of(relation.emsp)
-    return {"cpo": cpo.name if cpo else None, "emsp": emsp.name if emsp else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,6 +44,7 @@ class Form:
         path: where it goes, complete.
         needs: the scope of those who see it; None: everybody who sees the page.
         confirm: what is asked before.
+        method: `get` asks for another page, and changes nothing.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Form:
     needs: Scope | None = None
     confirm: str = ""
     danger: bool = False
+    method: Literal["get", "post"] = "post"
 
 
 def offered(forms: Sequence[Form], viewer: Viewer) -> list[Form]:

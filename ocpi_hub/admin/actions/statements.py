@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change, who_acts
 from ocpi_hub.admin.views.statements import (
     RecheckView,
     StatementItem,
@@ -79,9 +80,7 @@ async def lines(
         yield line_view(line)
 
 
-async def close(
-    access: OperatorAccess, relation: Relation, month: Month, *, by: str
-) -> StatementView:
+async def close(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
     """Settle a month: what is delivered by now is on it for good, what comes later goes on a later
     one. Whoever is interrupted, or comes at the same time, does no harm.
 
@@ -89,7 +88,13 @@ async def close(
         OperatorError: the month is not over, is closed already, or a later one is.
         NoSuchObject: the two have nothing to settle.
     """
-    store = StatementStore(access.database)
+    name = f"{relation.cpo} {relation.emsp} {month}"
+    async with change("statement.close", name) as noted:
+        return noted.became(await _close(access, relation, month))
+
+
+async def _close(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
+    store, by = StatementStore(access.database), who_acts()
     stored = await store.find(relation, month) or await _begin(access, store, relation, month, by)
     if stored.state is StatementState.CLOSED:
         raise OperatorError(

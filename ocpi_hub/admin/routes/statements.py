@@ -56,8 +56,7 @@ def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         return await statements.show(access, call.given.relation, call.given.month)
 
     async def close(call: Call[StatementGiven, NoBody]) -> StatementView:
-        given, by = call.given, f"key {call.key.name}"
-        return await statements.close(access, given.relation, given.month, by=by)
+        return await statements.close(access, call.given.relation, call.given.month)
 
     async def recheck(call: Call[StatementGiven, NoBody]) -> RecheckView:
         return await statements.recheck(access, call.given.relation, call.given.month)

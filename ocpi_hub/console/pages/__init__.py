@@ -9,6 +9,8 @@ from ocpi_hub.console.pages.audit import audit_pages
 from ocpi_hub.console.pages.overview import overview_pages
 from ocpi_hub.console.pages.platforms import platform_pages
 from ocpi_hub.console.pages.relations import relation_pages
+from ocpi_hub.console.pages.reports import report_pages
+from ocpi_hub.console.pages.statements import statement_pages
 
 __all__ = ["all_pages"]
 
@@ -19,6 +21,8 @@ def all_pages() -> tuple[Page, ...]:
         *overview_pages(),
         *platform_pages(),
         *relation_pages(),
+        *statement_pages(),
+        *report_pages(),
         *audit_pages(),
         *account_pages(),
         *login_pages(),

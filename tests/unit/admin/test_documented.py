@@ -13,12 +13,14 @@ import pytest
 
 from ocpi_hub.admin import faults
 from ocpi_hub.admin.faults import HTTP_STATUS, Code
+from ocpi_hub.admin.metrics.certificates import CertificateEnds
 from ocpi_hub.admin.metrics.figures import StoredFigures
 from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes import all_routes
 from ocpi_hub.store.figures import Figures
 from tests.support.factories import make_directory
+from tests.support.postgres import make_settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "admin-api.md"
 
@@ -40,8 +42,9 @@ def metrics() -> Iterator[tuple[str, tuple[str, ...] | None]]:
             yield instrument._name, instrument._labelnames
     figures = Figures((), (), {}, 1)
     stored = StoredFigures(figures, make_directory, datetime(2026, 1, 1, tzinfo=UTC))
-    for family in stored.collect():
-        yield family.name, tuple(getattr(family, "_labelnames", ()))
+    for collector in (stored, CertificateEnds(make_settings())):
+        for family in collector.collect():
+            yield family.name, tuple(getattr(family, "_labelnames", ()))
 
 
 def test_routes_are_documented_with_their_scopes() -> None:

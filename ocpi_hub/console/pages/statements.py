@@ -1,0 +1,268 @@
+"""Statements: a month's, one with its figures, closing, proving, files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from ocpi_hub.admin.actions import statements
+from ocpi_hub.admin.faults import Code as FaultCode
+from ocpi_hub.admin.faults import Refusal
+from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.routes.base import Listing
+from ocpi_hub.admin.routes.statements import MonthGiven
+from ocpi_hub.admin.statement_files import (
+    PRINTED_LINES,
+    first_lines,
+    party_names,
+    rate_text,
+    statement_csv,
+    statement_page,
+)
+from ocpi_hub.admin.viewer import Viewer
+from ocpi_hub.admin.views.base import Page as Items
+from ocpi_hub.admin.views.statements import CurrencyView, StatementItem, StatementView, SumsView
+from ocpi_hub.clearing.statement import Month, Relation, StatementState
+from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
+from ocpi_hub.console.charts import Chart, bars
+from ocpi_hub.console.forms import Form
+from ocpi_hub.console.lists import Column, ListPage, part_of
+from ocpi_hub.console.page import Page
+from ocpi_hub.console.stories import Block, Facts, Figure, Grid, Story, StoryPage
+from ocpi_hub.console.texts import t
+from ocpi_hub.console.visit import Answer, Download, Redirect, Tone, Visit
+from ocpi_hub.domain.party import PartyId
+
+ONE = "/statements/{month}/{cpo}/{emsp}"
+_TONES = {
+    StatementState.OPEN: Tone.NOTE,
+    StatementState.CLOSING: Tone.WARN,
+    StatementState.CLOSED: Tone.GOOD,
+}
+
+
+class MonthListing(Listing):
+    """What the page lists."""
+
+    month: MonthGiven | None = None
+
+
+def statement_pages() -> tuple[Page, ...]:
+    return (
+        LIST.page(),
+        STORY.page(),
+        Page("GET", f"{ONE}/csv", Scope.READ, csv_file, partner=True),
+        Page("GET", f"{ONE}/print", Scope.READ, printed, partner=True),
+        Page("POST", f"{ONE}/close", Scope.OPERATE, close),
+        Page("POST", f"{ONE}/recheck", Scope.OPERATE, recheck),
+    )
+
+
+def last_month() -> Month:
+    """The month that is being settled now."""
+    now = datetime.now(UTC)
+    return Month.of((now.replace(day=1) - timedelta(days=1)).date())
+
+
+def _sees(viewer: Viewer, item: StatementItem) -> bool:
+    return viewer.sees_party(item.cpo, item.emsp)
+
+
+# The list -----------------------------------------------------------------------------------------
+
+
+async def fetch(visit: Visit, given: MonthListing) -> Items[StatementItem]:
+    month = given.month or last_month()
+    found = await statements.overview(visit.parts.admin.access, month)
+    seen = [item for item in found if _sees(visit.viewer, item)]
+    return part_of("console-statements", seen, given, lambda item: (item.cpo, item.emsp))
+
+
+LIST: ListPage[StatementItem, MonthListing] = ListPage(
+    path="/statements",
+    area="statements",
+    listing=MonthListing,
+    columns=(
+        Column("month", lambda item: item.month),
+        Column("cpo", lambda item: Code(item.cpo)),
+        Column("emsp", lambda item: Code(item.emsp)),
+        Column("state", lambda item: Chip(item.state, _TONES[item.state])),
+        Column("closed_at", lambda item: At(item.closed_at)),
+        Column("closed_by", lambda item: item.closed_by),
+    ),
+    fetch=fetch,
+    sees=_sees,
+    link=lambda item: url("statements", item.month, item.cpo, item.emsp),
+    nav="nav.statements",
+)
+
+
+# One statement ------------------------------------------------------------------------------------
+
+
+def place(visit: Visit) -> tuple[Relation, Month]:
+    """What a path names.
+
+    Raises:
+        Refusal: no statement; or the viewer has no part in it.
+    """
+    try:
+        relation = Relation(PartyId.parse(visit.place["cpo"]), PartyId.parse(visit.place["emsp"]))
+        month = Month.parse(visit.place["month"])
+    except ValueError:
+        raise Refusal(FaultCode.NOT_FOUND, t("base.no_such_page")) from None
+    if not visit.viewer.sees_party(relation.cpo, relation.emsp):
+        raise Refusal(FaultCode.NOT_FOUND, t("base.no_such_page"))
+    return relation, month
+
+
+async def load(visit: Visit) -> StatementView:
+    return await statements.show(visit.parts.admin.access, *place(visit))
+
+
+async def tell(visit: Visit, shown: StatementView) -> Story:
+    own = visit.path
+    blocks: list[Block] = [
+        Facts(
+            t("statements.facts"),
+            [
+                (t.label("cpo"), Code(shown.cpo)),
+                (t.label("emsp"), Code(shown.emsp)),
+                (t.label("month"), shown.month),
+                (t.label("time_zone"), shown.time_zone),
+                (t.label("closed_at"), At(shown.closed_at)),
+                (t.label("closed_by"), shown.closed_by),
+                (
+                    t("statements.files"),
+                    [
+                        Link(t("statements.print"), url() + f"{own}/print"),
+                        Link(t("statements.csv"), url() + f"{own}/csv"),
+                    ],
+                ),
+            ],
+        ),
+        *(block for total in shown.totals for block in _currency(total)),
+        Grid(
+            t("statements.flags"),
+            [t.label("flag"), t.label("cdrs")],
+            [[Code(each.flag), Number(each.cdrs)] for each in shown.flags],
+            t("statements.no_flags"),
+        ),
+    ]
+    if shown.state is not StatementState.CLOSED:
+        blocks.append(
+            Grid(
+                t("statements.left_out"),
+                [
+                    t("statements.why"),
+                    t.label("cdrs"),
+                    t("statements.excl_vat"),
+                    t.label("currency"),
+                ],
+                [
+                    [Chip(each.why), Number(each.cdrs), _money(each.excl_vat), each.currency]
+                    for each in shown.left_out
+                ],
+                t("statements.nothing_left_out"),
+            )
+        )
+    return Story(
+        f"{shown.month} {shown.cpo} {shown.emsp}",
+        blocks,
+        state=Chip(shown.state, _TONES[shown.state]),
+        crumbs=[(t("statements.title"), url("statements", month=shown.month))],
+        deeds=_deeds(shown, url() + own),
+    )
+
+
+STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
+
+
+def _currency(total: CurrencyView) -> list[Block]:
+    heads = [
+        t("statements.vat"),
+        *(t.label(name) for name in ("cdrs", "credits")),
+        t("statements.kwh"),
+        *(t(f"statements.{name}") for name in ("excl_vat", "vat_amount", "incl_vat")),
+    ]
+    rows = [[rate_text(part.rate), *_figures(part)] for part in total.by_vat]
+    rows.append([t("statements.total"), *_figures(total)])
+    days = [day.day for day in total.by_day]
+    kwh = [float(day.energy_kwh) for day in total.by_day]
+    return [
+        Grid(total.currency, heads, rows),
+        Figure(
+            bars(Chart(t("statements.kwh_per_day"), days, {"kWh": kwh}, "kWh")),
+            t("statements.per_day", currency=total.currency),
+        ),
+    ]
+
+
+def _figures(sums: SumsView) -> list[Cell]:
+    return [
+        Number(sums.cdrs),
+        Number(sums.credits),
+        Number(float(sums.energy_kwh), 3),
+        _money(sums.excl_vat),
+        _money(sums.vat),
+        _money(sums.incl_vat),
+    ]
+
+
+def _money(text: str) -> Cell:
+    return Number(float(Decimal(text)), 2)
+
+
+def _deeds(shown: StatementView, own: str) -> list[Form]:
+    if shown.state is StatementState.CLOSED:
+        return [Form(f"{own}/recheck", t("statements.recheck"), needs=Scope.OPERATE)]
+    return [
+        Form(
+            f"{own}/close",
+            t("statements.close"),
+            needs=Scope.OPERATE,
+            confirm=t("statements.close_sure"),
+        )
+    ]
+
+
+# Deeds and files ----------------------------------------------------------------------------------
+
+
+async def close(visit: Visit) -> Answer:
+    await statements.close(visit.parts.admin.access, *place(visit))
+    return Redirect(visit.path.removesuffix("/close"), (Tone.GOOD, t("statements.closed")))
+
+
+async def recheck(visit: Visit) -> Answer:
+    found = await statements.recheck(visit.parts.admin.access, *place(visit))
+    back = visit.path.removesuffix("/recheck")
+    if found.reproduced:
+        return Redirect(back, (Tone.GOOD, t("statements.reproduced", lines=found.lines)))
+    text = "; ".join([*found.differences, *found.differing])[:500]
+    return Redirect(back, (Tone.BAD, t("statements.not_reproduced", text=text)))
+
+
+async def csv_file(visit: Visit) -> Answer:
+    relation, month = place(visit)
+    chunks = statement_csv(statements.lines(visit.parts.admin.access, relation, month))
+    return Download(_name(relation, month, "csv"), "text/csv", chunks)
+
+
+async def printed(visit: Visit) -> Answer:
+    relation, month = place(visit)
+    access = visit.parts.admin.access
+    view = await statements.show(access, relation, month)
+    lines = await first_lines(statements.lines(access, relation, month), PRINTED_LINES)
+    page = statement_page(view, lines, await party_names(access, relation))
+
+    async def chunks() -> AsyncIterator[str]:
+        yield page
+
+    return Download(_name(relation, month, "html"), "text/html", chunks())
+
+
+def _name(relation: Relation, month: Month, ending: str) -> str:
+    parties = (str(each).replace("*", "-") for each in (relation.cpo, relation.emsp))
+    return f"statement-{month}-{'-'.join(parties)}.{ending}"

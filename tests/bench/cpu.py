@@ -53,6 +53,16 @@ def tree_ticks(processes: Mapping[int, ProcessTimes], root: int) -> int:
     return total
 
 
+def tree(root: int) -> set[int]:
+    """The ids of a process and of all its descendants."""
+    running = list(_running())
+    found, size = {root}, 0
+    while len(found) > size:
+        size = len(found)
+        found |= {each.pid for each in running if each.parent in found}
+    return found
+
+
 def cpu_s(*roots: int) -> float:
     """CPU seconds so far of the trees of these processes."""
     processes = {each.pid: each for each in _running()}

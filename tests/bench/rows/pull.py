@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocpi_hub.domain.party import PartyId
 from tests.bench import programs, targets
-from tests.bench.cpu import cpu_s
+from tests.bench.cpu import cpu_s, tree
 from tests.bench.figures import Figure
 from tests.bench.seeding import Partner
 from tests.bench.world import Bench, World
@@ -35,7 +35,8 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Pull:
-    """CPU seconds by process, seconds in all, and the hub's largest resident memory in bytes."""
+    """CPU seconds by process, seconds in all, and the most resident memory of a process of the hub
+    in bytes."""
 
     hub_s: float
     postgres_s: float
@@ -96,7 +97,7 @@ async def _pull(world: World, platform_id: str, number: int) -> _Pull:
         postgres_s - postgres,
         await _insert_s(world),
         seconds,
-        largest_memory(world.hub.process.pid),
+        max(map(largest_memory, tree(world.hub.process.pid))),
     )
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ADMIN_EXAMPLE = """\
   ocpi-hub admin create anna
-  ocpi-hub admin create anna < password.txt
 
 Makes an admin's account of the console, the first one as a rule. The password is asked for, or read
 from standard input.

@@ -90,10 +90,12 @@ class PostgresSharedStore:
             # Without a task for each: lists bring a million.
             waiting.extend(map(self.changes.enqueue, changes))
         finally:
-            if waiting:
-                await asyncio.wait(waiting)
-            for change in changes:
-                self._changed(change.key)
+            try:
+                if waiting:
+                    await asyncio.wait(waiting)
+            finally:
+                for change in changes:
+                    self._changed(change.key)  # in doubt too, as in `place`
         return list(map(_outcome, waiting))
 
     async def delete(self, deletion: Deletion) -> Changed:

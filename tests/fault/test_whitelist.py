@@ -74,11 +74,18 @@ class Exchange:
 
     async def live(self) -> set[str]:
         """The tokens the hub takes for valid."""
+        found: set[str] = set()
+        last = ""
         async with self.database.connection() as connection:
-            rows = await connection.fetch(
-                "select object_id from shared_object where module = 'tokens' and not deleted"
-            )
-        return {row["object_id"] for row in rows}
+            # A million at once take longer than a statement may.
+            while rows := await connection.fetch(
+                "select object_id, deleted from shared_object"
+                " where module = 'tokens' and object_id > $1 order by object_id limit 20000",
+                last,
+            ):
+                found.update(row["object_id"] for row in rows if not row["deleted"])
+                last = rows[-1]["object_id"]
+        return found
 
     async def ended(self, run: int, *states: str) -> dict[str, Any]:
         """A run as `whitelist runs` shows it, once it is in one of these states."""

@@ -13,6 +13,7 @@ import pytest
 from ocpi_hub.delivery.shared import Change, Changed, Page
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.errors import Overloaded, StoreError
 from ocpi_hub.ocpi.paging import Cursor, PageRequest
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
@@ -176,6 +177,37 @@ async def test_a_change_that_cannot_be_applied_hurts_no_other(store: PostgresSha
 
 
 # The feed ----------------------------------------------------------------------------------------
+
+
+async def test_many_changes_come_to_what_each_of_them_comes_to(store: PostgresSharedStore) -> None:
+    await store.change(put('{"a":1}', of=key("KNOWN")))
+    bodies = {"KNOWN": '{"a":1}', "NEW": '{"a":2}', "BROKEN": "{", "LAST": '{"a":3}'}
+    results = await store.change_each([put(body, of=key(uid)) for uid, body in bodies.items()])
+    assert results[0] is Changed.UNCHANGED
+    assert results[1] is results[3] is Changed.CREATED
+    assert isinstance(results[2], StoreError)
+    assert await store.find(key("BROKEN")) is None
+
+
+async def test_more_changes_than_there_is_room_for_are_overload(database: Database) -> None:
+    forgotten: list[ObjectKey] = []
+    store = PostgresSharedStore(
+        database,
+        relay_time=timedelta(),
+        batch_rows=10,
+        batch_queue_rows=2,
+        changed=forgotten.append,
+    )
+    stop = asyncio.Event()
+    writing = asyncio.ensure_future(store.changes.run(stop))
+    changes = [put("{}", of=key(uid)) for uid in ("T1", "T2", "T3")]
+    with pytest.raises(Overloaded):
+        await store.change_each(changes)
+    # What had room is written, and whatever may have been is looked up anew.
+    assert await value(database, "select count(*) from shared_object") == 2
+    assert forgotten == [change.key for change in changes]
+    stop.set()
+    await writing
 
 
 async def _read_feed(

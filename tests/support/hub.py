@@ -39,7 +39,7 @@ from tests.support.postgres import make_settings
 from tests.support.program import PIPE, Process, Start, forked
 from tests.support.waiting import eventually
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 SECRET_KEY = base64.b64encode(b"k" * 32).decode()
 

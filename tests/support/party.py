@@ -15,7 +15,7 @@ from ocpi_hub.party.config import PartyConfig
 from tests.support.plain_http import trusting_nobody
 from tests.support.program import PIPE, Process, forked
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,9 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
+DOWNLOADS_AT_ONCE = 2
+
+
 @dataclass(slots=True)
 class Seen:
     """What the pipeline learns about one request on its way."""
@@ -57,6 +61,7 @@ class Answers:
         self._assets = Assets()
         self._streams = streams
         self._public_url = public_url
+        self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._menu = [page for page in pages if page.nav]
 
     def complete(self, environment: Environment) -> None:
@@ -143,8 +148,9 @@ class Answers:
             }
         )
         await response.prepare(request)
-        async for chunk in answer.chunks:
-            await response.write(chunk.encode())
+        async with self._downloads:
+            async for chunk in answer.chunks:
+                await response.write(chunk.encode())
         await response.write_eof()
         return response
 

@@ -8,8 +8,10 @@ page that it was done on. A partner is told that a page that is not for it does 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
@@ -36,6 +38,9 @@ log = get_logger(__name__)
 
 MAX_IN_FLIGHT = 50
 MAX_FORM_BYTES = 64 * 1024
+READS_AT_ONCE = 3
+"""Pages of them that are looked up at a time: partners need the database's connections."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -51,6 +56,7 @@ class Console:
         self._parts = parts
         self._public_url = admin.access.settings.public_url
         self._gate = Gate(MAX_IN_FLIGHT)
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self.streams = Streams(admin.accounts.is_open, admin.clock)
         self.answers = Answers(self.streams, pages, self._public_url)
 
@@ -106,7 +112,8 @@ class Console:
         if refusal is not None:
             return refusal
         if page.method != "POST":
-            return await page.handler(visit)
+            async with self._reads:
+                return await page.handler(visit)
         visit = seen.visit = await self._with_form(request, visit)
         if visit.visitor is None:
             return await page.handler(visit)
@@ -129,6 +136,8 @@ class Console:
             if found.flash is not None and request.method == "GET" and not _is_live(request):
                 seen.flash = found.flash
                 await admin.accounts.take_flash(session)
+        query = {name: value for name, value in reversed(list(request.query.items())) if value}
+        _require_text([*request.match_info.values(), *query.values()])
         return Visit(
             parts=self._parts,
             visitor=Viewer.of(found.account, admin.keeper.current) if found else None,
@@ -137,7 +146,7 @@ class Console:
             address=request.remote or "",
             path=request.path.removeprefix(BASE) or "/",
             place=dict(request.match_info),
-            query={name: value for name, value in reversed(list(request.query.items())) if value},
+            query=query,
         )
 
     def _refusal(self, request: web.Request, page: Page, seen: Seen) -> Answer | None:
@@ -167,6 +176,7 @@ class Console:
             raise Refusal(Code.INVALID_REQUEST, t("base.no_form"))
         pairs = [(name, value) for name, value in (await request.post()).items()]
         form = {name: str(value) for name, value in reversed(pairs) if value}
+        _require_text(form.values())
         token = request.headers.get("X-CSRF-Token") or form.pop("csrf", "")
         expected = csrf_token(visit.session)
         if not _same_origin(request) or not hmac.compare_digest(token.encode(), expected.encode()):
@@ -193,6 +203,12 @@ def _error_page(refusal: Refusal, seen: Seen) -> Shown:
         "correlation_id": seen.ids.correlation_id,
     }
     return Shown("error.html", t.label(refusal.code), context, refusal.http_status)
+
+
+def _require_text(values: Iterable[str]) -> None:
+    """Raises: Refusal: the database knows no such characters."""
+    if any("\0" in value or _SURROGATE.search(value) for value in values):
+        raise Refusal(Code.INVALID_REQUEST, t("base.no_text"))
 
 
 def _same_origin(request: web.Request) -> bool:

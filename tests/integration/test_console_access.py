@@ -361,3 +361,21 @@ async def test_overview_is_alive_until_logout(console: ConsoleHub) -> None:
         assert (
             await viewer.get("/live", headers={"Accept": "text/event-stream"})
         ).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/audit?object=%00", "/audit?object=%ed%a0%80", "/audit?next=x", "/audit?limit=0",
+        "/audit?since=x", "/audit/%00", "/platforms?sort=x", "/platforms?nonsense=1",
+        "/platforms/%00", "/relations/x/y", f"/audit/{'9' * 5000}", "/accounts/%2e%2e%2f",
+        "/static/x/y", "/static/x/..%2f..%2ftexts.py", "/platforms?format=pdf",
+    ],
+)  # fmt: skip
+async def test_nonsense_is_answered_without_a_fault_of_the_hub(
+    console: ConsoleHub, path: str
+) -> None:
+    async with await console.logged_in(R.ADMIN) as admin:
+        assert (await admin.get(path)).status_code in (200, 400, 404)
+        form = {"name": "\0", "page_limit": "9" * 5000}
+        assert (await admin.post("/platforms/p-1/set", form)).status_code in (303, 400)

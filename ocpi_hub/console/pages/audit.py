@@ -20,6 +20,8 @@ from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Tone, Visit
 from ocpi_hub.store.audit import AuditOutcome
 
+_DIGITS = 18
+
 
 def audit_pages() -> tuple[Page, ...]:
     return (LIST.page(), STORY.page())
@@ -50,7 +52,7 @@ LIST: ListPage[AuditItem, AuditListing] = ListPage(
 
 async def load(visit: Visit) -> AuditItem:
     number = visit.place["entry"]
-    if not (number.isascii() and number.isdigit() and int(number) < 2**63):
+    if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS):
         raise Refusal(FaultCode.NOT_FOUND, t("base.no_such_page"))
     return await audit.show(visit.parts.admin.audit, int(number))
 

@@ -25,6 +25,7 @@ from ocpi_hub.console.visit import Answer, Redirect, Tone, Visit
 from ocpi_hub.domain.party import PlatformId, PlatformState, Quirk
 
 ONE = "/platforms/{platform}"
+_DIGITS = 9
 
 
 class PlatformOrder(StrEnum):
@@ -121,7 +122,7 @@ async def tell(visit: Visit, shown: PlatformDetails) -> Story:
         for row in await visit.parts.admin.quality.list(PlatformId(shown.platform))
     ]
     blocks: list[Block] = [
-        _facts(shown),
+        _facts(visit, shown),
         Grid(
             t("platforms.parties"),
             [t.label("party"), t.label("role"), t.label("state")],
@@ -158,7 +159,8 @@ async def tell(visit: Visit, shown: PlatformDetails) -> Story:
 STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
 
 
-def _facts(shown: PlatformDetails) -> Facts:
+def _facts(visit: Visit, shown: PlatformDetails) -> Facts:
+    audit = Link(t("nav.audit"), url("audit", object=shown.platform))
     return Facts(
         t("platforms.facts"),
         [
@@ -175,10 +177,7 @@ def _facts(shown: PlatformDetails) -> Facts:
             (t.label("catch_up"), shown.catch_up),
             (t.label("custom_modules"), [Code(name) for name in shown.custom_modules]),
             (t("platforms.allow"), [Code(party) for party in shown.allowed_parties]),
-            (
-                t("platforms.changes"),
-                Link(t("nav.audit"), url("audit", object=shown.platform)),
-            ),
+            *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
         ],
     )
 
@@ -262,7 +261,7 @@ async def resume(visit: Visit) -> Answer:
 async def configure(visit: Visit) -> Answer:
     form = visit.form
     limit = form.get("page_limit", "0")
-    if not (limit.isascii() and limit.isdigit()):
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= _DIGITS):
         raise invalid("page_limit", t("platforms.page_limit_help"))
     settings = read_form(
         PlatformSettings,

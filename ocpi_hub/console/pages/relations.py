@@ -139,7 +139,8 @@ async def load(visit: Visit) -> RelationItem:
     return relation_item(directory.relation(given.cpo, given.emsp))
 
 
-async def tell(_: Visit, shown: RelationItem) -> Story:
+async def tell(visit: Visit, shown: RelationItem) -> Story:
+    audit = Link(t("nav.audit"), url("audit", object=f"{shown.cpo}/{shown.emsp}"))
     return Story(
         t("relations.edit", cpo=shown.cpo, emsp=shown.emsp),
         [
@@ -155,10 +156,7 @@ async def tell(_: Visit, shown: RelationItem) -> Story:
                     (t("relations.budget"), shown.authorize_budget_ms or t("relations.default")),
                     (t("relations.whitelist_age"), _or_default(shown.whitelist_max_age_s)),
                     (t("relations.fallback_age"), _or_default(shown.fallback_max_age_s)),
-                    (
-                        t("nav.audit"),
-                        Link(t("nav.audit"), url("audit", object=f"{shown.cpo}/{shown.emsp}")),
-                    ),
+                    *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
                 ],
             ),
             Ask("", [_form(shown)]),

@@ -49,6 +49,12 @@
     localTimes(event.target);
     event.target.querySelectorAll("details").forEach((each, n) => { if (opened[n]) each.open = true; });
   };
+  // The hub ends a stream for good with the session: then nothing is live any more.
+  document.addEventListener("htmx:sseError", (event) => {
+    if (event.detail.source && event.detail.source.readyState === EventSource.CLOSED) {
+      document.querySelectorAll(".chip.live").forEach((each) => each.remove());
+    }
+  });
   document.addEventListener("htmx:afterSwap", swapped);
   document.addEventListener("htmx:sseMessage", swapped);
   // A list that cannot be made says why in the list's place.

@@ -198,7 +198,7 @@ def _dispatch(args: argparse.Namespace) -> int:
     else:
         text = cast(Render, getattr(args, "render", render_plain))(result)
     if text:
-        print(text, flush=True)
+        _print(text)
     return cast(int, getattr(args, "status", DONE))
 
 
@@ -208,6 +208,17 @@ async def _run(run: Run, args: argparse.Namespace, settings: Settings) -> object
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await run(args, settings)
+
+
+def _print(text: str) -> None:
+    """One result on stdout, all of it: a stream without a buffer (PYTHONUNBUFFERED) may take a part
+    of what it is given."""
+    sys.stdout.flush()
+    stream = sys.stdout.buffer
+    rest = memoryview(f"{text}\n".encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+    while rest:
+        rest = rest[stream.write(rest) :]
+    stream.flush()
 
 
 def _say(error: object, status: int) -> int:

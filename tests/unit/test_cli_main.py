@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 import structlog
@@ -20,6 +22,9 @@ from ocpi_hub.cli import main as program
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.errors import ConfigError, OperatorError
 from ocpi_hub.settings import Settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 async def _list(args: argparse.Namespace, settings: Settings) -> object:
@@ -188,6 +193,32 @@ def test_configuration_that_cannot_work_is_status_2(
 def test_help_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["thing", "list", "--help"]) == program.DONE
     assert "--json" in capsys.readouterr().out
+
+
+class Narrow(io.RawIOBase):
+    """A stream that takes a few bytes at a time, as a pipe may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        taken = bytes(data)[:7]
+        self.taken += taken
+        return len(taken)
+
+
+def test_a_result_is_printed_whole_however_little_stdout_takes_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Narrow()
+    narrow = io.TextIOWrapper(cast(BinaryIO, stream), encoding="utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stdout", narrow)
+    program._print("x" * 1000 + "\u00fc")
+    assert stream.taken.decode() == "x" * 1000 + "\u00fc\n"
 
 
 def test_module_and_program_are_the_same() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.file_imports import run_import
 from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import CdrImportItem, cdr_import_item
@@ -68,8 +69,9 @@ async def import_cdrs(
     if directory.roles_of(cpo).isdisjoint(CDR_OWNERS):
         raise OperatorError(f"{cpo} is not on board as a CPO: see `platform list`")
     incoming = IncomingCdrs(access, cpo, directory)
-    imported = await run_import(FileImportStore(access.database), incoming, source, plan, watch)
-    return cdr_import_item(cpo, plan.file_format, imported)
+    async with change("cdr.import", str(cpo)) as noted:
+        imported = await run_import(FileImportStore(access.database), incoming, source, plan, watch)
+        return noted.became(cdr_import_item(cpo, plan.file_format, imported))
 
 
 class CdrExport:
@@ -117,7 +119,10 @@ class CdrExport:
         """
         window = (self._window.since, self._window.until)
         known = min(began, await self.begin())
-        return await self._store.hand_over(self._cpo, self._emsp, last, *window, known)
+        async with change("cdr.hand_over", f"{self._cpo}/{self._emsp}") as noted:
+            delivered = await self._store.hand_over(self._cpo, self._emsp, last, *window, known)
+            noted.after = {"delivered": delivered}
+        return delivered
 
 
 class IncomingCdrs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.platforms import find_platform
 from ocpi_hub.checking.model import Limits, Report, Target
 from ocpi_hub.checking.runner import check_partner
@@ -58,7 +59,8 @@ async def check_platform(
         expected=expected,
         write=write,
     )
-    return await check_partner(target, access.settings, clock, limits)
+    async with change("platform.check", platform_id):
+        return await check_partner(target, access.settings, clock, limits)
 
 
 def _own(settings: Settings) -> PartyId:

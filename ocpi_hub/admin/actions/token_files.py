@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from ocpi_hub.admin.access import OperatorAccess
+from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.file_imports import run_import
 from ocpi_hub.admin.actions.incoming import ImportPlan, Watch
 from ocpi_hub.admin.views.files import TokenImportItem, token_import_item
@@ -48,8 +49,10 @@ async def import_tokens(
     platform_id = _platform_of(directory, emsp)
     incoming = IncomingTokens(access, emsp, platform_id)
     store = FileImportStore(access.database)
-    imported = await run_import(store, incoming, source, plan, watch)
-    return token_import_item(emsp, plan.file_format, imported, incoming.noted)
+    async with change("token.import", str(emsp)) as noted:
+        imported = await run_import(store, incoming, source, plan, watch)
+        item = token_import_item(emsp, plan.file_format, imported, incoming.noted)
+        return noted.became(item)
 
 
 async def related_tokens(access: OperatorAccess, cpo: PartyId, emsp: PartyId) -> AsyncIterator[str]:

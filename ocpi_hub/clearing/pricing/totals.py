@@ -77,5 +77,6 @@ def _bounded(total: Money, limit: Price, reading: Reading, *, upwards: bool) -> 
         return Money(net, pick(total.gross, limit.incl_vat))
     if not reading.scale_vat or net == total.net:
         return Money(net, total.gross)
-    # Nothing tells the VAT of nothing.
-    return Money(net, net * total.gross / total.net if total.net else net)
+    # Nothing tells the VAT of nothing. No VAT stays none, to the last digit.
+    vat = net * (total.gross - total.net) / total.net if total.net else ZERO
+    return Money(net, net + vat)

@@ -21,7 +21,13 @@ from ocpi_hub.clearing.checks.times import (
     look_at_totals,
 )
 from ocpi_hub.clearing.credits import booked, judge_credit, judge_session_bills
-from ocpi_hub.clearing.ledger import CdrFinding, Examination, PriceOutcome, ledger_facts
+from ocpi_hub.clearing.ledger import (
+    CdrFinding,
+    Examination,
+    MeteringOutcome,
+    PriceOutcome,
+    ledger_facts,
+)
 from ocpi_hub.clearing.pricing.model import EXACT
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -65,20 +71,24 @@ def examine_in_part(
 ) -> Examination:
     """What can be said at once of a CDR that is large, or of which nothing else is known yet: what
     may hold it is not left out, but waited for."""
-    left_out = {Group.PRICE, Group.METER} if cdr.signed_data else {Group.PRICE}
-    codes = PERIOD_CODES if is_large(cdr) else frozenset[str]()
+    left_out = {Group.PRICE}
+    large = is_large(cdr)
+    if large and cdr.signed_data:
+        left_out.add(Group.METER)
+    metering: MeteringOutcome | None = None
     if context is None:
         left_out |= {Group.SESSION, Group.PLACE}
         if cdr.credit:
             left_out.add(Group.CREDIT)
     with localcontext(EXACT):
         found = [*_figures(cdr, received_at, rules)]
-        if not codes:
-            found += _periods(cdr)
+        if not large:
+            metering, about_meter = look_at_meter(cdr)
+            found += [*_periods(cdr), *about_meter]
         if context is not None:
             found += [*look_at_currency(cdr, context), *_linked(cdr, context, rules)]
-    found += _not_yet(left_out, rules, codes)
-    return Examination(ledger_facts(cdr), rules.weighed(found))
+    found += _not_yet(left_out, rules, PERIOD_CODES if large else frozenset())
+    return Examination(ledger_facts(cdr), rules.weighed(found), metering=metering)
 
 
 def _not_yet(

@@ -16,14 +16,13 @@ import pytest
 from ocpi_hub.admin.acting import acting
 from ocpi_hub.admin.actions import cdr_disputes, cdrs
 from ocpi_hub.clearing.credits import Total, covers
-from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
+from ocpi_hub.clearing.ledger import CdrFinding
 from ocpi_hub.clearing.life import WAYS, Stage
-from ocpi_hub.delivery.custody import Intake, Start
+from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
-from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.audit import Actor, ActorKind, AuditLog
 from ocpi_hub.store.cdr_gaps import GapKind, cdr_gaps
@@ -32,8 +31,8 @@ from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.disputes import Outcome, Side
-from tests.support.cdr_lives import lives_are_whole
-from tests.support.factories import CPO, EMSP, cdr
+from tests.support.cdr_lives import deliver, lives_are_whole, make_cdr
+from tests.support.factories import CPO, EMSP
 from tests.support.postgres import make_settings
 from tests.support.stores import (
     NO,
@@ -65,27 +64,6 @@ async def store(database: Database) -> AsyncIterator[PostgresCustodyStore]:
 @pytest.fixture
 def admin(database: Database) -> CustodyAdmin:
     return CustodyAdmin(database, "cdrs")
-
-
-def make_cdr(
-    cdr_id: str = "Cdr-1",
-    *,
-    start: Start = Start.SEND,
-    owner: PartyId = CPO,
-    payer: PartyId = EMSP,
-    findings: tuple[CdrFinding, ...] = (),
-    **fields: object,
-) -> Intake:
-    """A CDR with its place in the ledger."""
-    body = json.dumps(cdr(cdr_id, owner=owner, payer=payer, **fields))
-    facts = ledger_facts(CDR.model_validate_json(body))
-    intake = make_intake(cdr_id, body=body, start=start, owner=owner, receiver=payer)
-    return replace(intake, examined=Examination(facts, findings, complete=True))
-
-
-async def deliver(store: PostgresCustodyStore, *intakes: Intake) -> None:
-    for intake in intakes:
-        await store.record(ended(await taken(store, intake), Delivered(OK)))
 
 
 async def steps(database: Database, cdr_id: str = "CDR-1") -> list[tuple[str | None, str, str]]:

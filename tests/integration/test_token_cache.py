@@ -195,7 +195,7 @@ class Everybody:
 
 
 @pytest.mark.parametrize(
-    ("size", "most", "most_bytes"), [(200, 2_000, 10**9), (20_000, 10**9, 2_000_000)]
+    ("size", "most", "most_bytes"), [(200, 500, 10**9), (20_000, 10**9, 500_000)]
 )
 async def test_more_tokens_than_there_is_room_for_are_looked_up_again(
     database: Database, size: int, most: int, most_bytes: int
@@ -207,7 +207,7 @@ async def test_more_tokens_than_there_is_room_for_are_looked_up_again(
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for number in range(5_000):
+    for number in range(1_000):
         await cache.find(f"04{number:012X}", "RFID", cpos[number % 3])
         await cache.find(f"04{number:012X}", "RFID", cpos[(number + 1) % 3])
         await asyncio.sleep(0)  # the cache hears of the result
@@ -221,7 +221,7 @@ async def test_more_tokens_than_there_is_room_for_are_looked_up_again(
     asked = lookup.asked
     assert len(await cache.find("04" + "0" * 12, "RFID", CPO)) == 1
     assert lookup.asked == asked + 1
-    await cache.find(f"04{4_999:012X}", "RFID", cpos[4_999 % 3])
+    await cache.find(f"04{999:012X}", "RFID", cpos[999 % 3])
     assert lookup.asked == asked + 1
     await cache.follow()
 

@@ -29,7 +29,7 @@ class CdrLimits:
         total_cost: of `total_cost.excl_vat`, in the CDR's own currency, sign ignored.
         power_factor: average power beside the most that the connector gives; 1 is just that.
         price_tolerance: money by which a price may differ from the recomputed one.
-        price_tolerance_percent: the same as a share of the recomputed one; the larger counts.
+        price_tolerance_percent: the same as a share of `total_cost`; the larger counts.
         price_difference: money from which on a difference is not only shown.
         age_days: between the end of a session and its CDR.
     """

@@ -45,9 +45,9 @@ class PostgresRecheckStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, limit: int, lease: timedelta) -> Sequence[DueCdr]:
+    async def claim(self, limit: int, most_bytes: int, lease: timedelta) -> Sequence[DueCdr]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.claim, limit, lease)
+            rows = await connection.fetch(SQL.claim, limit, lease, most_bytes)
         return [
             DueCdr(
                 _key(row["country_code"], row["party_id"], row["cdr_id"]),

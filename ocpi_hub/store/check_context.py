@@ -6,22 +6,26 @@ of a Location that changed just now is not wrong, only young. Everything else is
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import asyncpg
 
-from ocpi_hub.clearing.checks import AuthorizationSeen, CheckContext, LocationSeen, SessionSeen
+from ocpi_hub.clearing.checks import CheckContext, LocationSeen
 from ocpi_hub.clearing.credits import Booked, Total
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.cdr_examiner import Asked
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.errors import OcpiError, StoreError
-from ocpi_hub.ocpi.parse import parse_object
+from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
+from ocpi_hub.store.check_rows import (
+    authorization_of,
+    booked_of,
+    location_of,
+    session_of,
+    tariff_of,
+)
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
@@ -30,10 +34,10 @@ from ocpi_hub.store.writer import BatchWriter
 SQL = Queries("check_context")
 
 REMEMBERED_S: Final = 30.0
-MOST_LOCATIONS: Final = 5000
+MOST_CONNECTORS: Final = 50_000
+"""Of all Locations that are remembered; a connector takes some 300 bytes."""
 MOST_TARIFFS: Final = 20
 """Tariffs that are looked up for one CDR."""
-_TARIFF_DEPTH: Final = 32
 _Place = tuple[PartyId, PartyId, str]
 """Owner, receiver and folded id of a Location: some are meant for one receiver."""
 
@@ -51,6 +55,7 @@ class CheckContexts:
         self._database = database
         self._clock = clock
         self._locations: dict[_Place, tuple[float, LocationSeen]] = {}
+        self._connectors = 0
         self.questions: BatchWriter[Asked, CheckContext] = BatchWriter(
             "contexts of CDRs",
             self._read_arriving,
@@ -82,8 +87,8 @@ class CheckContexts:
                 received_at=each.received_at,
                 knows_locations=row["knows_locations"],
                 location=locations.get(_place(each)),
-                session=_session(row),
-                authorization=_authorization(row),
+                session=session_of(row),
+                authorization=authorization_of(row),
                 tariffs=tariffs.get(place, ()),
                 original=related[place].original,
                 credited=related[place].credited,
@@ -117,15 +122,21 @@ class CheckContexts:
         for row in rows:
             place = wanted[row["place"] - 1]
             # What is meant for this receiver comes last, and counts.
-            found[place] = _location(row["body"])
+            found[place] = location_of(row["body"])
             self._remember(place, found[place], now + REMEMBERED_S)
         return found
 
     def _remember(self, place: _Place, seen: LocationSeen, until: float) -> None:
-        self._locations.pop(place, None)
-        if len(self._locations) >= MOST_LOCATIONS:
-            del self._locations[next(iter(self._locations))]
+        if place in self._locations:
+            self._forget(place)
+        while self._locations and self._connectors > MOST_CONNECTORS:
+            self._forget(next(iter(self._locations)))
         self._locations[place] = (until, seen)
+        self._connectors += len(seen.connectors) + 1
+
+    def _forget(self, place: _Place) -> None:
+        _, seen = self._locations.pop(place)
+        self._connectors -= len(seen.connectors) + 1
 
     # Tariffs -------------------------------------------------------------------------------------
 
@@ -146,7 +157,7 @@ class CheckContexts:
         rows = await connection.fetch(SQL.tariffs, *columns((each[1:] for each in wanted), 5))
         for row in rows:
             place, *_, tariff_id = wanted[row["place"] - 1]
-            tariff = _tariff(row["body"])
+            tariff = tariff_of(row["body"])
             if tariff is not None and _valid(tariff, asked[place]):
                 found[place][tariff_id] = tariff
         return {place: tuple(each.values()) for place, each in found.items()}
@@ -177,7 +188,7 @@ class _Related:
         self.others: list[Booked] = []
 
     def add(self, row: asyncpg.Record) -> None:
-        cdr = _booked(row)
+        cdr = booked_of(row)
         match row["as_what"]:
             case "original":
                 self.original = cdr
@@ -224,87 +235,7 @@ def _tariff_ids(asked: Asked, location: LocationSeen | None) -> Sequence[str]:
     return location.tariff_ids.get((asked.evse_uid, asked.connector_id), ())[:MOST_TARIFFS]
 
 
-def _tariff(body: str) -> Tariff | None:
-    try:
-        return parse_object(body.encode(), Tariff, max_depth=_TARIFF_DEPTH).value
-    except OcpiError:
-        return None  # kept by an earlier release that asked less of it
-
-
 def _valid(tariff: Tariff, asked: Asked) -> bool:
     begins, ends = tariff.start_date_time, tariff.end_date_time
     start = asked.started_at
     return (begins is None or begins <= start) and (ends is None or start < ends)
-
-
-def _session(row: asyncpg.Record) -> SessionSeen | None:
-    if not row["session_found"]:
-        return None
-    return SessionSeen(
-        status=row["status"],
-        kwh=_decimal(row["kwh"]),
-        currency=row["currency"],
-        token_uid=row["token_uid"],
-        location_id=row["location_id"],
-        evse_uid=row["evse_uid"],
-    )
-
-
-def _authorization(row: asyncpg.Record) -> AuthorizationSeen | None:
-    uid = row["uid"]
-    return None if uid is None else AuthorizationSeen(row["allowed"], uid)
-
-
-def _booked(row: asyncpg.Record) -> Booked:
-    back = row["back_excl_vat"]
-    return Booked(
-        owner=PartyId(row["country_code"], row["party_id"]),
-        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
-        cdr_id=row["cdr_id"],
-        spelled_id=row["spelled_id"],
-        session_id=row["session_id"].upper() if row["session_id"] else None,
-        is_credit=row["is_credit"],
-        credited_id=row["credited_id"],
-        currency=row["currency"],
-        cost=Total(row["cost_excl_vat"], row["cost_incl_vat"]),
-        credited=None if back is None else Total(back, row["back_incl_vat"]),
-    )
-
-
-def _location(body: str) -> LocationSeen:
-    """A Location that was checked when it came, though maybe by an earlier release."""
-    read: object = json.loads(body, parse_float=Decimal)
-    location = _dict(read)
-    powers: dict[tuple[str, str], Decimal | None] = {}
-    tariffs: dict[tuple[str, str], tuple[str, ...]] = {}
-    for evse in map(_dict, _list(location.get("evses"))):
-        for connector in map(_dict, _list(evse.get("connectors"))):
-            key = (str(evse.get("uid", "")).upper(), str(connector.get("id", "")).upper())
-            watts = connector.get("max_electric_power")
-            kilowatts = Decimal(watts) / 1000 if isinstance(watts, int | Decimal) else None
-            powers[key] = kilowatts or None
-            named = _list(connector.get("tariff_ids"))
-            tariffs[key] = tuple(each.upper() for each in named if isinstance(each, str))
-    zone = location.get("time_zone")
-    return LocationSeen(
-        time_zone=zone if isinstance(zone, str) else None,
-        published=location.get("publish") is not False,
-        connectors=powers,
-        tariff_ids=tariffs,
-    )
-
-
-def _dict(given: object) -> Mapping[str, object]:
-    return given if isinstance(given, dict) else {}
-
-
-def _list(given: object) -> Sequence[object]:
-    return given if isinstance(given, list) else ()
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    try:
-        number = None if text is None else Decimal(text)
-    except InvalidOperation:
-        return None
-    return number if number is not None and number.is_finite() else None

@@ -16,7 +16,7 @@ import pytest_asyncio
 from ocpi_hub.clearing.checks import HoldRules
 from ocpi_hub.clearing.ledger import Examination
 from ocpi_hub.delivery.cdr_examiner import CdrExaminer
-from ocpi_hub.delivery.cdr_rechecks import LEASE, CdrRechecks, Rechecked
+from ocpi_hub.delivery.cdr_rechecks import BATCH_BYTES, LEASE, CdrRechecks, Rechecked
 from ocpi_hub.delivery.custody import Start, TakenIn
 from ocpi_hub.delivery.verdict import Delivered
 from ocpi_hub.domain.cdr_rules import NO_RULES, CdrLimits, CdrRules, Weight
@@ -346,7 +346,7 @@ async def test_a_new_content_is_not_judged_by_what_was_found_in_the_old_one(hub:
     await hub.take(good_cdr())
     await PostgresRecheckStore(hub.database).ask(RecheckScope())
     store = PostgresRecheckStore(hub.database)
-    (due,) = await store.claim(10, LEASE)
+    (due,) = await store.claim(10, BATCH_BYTES, LEASE)
     await execute(hub.database, "update directed_object set version = 2")
     (examined,) = await hub.examine(good_cdr(**DEAR))
     assert await store.settle([Rechecked(due, examined)]) == 0
@@ -360,11 +360,15 @@ async def test_two_processes_do_not_look_at_the_same_cdr_and_who_dies_is_followe
         await hub.take(good_cdr(f"CDR-{number}"))
     store = PostgresRecheckStore(hub.database)
     assert await store.ask(RecheckScope(owner=CPO)) == 4
-    first, second = await asyncio.gather(store.claim(2, LEASE), store.claim(4, timedelta()))
+    first, second = await asyncio.gather(
+        store.claim(2, BATCH_BYTES, LEASE), store.claim(4, BATCH_BYTES, timedelta())
+    )
     assert len(first) + len(second) == 4
     assert not {each.key for each in first} & {each.key for each in second}
     # The second one's lease is over: somebody else looks at them.
-    assert {each.key for each in await store.claim(4, LEASE)} == {each.key for each in second}
+    assert {each.key for each in await store.claim(4, BATCH_BYTES, LEASE)} == {
+        each.key for each in second
+    }
 
 
 async def test_only_what_matches_is_examined_again(hub: Hub) -> None:
@@ -384,11 +388,11 @@ async def test_what_is_asked_for_while_it_is_examined_is_examined_once_more(hub:
     await hub.take(good_cdr())
     store = PostgresRecheckStore(hub.database)
     await store.ask(RecheckScope())
-    (due,) = await store.claim(10, LEASE)
+    (due,) = await store.claim(10, BATCH_BYTES, LEASE)
     await store.ask(RecheckScope())
     (examined,) = await hub.examine(good_cdr())
     await store.settle([Rechecked(due, examined)])
-    assert len(await store.claim(10, LEASE)) == 1
+    assert len(await store.claim(10, BATCH_BYTES, LEASE)) == 1
 
 
 async def test_a_session_that_comes_later_is_waited_for_an_hour_and_a_day(hub: Hub) -> None:
@@ -439,3 +443,12 @@ async def test_a_database_that_is_away_leaves_what_links_say_for_later(hub: Hub,
     for each in found:
         assert not each.complete
         assert [finding.code for finding in each.findings if finding.hold] == ["not_yet_checked"]
+
+
+async def test_what_is_large_is_taken_one_by_one(hub: Hub) -> None:
+    for number in range(3):
+        await hub.take(good_cdr(f"CDR-{number}"))
+    store = PostgresRecheckStore(hub.database)
+    await store.ask(RecheckScope())
+    claimed = [len(await store.claim(10, 10, LEASE)) for _ in range(4)]
+    assert claimed == [1, 1, 1, 0]

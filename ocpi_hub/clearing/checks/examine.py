@@ -40,9 +40,16 @@ MANY_SIGNED: Final = 8
 
 def is_large(cdr: CDR) -> bool:
     """Whether the price, or the signatures, take longer than others can wait for it."""
-    signed = len(cdr.signed_data.signed_values) if cdr.signed_data else 0
+    return _has_many_periods(cdr) or _has_many_signatures(cdr)
+
+
+def _has_many_periods(cdr: CDR) -> bool:
     elements = sum(len(each.elements) for each in cdr.tariffs)
-    return len(cdr.charging_periods) * max(elements, 5) > LARGE or signed > MANY_SIGNED
+    return len(cdr.charging_periods) * max(elements, 5) > LARGE
+
+
+def _has_many_signatures(cdr: CDR) -> bool:
+    return cdr.signed_data is not None and len(cdr.signed_data.signed_values) > MANY_SIGNED
 
 
 def examine(cdr: CDR, context: CheckContext, rules: HoldRules) -> Examination:
@@ -72,8 +79,8 @@ def examine_in_part(
     """What can be said at once of a CDR that is large, or of which nothing else is known yet: what
     may hold it is not left out, but waited for."""
     left_out = {Group.PRICE}
-    large = is_large(cdr)
-    if large and cdr.signed_data:
+    many_periods, many_signatures = _has_many_periods(cdr), _has_many_signatures(cdr)
+    if many_signatures:
         left_out.add(Group.METER)
     metering: MeteringOutcome | None = None
     if context is None:
@@ -82,12 +89,14 @@ def examine_in_part(
             left_out.add(Group.CREDIT)
     with localcontext(EXACT):
         found = [*_figures(cdr, received_at, rules)]
-        if not large:
+        if not many_periods:
+            found += _periods(cdr)
+        if not many_signatures:
             metering, about_meter = look_at_meter(cdr)
-            found += [*_periods(cdr), *about_meter]
+            found += about_meter
         if context is not None:
             found += [*look_at_currency(cdr, context), *_linked(cdr, context, rules)]
-    found += _not_yet(left_out, rules, PERIOD_CODES if large else frozenset())
+    found += _not_yet(left_out, rules, PERIOD_CODES if many_periods else frozenset())
     return Examination(ledger_facts(cdr), rules.weighed(found), metering=metering)
 
 

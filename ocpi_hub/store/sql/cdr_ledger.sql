@@ -80,17 +80,26 @@ where known.version <= excluded.version;
 -- name: claim
 -- What is due, taken for the time of a lease: who dies meanwhile is followed by somebody else.
 with due as (
-    select l.country_code, l.party_id, l.cdr_id
+    select l.country_code, l.party_id, l.cdr_id, l.check_at
     from cdr_ledger l
     where l.check_at <= now()
     order by l.check_at
     limit $1
     for update skip locked),
+weighed as (
+    select due.country_code, due.party_id, due.cdr_id, row_number() over up_to_here as number,
+        sum(coalesce(d.bytes, 0)) over up_to_here as bytes
+    from due
+    left join directed_object d
+        on (d.module, d.country_code, d.party_id, d.object_id)
+            = ('cdrs', due.country_code, due.party_id, due.cdr_id)
+    window up_to_here as (order by due.check_at, due.country_code, due.party_id, due.cdr_id)),
 taken as (
     update cdr_ledger l
     set check_at = now() + $2::interval
-    from due
-    where (l.country_code, l.party_id, l.cdr_id) = (due.country_code, due.party_id, due.cdr_id)
+    from weighed w
+    where (l.country_code, l.party_id, l.cdr_id) = (w.country_code, w.party_id, w.cdr_id)
+        and (w.number = 1 or w.bytes <= $3::bigint)
     returning l.country_code, l.party_id, l.cdr_id, l.received_at)
 select t.country_code, t.party_id, t.cdr_id, t.received_at, d.receiver_country_code,
     d.receiver_party_id, d.version, d.body

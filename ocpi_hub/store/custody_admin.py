@@ -130,6 +130,7 @@ class CustodyAdmin:
             found += [
                 ObjectKey(self._module, PartyId(r["country_code"], r["party_id"]), r["object_id"])
                 for r in rows
+                if r["country_code"] is not None
             ]
             if not rows or object_id:
                 return found

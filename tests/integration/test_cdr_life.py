@@ -114,6 +114,14 @@ async def test_an_operator_is_named_with_reason(
     assert refused.why == "HTTP 200, OCPI 2001, not mine"
 
 
+async def test_what_nothing_holds_any_more_goes_on_by_the_hub(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    await store.take_in(make_intake(start=Start.HOLD, reason="too much"))
+    await execute(database, "update directed_object set state = 'pending', reason = null")
+    assert await steps(database) == [(None, "held", "hub"), ("held", "received", "hub")]
+
+
 async def test_a_new_content_after_a_refusal_is_a_step_of_its_owner(
     store: PostgresCustodyStore, database: Database
 ) -> None:

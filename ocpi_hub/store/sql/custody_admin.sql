@@ -27,7 +27,8 @@ order by id;
 -- name: send_again
 -- Puts objects back in the queue, or lets them wait to be pulled where they cannot be pushed. $5
 -- limits the states this is meant for; times are those of arrival. What is released goes with its
--- batch; who has something sent again means now. Some at a time, in the order in which custody locks.
+-- batch; who has something sent again means now. Some at a time, in the order in which custody locks;
+-- what another transaction took meanwhile has no key in the result.
 with meant as (
     select serial
     from directed_object
@@ -48,22 +49,26 @@ locked as (
         and d.serial in (select serial from meant)
         and d.state = any ($5::text[])
     order by d.module, d.country_code, d.party_id, d.object_id
-    for update of d)
-update directed_object d
-set state = 'pending', reason = $6, changed_at = now(),
-    next_attempt_at = case when exists (
-        select from party p
-        join endpoint e using (platform_id)
-        where (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)
-            and (e.module, e.interface_role) = (d.module, 'RECEIVER'))
-        then case when state = 'held' then greatest(now(), batch_due_at) else now() end end,
-    batch_due_at = case when state = 'held' or batch_due_at <= now() then batch_due_at end,
-    visible_at = case when state = 'held' then visible_from() else visible_at end,
-    received_at = case when state = 'dead' then now() else received_at end
-from locked l
-where (d.module, d.country_code, d.party_id, d.object_id)
-    = (l.module, l.country_code, l.party_id, l.object_id)
-returning d.serial, d.country_code, d.party_id, d.object_id;
+    for update of d),
+sent as (
+    update directed_object d
+    set state = 'pending', reason = $6, changed_at = now(),
+        next_attempt_at = case when exists (
+            select from party p
+            join endpoint e using (platform_id)
+            where (p.country_code, p.party_id) = (d.receiver_country_code, d.receiver_party_id)
+                and (e.module, e.interface_role) = (d.module, 'RECEIVER'))
+            then case when state = 'held' then greatest(now(), batch_due_at) else now() end end,
+        batch_due_at = case when state = 'held' or batch_due_at <= now() then batch_due_at end,
+        visible_at = case when state = 'held' then visible_from() else visible_at end,
+        received_at = case when state = 'dead' then now() else received_at end
+    from locked l
+    where (d.module, d.country_code, d.party_id, d.object_id)
+        = (l.module, l.country_code, l.party_id, l.object_id)
+    returning d.serial, d.country_code, d.party_id, d.object_id)
+select m.serial, s.country_code, s.party_id, s.object_id
+from meant m
+left join sent s using (serial);
 
 -- name: decide
 -- An operator's word on one object.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ MAX_DEPTH = 64
 _PATIENCE = 2
 """Times that a request is sent again to a partner that says it has too many of them."""
 _LONGEST_WAIT_S = 5.0
+_LARGE = 64 * 1024
 _NO_JSON = object()
 
 
@@ -66,6 +68,10 @@ class Seen:
     @property
     def body(self) -> bytes:
         return self.exchange.body if isinstance(self.exchange, Answer) else b""
+
+    def read(self) -> None:
+        """Parse the body now."""
+        _ = self._read
 
     @functools.cached_property
     def _read(self) -> tuple[object, str]:
@@ -154,6 +160,7 @@ class Conversation:
         self._clock = clock
         self._until = clock.monotonic() + limits.total_s
         self._remembered: dict[tuple[object, ...], Seen] = {}
+        self._bytes = 0
         self.said: list[Seen] = []
         self.raw = target.raw
 
@@ -167,12 +174,14 @@ class Conversation:
         body: bytes | None = None,
         manner: Manner = ORDINARY,
         again: bool = False,
+        takes_back: bool = False,
     ) -> Seen:
         """Send a request, or say what came of the same one before.
 
         Args:
             to, routed: a functional module's requests carry routing headers.
             again: send it although it was sent before.
+            takes_back: what a check has written; sent even if the run may ask nothing more.
 
         Raises:
             Skip: the run has asked for all it may.
@@ -184,7 +193,7 @@ class Conversation:
         if not again and key in self._remembered:
             return self._remembered[key]
         asked = Asked(method, url, sent, body, manner.authorization is None, routed)
-        seen = await self._patiently(asked)
+        seen = await (self._send(asked) if takes_back else self._patiently(asked))
         self._remembered[key] = seen
         return seen
 
@@ -209,28 +218,39 @@ class Conversation:
 
     async def _patiently(self, asked: Asked) -> Seen:
         for _ in range(_PATIENCE):
+            self._require_room()
             seen = await self._send(asked)
             wait = _asked_to_wait(seen)
             if wait is None:
                 return seen
             await self._clock.sleep(min(wait, _LONGEST_WAIT_S, self._left_s()))
+        self._require_room()
         seen = await self._send(asked)
         if _asked_to_wait(seen) is not None:
             raise Skip(f"the partner limits how often it may be asked (HTTP {seen.http})")
         return seen
 
+    def _require_room(self) -> None:
+        limits = self._limits
+        if len(self.said) >= limits.requests:
+            raise Skip(f"a run sends at most {limits.requests} requests")
+        if self._bytes >= limits.total_bytes:
+            raise Skip(f"a run reads at most {limits.total_bytes >> 20} MB")
+        if self._left_s() <= 0:
+            raise Skip(f"a run takes at most {limits.total_s:g} seconds")
+
     async def _send(self, asked: Asked) -> Seen:
-        if len(self.said) >= self._limits.requests:
-            raise Skip(f"a run sends at most {self._limits.requests} requests")
-        deadline_s = min(self._limits.request_s, self._left_s())
-        if deadline_s <= 0:
-            raise Skip(f"a run takes at most {self._limits.total_s:g} seconds")
+        deadline_s = min(self._limits.request_s, self._left_s()) or self._limits.request_s
         request = OutboundRequest(
             asked.method, asked.url, "check", deadline_s, asked.headers, asked.body
         )
         began = self._clock.monotonic()
         exchange = await self._client.send(request)
         seen = Seen(asked, exchange, self._clock.monotonic() - began)
+        self._bytes += len(seen.body)
+        if len(seen.body) > _LARGE:
+            # Others on this loop do not wait while it is read.
+            await asyncio.to_thread(seen.read)
         self.said.append(seen)
         return seen
 

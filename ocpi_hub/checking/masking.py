@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from urllib.parse import quote
 
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Evidence
@@ -45,7 +46,9 @@ class Mask:
     def __init__(self, token: CredentialsToken) -> None:
         plain = str(token)
         encoded = base64.b64encode(plain.encode()).decode()
-        self._secrets = (encoded, encoded.rstrip("="), plain)
+        # As it is, and as it stands within JSON or a URL.
+        spelled = (plain, json.dumps(plain)[1:-1], quote(plain, safe=""))
+        self._secrets = (encoded, encoded.rstrip("="), *dict.fromkeys(spelled))
 
     def evidence(self, seen: Seen, item: object = None) -> Evidence:
         asked = seen.asked

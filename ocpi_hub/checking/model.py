@@ -183,6 +183,7 @@ class Limits:
         total_s: seconds for all of them; checks that are left then are skipped.
         requests: of one run.
         pages: of one list that are read.
+        answer_bytes: of one answer; `total_bytes` of all: they are kept until the end of the run.
         response_s: slower answers get a warning; generous, as the way there counts too.
         certificate_days: a certificate that expires earlier gets a warning.
     """
@@ -190,7 +191,9 @@ class Limits:
     request_s: float = 10.0
     total_s: float = 240.0
     requests: int = 800
-    pages: int = 10
+    pages: int = 5
+    answer_bytes: int = 8 * 1024 * 1024
+    total_bytes: int = 32 * 1024 * 1024
     response_s: float = 5.0
     certificate_days: int = 21
 

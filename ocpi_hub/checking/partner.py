@@ -248,6 +248,7 @@ class Partner:
         body: bytes | None = None,
         manner: Manner = ORDINARY,
         again: bool = False,
+        takes_back: bool = False,
     ) -> Seen:
         """A request to an interface; the segments of the path are not encoded yet.
 
@@ -259,7 +260,14 @@ class Partner:
         routed = module != Module.HUB_CLIENT_INFO
         to = await self.receiver_of(module, role) if routed else None
         seen = await self.conversation.ask(
-            url, to=to, routed=routed, method=method, body=body, manner=manner, again=again
+            url,
+            to=to,
+            routed=routed,
+            method=method,
+            body=body,
+            manner=manner,
+            again=again,
+            takes_back=takes_back,
         )
         if seen.http in {401, 403} and manner is ORDINARY:
             raise NotPermitted(f"{module} {role}", seen)

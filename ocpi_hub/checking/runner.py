@@ -46,8 +46,10 @@ async def check_partner(
     Args:
         settings: say which URLs may be called, and how large an answer may be.
     """
-    async with HttpClient(settings, clock=clock) as client:
-        return await check_over(client, target, settings, clock, limits or Limits())
+    bounds = limits or Limits()
+    smaller = {"max_answer_bytes": min(settings.max_answer_bytes, bounds.answer_bytes)}
+    async with HttpClient(settings.model_copy(update=smaller), clock=clock) as client:
+        return await check_over(client, target, settings, clock, bounds)
 
 
 async def check_over(

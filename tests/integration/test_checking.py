@@ -281,3 +281,18 @@ async def test_plain_http_is_a_fault_where_the_hub_does_not_allow_it(
 ) -> None:
     report = await check_token(platform.versions_url, "a-token", allow_http=False)
     assert "is not encrypted" in wrong(report)["tls.https"]
+
+
+async def test_a_run_reads_so_much_and_no_more(platform: PartyPlatform) -> None:
+    report = await check(platform, limits=Limits(total_bytes=20_000))
+    assert 5 < report.requests < 60
+    assert "a run reads at most" in "".join(each.text for each in report.results)
+
+
+async def test_what_was_written_is_taken_back_although_the_run_is_over(
+    platform: PartyPlatform,
+) -> None:
+    whole = await check(platform, write=True)
+    for left in range(6, 11):
+        await check(platform, write=True, limits=Limits(requests=whole.requests - left))
+        assert not list(platform.held.cached_tariffs.listed()), left

@@ -26,7 +26,7 @@ def same_with(manner: Callable[[Partner], Manner], what: str) -> Run:
             raise Skip("the versions endpoint does not answer ordinary requests either")
         _judge(await partner.versions(changed), notes, what)
         for listing in await _lists(partner):
-            query = {**listing.query}
+            query = {**listing.query, "limit": "1"}
             seen = await partner.ask(listing.module, SENDER, query=query, manner=changed)
             _judge(seen, notes, what)
 
@@ -67,7 +67,7 @@ async def trailing_slash(partner: Partner, notes: Notes) -> None:
 
 async def unknown_parameter(partner: Partner, notes: Notes) -> None:
     for listing in await partner.listings():
-        seen = await partner.page(listing, check="1")
+        seen = await partner.page(listing, check="1", limit="1")
         notes.saw(seen)
         if not seen.succeeded:
             notes.fault(f"{listing.module}: {seen.outcome} with a parameter nobody knows", seen)

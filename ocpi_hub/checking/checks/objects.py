@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from typing import Final
 from ocpi_hub.checking.checks.paging import names
 from ocpi_hub.checking.checks.validity import hard_fault, mild_faults
 from ocpi_hub.checking.model import Check, Notes, Run, Severity, Skip
-from ocpi_hub.checking.partner import Object, Partner
+from ocpi_hub.checking.partner import Crawl, Object, Partner
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -52,15 +53,20 @@ def each_object(module: Module, faults: Faults) -> Run:
         if not crawl.items:
             raise Skip(f"the list of {module} is empty")
         notes.saw(crawl.pages[0])
-        for page in crawl.pages:
-            for item in page.data if isinstance(page.data, list) else ():
-                for text in faults(item) if isinstance(item, dict) else ("no object",):
-                    name = called(module, item) if isinstance(item, dict) else "an element"
-                    notes.fault(f"{name}: {text}", page, item)
+        # Thousands of objects take their time: others on this loop do not wait for it.
+        await asyncio.to_thread(_look_at_each, module, faults, crawl, notes)
         if not notes.faults:
             notes.remark(f"{len(crawl.items)} objects")
 
     return run
+
+
+def _look_at_each(module: Module, faults: Faults, crawl: Crawl, notes: Notes) -> None:
+    for page in crawl.pages:
+        for item in page.data if isinstance(page.data, list) else ():
+            for text in faults(item) if isinstance(item, dict) else ("no object",):
+                name = called(module, item) if isinstance(item, dict) else "an element"
+                notes.fault(f"{name}: {text}", page, item)
 
 
 def _valid(model: type[OcpiModel]) -> Faults:

@@ -87,8 +87,9 @@ async def round_trip(partner: Partner, notes: Notes) -> None:
     async def send(method: str, body: Object | None = None) -> Seen:
         text = None if body is None else dump(body)
         seen = await partner.ask(
-            Module.TARIFFS, RECEIVER, *us, name, method=method, body=text, again=True
-        )
+            Module.TARIFFS, RECEIVER, *us, name, method=method, body=text, again=True,
+            takes_back=method == "DELETE",
+        )  # fmt: skip
         notes.saw(seen)
         return seen
 
@@ -134,7 +135,7 @@ async def other_id(partner: Partner, notes: Notes) -> None:
     if seen.succeeded:
         notes.fault("a body with another id than the URL is accepted", seen)
         for each in (name, f"{name}-b"):
-            await partner.ask(Module.TARIFFS, RECEIVER, *us, each, method="DELETE")
+            await partner.ask(Module.TARIFFS, RECEIVER, *us, each, method="DELETE", takes_back=True)
 
 
 async def unknown_delete(partner: Partner, notes: Notes) -> None:

@@ -25,6 +25,7 @@ def test_the_page_tells_the_limits() -> None:
         f"for {limits.total_s:g} seconds at most",
         f"each for {limits.request_s:g} seconds at most",
         f"{limits.pages} pages",
+        f"{limits.total_bytes >> 20} MB",
         f"longer than {limits.response_s:g} seconds",
         f"{limits.certificate_days} days",
     ):

@@ -39,6 +39,9 @@ from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("authorization")
 
+PACE_S = 0.003
+"""Seconds between batches of decisions, whose commit an authorization waits for."""
+
 _COLUMNS = (
     "at",
     "uid",
@@ -128,6 +131,7 @@ class PostgresDecisionStore:
             self._write,
             max_rows=batch_rows,
             max_queued=batch_queue_rows,
+            pace_s=PACE_S,
             keep_trying=True,
         )
 

@@ -47,9 +47,16 @@ class Gate:
 class Running:
     """A writer whose loop runs."""
 
-    def __init__(self, gate: Gate, *, max_rows: int, max_queued: int, keep_trying: bool) -> None:
+    def __init__(
+        self, gate: Gate, *, max_rows: int, max_queued: int, pace_s: float, keep_trying: bool
+    ) -> None:
         self.writer: BatchWriter[int, int] = BatchWriter(
-            "numbers", gate.write, max_rows=max_rows, max_queued=max_queued, keep_trying=keep_trying
+            "numbers",
+            gate.write,
+            max_rows=max_rows,
+            max_queued=max_queued,
+            pace_s=pace_s,
+            keep_trying=keep_trying,
         )
         self.stop = asyncio.Event()
         self.loop = asyncio.ensure_future(self.writer.run(self.stop))
@@ -62,9 +69,16 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    gate: Gate, *, max_rows: int = 100, max_queued: int = 1000, keep_trying: bool = False
+    gate: Gate,
+    *,
+    max_rows: int = 100,
+    max_queued: int = 1000,
+    pace_s: float = 0.0,
+    keep_trying: bool = False,
 ) -> AsyncIterator[Running]:
-    made = Running(gate, max_rows=max_rows, max_queued=max_queued, keep_trying=keep_trying)
+    made = Running(
+        gate, max_rows=max_rows, max_queued=max_queued, pace_s=pace_s, keep_trying=keep_trying
+    )
     try:
         yield made
     finally:
@@ -83,6 +97,28 @@ async def test_what_arrives_during_a_commit_is_the_next_batch() -> None:
         gate.open.set()
         assert await asyncio.gather(first, *later) == [number * 2 for number in range(1, 50)]
     assert gate.batches == [[1], list(range(2, 50))]
+
+
+async def test_what_comes_soon_after_a_batch_shares_the_next_one() -> None:
+    gate = Gate()
+    async with running(gate, pace_s=0.5) as it:
+        await it.writer.enqueue(0)
+        futures = []
+        for number in range(1, 6):
+            futures.append(it.writer.enqueue(number))
+            await asyncio.sleep(0)
+        await asyncio.gather(*futures)
+    assert gate.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_nobody_waits_for_what_is_put_and_its_loss_is_told() -> None:
+    gate, lost = Gate(), []
+    async with running(gate) as it:
+        it.writer.put(1)
+        it.writer.put(BAD, lambda: lost.append(BAD))
+        assert await it.writer.enqueue(3) == 6
+    assert gate.written == [1, 3]
+    assert lost == [BAD]
 
 
 async def test_a_batch_has_a_limit() -> None:

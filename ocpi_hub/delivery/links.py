@@ -141,7 +141,7 @@ class PageLinks:
 
 def foreign_query(query: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """The parameters without the hub's own."""
-    return tuple(pair for pair in query if pair[0] not in (PARTY_PARAMETER, URL_PARAMETER))
+    return tuple([pair for pair in query if pair[0] not in (PARTY_PARAMETER, URL_PARAMETER)])
 
 
 def _place(path: str) -> str:

@@ -81,9 +81,12 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
     else:
         segments = _segments(path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
-    shown = _as_it_is if _PLAIN_PATH.fullmatch(path) else _quoted
     places = list(zip(segments, hidden, strict=True))
-    texts = [f"~{mask(segment)}" if masked else shown(segment) for segment, masked in places]
+    shown = segments if _PLAIN_PATH.fullmatch(path) else tuple(map(_quoted, segments))
+    texts = [
+        f"~{mask(segment)}" if masked else text
+        for text, (segment, masked) in zip(shown, places, strict=True)
+    ]
     recorded = "/".join([base, *texts]) or "/"
     secrets = tuple([segment for segment, masked in places if masked])
     return f"{recorded[:MAX_PATH]}{_query(query[:MAX_PATH]) if query else ''}", secrets
@@ -193,10 +196,6 @@ def _judged(segments: tuple[str, ...]) -> Sequence[bool]:
 
 
 _judged_before = functools.lru_cache(maxsize=1024)(_judged)
-
-
-def _as_it_is(segment: str) -> str:
-    return segment
 
 
 def _quoted(segment: str) -> str:

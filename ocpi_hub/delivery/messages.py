@@ -210,6 +210,7 @@ def shaped(seen: SeenLeg, mask: Mask) -> MessageRecord:
     """The record of a leg, with everything masked that has to be."""
     about = seen.about
     path, secrets = recorded_target(about, seen.url, mask)
+    request, response = seen.request_body, seen.response_body
     return MessageRecord(
         at=seen.ended_at - timedelta(seconds=seen.elapsed_s),
         kind=about.kind,
@@ -228,8 +229,8 @@ def shaped(seen: SeenLeg, mask: Mask) -> MessageRecord:
         request_bytes=seen.request_bytes,
         response_bytes=seen.response_bytes,
         outcome=seen.outcome,
-        error=recorded_error(seen.error, secrets, mask),
-        request_body=recorded_body(about.module, seen.request_body, mask),
-        response_body=recorded_body(about.module, seen.response_body, mask),
+        error=recorded_error(seen.error, secrets, mask) if seen.error is not None else None,
+        request_body=request and recorded_body(about.module, request, mask),
+        response_body=response and recorded_body(about.module, response, mask),
         cut=seen.cut,
     )

@@ -131,7 +131,7 @@ class OcpiServer:
     async def _serve(self, request: HttpRequest, exchange: _Exchange, started: float) -> Reply:
         target = read_target(request.raw_path)
         exchange.functional = _is_functional(target)
-        exchange.interface = self._interface(target)
+        exchange.interface = self._interface(target, functional=exchange.functional)
         if not self._keeper.fresh():
             raise Overloaded(
                 "The hub cannot read its directory at the moment", headers={"Retry-After": "2"}
@@ -216,10 +216,10 @@ class OcpiServer:
             duration_ms=round(elapsed_s * 1000, 1),
         )
 
-    def _interface(self, target: Target) -> str:
+    def _interface(self, target: Target, *, functional: bool) -> str:
         """What is called. Paths of tokens hold uids, and wrong paths whatever was thought up."""
         segments = target.segments
-        if _is_functional(target):
+        if functional:
             known = segments[3] in self._handlers
             return f"{segments[2]}/{segments[3]}" if known else _OTHER
         named = (segment for segment in reversed(segments[1:]) if segment in _CONFIGURATION)

@@ -65,10 +65,16 @@ async def check(
 
 
 async def check_token(
-    versions_url: str, token: str, *, networks: Sequence[str] = LOOPBACK, **changes: object
+    versions_url: str,
+    token: str,
+    *,
+    write: bool = False,
+    networks: Sequence[str] = LOOPBACK,
+    **changes: object,
 ) -> Report:
     settings = make_settings(**{"allow_http": True, "allow_networks": list(networks)} | changes)
-    return await check_url(settings, SystemClock(), versions_url, CredentialsToken(token))
+    known = CredentialsToken(token)
+    return await check_url(settings, SystemClock(), versions_url, known, write=write)
 
 
 async def check_answering(answer: Callable[[OutboundRequest], Exchange]) -> Report:
@@ -296,3 +302,11 @@ async def test_what_was_written_is_taken_back_although_the_run_is_over(
     for left in range(6, 11):
         await check(platform, write=True, limits=Limits(requests=whole.requests - left))
         assert not list(platform.held.cached_tariffs.listed()), left
+
+
+@pytest.mark.parametrize(("role", "party"), [("CPO", "NL*CPO"), ("EMSP", "DE*MSP")])
+async def test_a_platform_of_one_role_with_empty_lists_passes(role: str, party: str) -> None:
+    async with PartyPlatform(party_config(role, party)) as alone:
+        report = await check_token(alone.versions_url, alone.credentials.issue(), write=True)
+    assert wrong(report) == {}
+    assert report.conforms

@@ -10,6 +10,7 @@ from ocpi_hub.admin.actions import cdr_disputes
 from ocpi_hub.admin.actions.cdr_gaps import gap_report
 from ocpi_hub.admin.actions.cdrs import cdr_key
 from ocpi_hub.admin.views.cdr_affairs import conflict_item, dispute_view
+from ocpi_hub.cli.cdr_story import clean
 from ocpi_hub.cli.common import (
     add_command,
     moment_argument,
@@ -189,4 +190,4 @@ def _render_gaps(result: Any) -> str:
         f"{kind} {number}{' or more' if kind in result['cut'] else ''}"
         for kind, number in result["counts"].items()
     )
-    return f"since {result['since']}: {counts}\n{render_plain(list(result['gaps']))}"
+    return clean(f"since {result['since']}: {counts}\n{render_plain(list(result['gaps']))}")

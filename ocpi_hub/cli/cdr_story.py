@@ -17,7 +17,7 @@ _INDENT = "  "
 def render_list(result: Any) -> str:
     """Lines of a list: what a person looks for first."""
     rows = [_row(item) for item in result]
-    return _clean(render_plain(rows))
+    return clean(render_plain(rows))
 
 
 def _row(item: Shown) -> dict[str, object]:
@@ -52,7 +52,7 @@ def render_story(result: Any) -> str:
         _section("Delivery", _delivery(result)),
         _section("Its life", _life(result)),
     ]
-    return "\n".join(_clean(line) for part in parts for line in part)
+    return "\n".join(clean(line) for part in parts for line in part)
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
@@ -224,5 +224,6 @@ def _dispute_events(disputes: Sequence[Shown]) -> Iterator[tuple[str, str, str]]
             yield each["closed_at"], each["closed_by"], f"{name} {each['outcome']}: {each['note']}"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Text that does nothing to a terminal but being shown."""
     return "".join(each if each.isprintable() or each == "\n" else " " for each in text)

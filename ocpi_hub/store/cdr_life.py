@@ -15,6 +15,7 @@ from ocpi_hub.clearing.life import Stage
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
+from ocpi_hub.ocpi.differences import differing_fields
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directed_rows import directed_object, key_columns
@@ -111,16 +112,20 @@ class Relative:
 
 @value
 class Conflict:
-    """A content that came for a CDR that is in custody with another one."""
+    """A content that came for a CDR that is in custody with another one.
+
+    Attributes:
+        differs: fields that are not as in custody now.
+        bytes: of its text.
+    """
 
     place: int
     key: ObjectKey
     receiver: PartyId
     state: DirectedState
     at: datetime
-    version: int | None
-    body: str
-    kept: str
+    differs: tuple[str, ...]
+    bytes: int
 
 
 class CdrLife:
@@ -201,25 +206,27 @@ class CdrLife:
         Args:
             before: only what has a smaller place.
         """
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                SQL.conflicts, limit, before, *_parts(owner), *_parts(receiver)
+        found: list[Conflict] = []
+        async with self._database.transaction() as connection:
+            rows = connection.cursor(
+                SQL.conflicts, limit, before, *_parts(owner), *_parts(receiver), prefetch=10
             )
-        return [
-            Conflict(
-                place=row["id"],
-                key=ObjectKey(
-                    "cdrs", PartyId(row["country_code"], row["party_id"]), row["object_id"]
-                ),
-                receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
-                state=DirectedState(row["state"]),
-                at=row["at"],
-                version=row["version"],
-                body=row["body"],
-                kept=row["kept"],
-            )
-            for row in rows
-        ]
+            # Texts may be large: few of them are here at the same time.
+            async for row in rows:
+                found.append(_conflict(row))
+        return found
+
+
+def _conflict(row: asyncpg.Record) -> Conflict:
+    return Conflict(
+        place=row["id"],
+        key=ObjectKey("cdrs", PartyId(row["country_code"], row["party_id"]), row["object_id"]),
+        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
+        state=DirectedState(row["state"]),
+        at=row["at"],
+        differs=differing_fields(row["kept"], row["body"]),
+        bytes=len(row["body"].encode()),
+    )
 
 
 def _living(row: asyncpg.Record) -> LivingCdr:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ocpi_hub.admin.views.base import moment
-from ocpi_hub.admin.views.cdr_affairs import differing_fields, dispute_view
+from ocpi_hub.admin.views.cdr_affairs import dispute_view
 from ocpi_hub.admin.views.cdr_life import (
     CdrLifeStory,
     CreditView,
@@ -30,6 +30,7 @@ from ocpi_hub.delivery.cdr_examiner import ask_about
 from ocpi_hub.domain.objects import DirectedObject, ObjectKey
 from ocpi_hub.domain.party import Module
 from ocpi_hub.errors import OcpiError
+from ocpi_hub.ocpi.differences import differing_fields
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.store.authorization import linked_decisions

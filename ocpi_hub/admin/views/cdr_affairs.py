@@ -9,7 +9,6 @@ from pydantic import Field
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.admin.views.statements import Amount, amount
 from ocpi_hub.domain.objects import DirectedState
-from ocpi_hub.ocpi.json_text import fingerprint, members
 from ocpi_hub.store.cdr_gaps import CdrGap, GapKind
 from ocpi_hub.store.cdr_life import Conflict
 from ocpi_hub.store.disputes import Dispute, Outcome, Side
@@ -48,6 +47,7 @@ class ConflictItem(View):
 
     Attributes:
         differs: the fields in which it differs from what is in custody now.
+        bytes: of its text, which `cdr show` tells.
     """
 
     at: Moment | None
@@ -56,7 +56,7 @@ class ConflictItem(View):
     receiver: PartyText
     state: DirectedState
     differs: tuple[str, ...]
-    body: str
+    bytes: int
 
 
 class GapItem(View):
@@ -107,18 +107,6 @@ def dispute_view(dispute: Dispute) -> DisputeView:
     )
 
 
-def differing_fields(kept: str, other: str) -> tuple[str, ...]:
-    """Names of the fields in which two objects differ, in the order of the first."""
-    ours, theirs = dict(members(kept)), dict(members(other))
-    return tuple(
-        name
-        for name in dict.fromkeys((*ours, *theirs))
-        if name not in ours
-        or name not in theirs
-        or fingerprint(ours[name]) != fingerprint(theirs[name])
-    )
-
-
 def conflict_item(conflict: Conflict) -> ConflictItem:
     return ConflictItem(
         at=moment(conflict.at),
@@ -126,8 +114,8 @@ def conflict_item(conflict: Conflict) -> ConflictItem:
         id=conflict.key.object_id,
         receiver=str(conflict.receiver),
         state=conflict.state,
-        differs=differing_fields(conflict.kept, conflict.body),
-        body=conflict.body,
+        differs=conflict.differs,
+        bytes=conflict.bytes,
     )
 
 

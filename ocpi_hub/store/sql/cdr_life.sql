@@ -76,7 +76,7 @@ limit 200;
 
 -- name: conflicts
 -- Contents that came for a CDR that is in custody with another one, newest first.
-select o.id, o.country_code, o.party_id, o.object_id, o.at, o.version, o.body, d.body as kept,
+select o.id, o.country_code, o.party_id, o.object_id, o.at, o.body, d.body as kept,
     d.receiver_country_code, d.receiver_party_id, d.state
 from directed_other_content o
 join directed_object d using (module, country_code, party_id, object_id)

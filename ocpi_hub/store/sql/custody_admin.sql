@@ -19,10 +19,12 @@ where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
 order by ended_at;
 
 -- name: other_contents
+-- The first ones: nobody keeps an owner from sending ever new ones.
 select version, kind, at, correlation_id, body
 from directed_other_content
 where (module, country_code, party_id, object_id) = ($1, $2, $3, $4)
-order by id;
+order by id
+limit 100;
 
 -- name: send_again
 -- Puts objects back in the queue, or lets them wait to be pulled where they cannot be pushed. $5

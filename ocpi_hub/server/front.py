@@ -227,7 +227,9 @@ class Front(asyncio.Protocol):
         if transport is None:
             raise AssertionError("a request has come over it")
         while (arrived := await self._arrival(transport)) is not None:
-            await self._serve(transport, *arrived)
+            serving = self._serve(transport, *arrived)
+            del arrived  # An idle connection holds nothing of its last request.
+            await serving
 
     async def _arrival(self, transport: asyncio.Transport) -> _Request | None:
         """The next request; None when there will be none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ocpi_hub.clearing.checks import configured_rules
 from ocpi_hub.listening import server_tls
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.secret_key import load_keyring
@@ -27,4 +28,5 @@ async def run_check(_: argparse.Namespace, settings: Settings) -> dict[str, obje
     if settings.secret_key.get_secret_value():
         load_keyring(settings)
     server_tls(settings)
+    configured_rules(settings)
     return settings.model_dump(mode="json") | {"data_dir": str(settings.data_path)}

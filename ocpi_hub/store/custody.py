@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 SQL = Queries("custody")
 
+_BEGINS = (None, Repeat.REPLACE, Repeat.SEND_AGAIN)
+
 Also = Callable[["Connection", Sequence[TakenIn]], Awaitable[None]]
 """What is written with intakes, in their transaction, given what became of them."""
 
@@ -330,11 +332,12 @@ def _first_state(start: Start) -> DirectedState:
 
 
 def _entered(intakes: Sequence[Intake], results: Mapping[UUID, TakenIn]) -> Sequence[LedgerRow]:
-    """What the ledger gets of these: new contents, the last one of each object."""
+    """What the ledger gets of these: the last one of each object that begins, or begins again: it
+    may be held by other findings now."""
     rows: dict[ObjectKey, LedgerRow] = {}
     for intake in intakes:
         taken = results[intake.attempt_id]
-        if intake.examined is not None and taken.repeat in (None, Repeat.REPLACE):
+        if intake.examined is not None and taken.repeat in _BEGINS:
             row = LedgerRow(intake.key, intake.receiver, taken.version, intake.examined)
             rows[intake.key] = row
     return list(rows.values())

@@ -18,7 +18,7 @@ from ocpi_hub.clearing.ledger import Examination
 from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.cdr_rechecks import BATCH_BYTES, LEASE, CdrRechecks, Rechecked
 from ocpi_hub.delivery.custody import Start, TakenIn
-from ocpi_hub.delivery.verdict import Delivered
+from ocpi_hub.delivery.verdict import Delivered, Refused
 from ocpi_hub.domain.cdr_rules import NO_RULES, CdrLimits, CdrRules, Weight
 from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.domain.party import Relation, RelationMode
@@ -32,6 +32,7 @@ from ocpi_hub.store.database import Database
 from tests.support.examining import CameAt, good_cdr
 from tests.support.factories import CPO, EMSP, make_directory, text
 from tests.support.stores import (
+    NO,
     OK,
     custody_store,
     ended,
@@ -295,6 +296,21 @@ async def test_what_may_be_held_for_its_price_waits_until_that_is_known(hub: Hub
     assert await state_of(hub.custody, "DEAR") is DirectedState.HELD
     assert (await hub.codes("DEAR"))[1] == ["price_differs"]
     assert hub.freed == 1
+
+
+async def test_what_is_sent_again_and_waits_for_its_price_is_looked_at(hub: Hub) -> None:
+    content = good_cdr(charging_periods=MANY)
+    first = await hub.take(content, start=Start.SEND)
+    while await hub.rechecks.work():
+        pass
+    assert first.attempt is not None
+    await hub.custody.record(ended(first.attempt, Refused(NO)))
+    hub.rules = STRICT
+    await hub.take(content)
+    assert await state_of(hub.custody) is DirectedState.HELD
+    while await hub.rechecks.work():
+        pass
+    assert await state_of(hub.custody) is DirectedState.PENDING
 
 
 async def test_stricter_rules_hold_what_waits_and_only_flag_what_is_delivered(hub: Hub) -> None:

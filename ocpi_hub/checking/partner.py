@@ -6,16 +6,24 @@ to the one check that is about it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from ocpi_hub.checking.conversation import ORDINARY, Conversation, Manner, Seen
 from ocpi_hub.checking.model import Limits, NotPermitted, Skip, Target
+from ocpi_hub.checking.reading import (
+    Crawl,
+    Listing,
+    Object,
+    joined,
+    objects_in,
+    roles_in,
+    same_server,
+    total_of,
+)
 from ocpi_hub.checking.tls import Certificate, NoCertificate
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId, Role
@@ -49,41 +57,9 @@ LISTS: Final = (
 
 _LONG_AGO: Final = "2000-01-01T00:00:00Z"
 _MOST_SERVERS = 5
-_COUNT = re.compile(r"\d{1,15}")
 
-Object = Mapping[str, object]
 TlsLook = Callable[[str], Awaitable[Certificate | NoCertificate | None]]
 """Looks at the certificate behind a URL; None: there is none to look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list that the partner serves, and its first page.
-
-    Attributes:
-        query: parameters that every request for it carries.
-        total: X-Total-Count; None when there is none that can be read.
-    """
-
-    module: Module
-    url: str
-    query: Mapping[str, str]
-    first: Seen
-    items: tuple[Object, ...]
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Crawl:
-    """A list read to its end, or as far as a run reads.
-
-    Attributes:
-        complete: nothing is left, and nothing went wrong.
-    """
-
-    pages: tuple[Seen, ...]
-    items: tuple[Object, ...]
-    complete: bool
 
 
 class Partner:
@@ -213,7 +189,7 @@ class Partner:
         listed = seen.data.get("roles") if isinstance(seen.data, dict) else None
         if not seen.succeeded or not isinstance(listed, list):
             raise Skip(f"the credentials object cannot be read ({seen.outcome})")
-        return tuple(_roles(listed))
+        return tuple(roles_in(listed))
 
     async def known_roles(self) -> tuple[tuple[PartyId, str], ...]:
         """The same; none where they cannot be read."""
@@ -289,7 +265,7 @@ class Partner:
         if not first.succeeded or not isinstance(first.data, list):
             raise Skip(f"the list of {module} cannot be read ({first.outcome})")
         url = joined(await self.endpoint(module, SENDER), query=query)
-        return Listing(module, url, query, first, _objects(first.data), total_of(first))
+        return Listing(module, url, query, first, objects_in(first.data), total_of(first))
 
     async def listings(self) -> list[Listing]:
         """All lists that can be read.
@@ -324,50 +300,6 @@ class Partner:
             if not seen.succeeded or not isinstance(seen.data, list) or seen in pages:
                 break
             pages.append(seen)
-            items += _objects(seen.data)
+            items += objects_in(seen.data)
         whole = headers.next_link(seen.headers.get("link")) is None and seen in pages
         return Crawl(tuple(pages), tuple(items), whole and len(items) == (listing.total or 0))
-
-
-def joined(url: str, *path: str, query: Mapping[str, str] | None = None) -> str:
-    """An endpoint's URL with what follows it (TF-35)."""
-    base, mark, own = url.partition("?")
-    whole = "/".join((base.rstrip("/") if path else base, *(quote(part, safe="") for part in path)))
-    asked = urlencode(query or {}, safe=":")
-    both = "&".join(filter(None, (own if mark else "", asked)))
-    return f"{whole}?{both}" if both else whole
-
-
-def same_server(one: str, other: str) -> bool:
-    """Whether two URLs lead to the same scheme, host and port."""
-    try:
-        first, second = urlsplit(one), urlsplit(other)
-    except ValueError:
-        return False
-    return (first.scheme.lower(), first.netloc.lower()) == (
-        second.scheme.lower(),
-        second.netloc.lower(),
-    )
-
-
-def total_of(seen: Seen) -> int | None:
-    """X-Total-Count."""
-    return count_in(seen.headers.get("x-total-count"))
-
-
-def count_in(text: str | None) -> int | None:
-    """A number in a header; None when it is none."""
-    return int(text) if text is not None and _COUNT.fullmatch(text.strip()) else None
-
-
-def _objects(listed: Iterable[object]) -> tuple[Object, ...]:
-    return tuple(each for each in listed if isinstance(each, dict))
-
-
-def _roles(listed: Iterable[object]) -> Iterable[tuple[PartyId, str]]:
-    for each in _objects(listed):
-        try:
-            party = PartyId.parse(f"{each.get('country_code')}*{each.get('party_id')}")
-        except ValueError:
-            continue
-        yield party, str(each.get("role"))

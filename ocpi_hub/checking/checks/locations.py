@@ -12,7 +12,8 @@ from ocpi_hub.checking.checks.objects import each_object
 from ocpi_hub.checking.checks.windows import updated
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Check, Notes, NotPermitted, Severity, Skip
-from ocpi_hub.checking.partner import RECEIVER, SENDER, Object, Partner
+from ocpi_hub.checking.partner import RECEIVER, SENDER, Partner
+from ocpi_hub.checking.reading import Object
 from ocpi_hub.domain.party import Module
 
 MUST, SHOULD, INFO = Severity.MUST, Severity.SHOULD, Severity.INFO

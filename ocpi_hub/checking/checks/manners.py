@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from ocpi_hub.checking.conversation import Manner, Seen
 from ocpi_hub.checking.model import Check, Notes, Run, Severity, Skip
-from ocpi_hub.checking.partner import SENDER, Listing, Partner
+from ocpi_hub.checking.partner import SENDER, Partner
+from ocpi_hub.checking.reading import Listing
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi import headers
 

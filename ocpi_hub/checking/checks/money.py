@@ -9,7 +9,7 @@ from decimal import Decimal
 from ocpi_hub.checking.checks.locations import parts
 from ocpi_hub.checking.checks.objects import each_object
 from ocpi_hub.checking.model import Check, Severity
-from ocpi_hub.checking.partner import Object
+from ocpi_hub.checking.reading import Object
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.base import parse_datetime
 

@@ -11,7 +11,8 @@ from typing import Final
 from ocpi_hub.checking.checks.paging import names
 from ocpi_hub.checking.checks.validity import hard_fault, mild_faults
 from ocpi_hub.checking.model import Check, Notes, Run, Severity, Skip
-from ocpi_hub.checking.partner import Crawl, Object, Partner
+from ocpi_hub.checking.partner import Partner
+from ocpi_hub.checking.reading import Crawl, Object
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR

@@ -8,15 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Check, Notes, NotPermitted, Run, Severity, Skip
-from ocpi_hub.checking.partner import (
-    LISTS,
-    SENDER,
-    Listing,
-    Partner,
-    count_in,
-    same_server,
-    total_of,
-)
+from ocpi_hub.checking.partner import LISTS, SENDER, Partner
+from ocpi_hub.checking.reading import Listing, count_in, same_server, total_of
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.base import MAX_URL

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ocpi_hub.checking.checks.objects import each_object
 from ocpi_hub.checking.model import Check, Severity
-from ocpi_hub.checking.partner import Object
+from ocpi_hub.checking.reading import Object
 from ocpi_hub.domain.party import Module
 
 SHOULD, INFO = Severity.SHOULD, Severity.INFO

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from ocpi_hub.checking.checks.paging import each_list, names
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Check, Notes, Severity
-from ocpi_hub.checking.partner import Listing, Object, Partner, total_of
+from ocpi_hub.checking.partner import Partner
+from ocpi_hub.checking.reading import Listing, Object, total_of
 from ocpi_hub.ocpi.base import parse_datetime
 from ocpi_hub.ocpi.envelope import timestamp
 

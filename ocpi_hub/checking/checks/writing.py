@@ -15,7 +15,8 @@ from ocpi_hub.checking.checks.locations import UNKNOWN
 from ocpi_hub.checking.checks.receivers import NOTHING
 from ocpi_hub.checking.conversation import Seen
 from ocpi_hub.checking.model import Check, Notes, NotPermitted, Run, Severity, Skip
-from ocpi_hub.checking.partner import RECEIVER, SENDER, Object, Partner
+from ocpi_hub.checking.partner import RECEIVER, SENDER, Partner
+from ocpi_hub.checking.reading import Object
 from ocpi_hub.domain.party import InterfaceRole, Module, PartyId
 from ocpi_hub.ocpi.envelope import dump, timestamp
 

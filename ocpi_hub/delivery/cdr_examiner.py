@@ -144,7 +144,7 @@ class CdrExaminer:
     ) -> Examination:
         rules = self._rules.under(relation.cdr_rules)
         try:
-            if context is None or is_large(cdr):
+            if context is None or is_large(cdr, context.tariffs):
                 return examine_in_part(cdr, context, now, rules)
             return examine(cdr, context, rules)
         except Exception:  # the CDR counts for more than what a check makes of it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
 from decimal import localcontext
 from typing import Final
@@ -31,21 +31,31 @@ from ocpi_hub.clearing.ledger import (
 from ocpi_hub.clearing.pricing.model import EXACT
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 
-LARGE: Final = 1000
-"""Effort from which on a price is not recomputed while somebody waits: some 10 ms."""
+LARGE: Final = 1200
+"""Effort from which on a price is not recomputed while somebody waits: some 20 ms."""
+_LEAST_ELEMENTS: Final = 5
+"""What a period costs however small its tariff is."""
 MANY_SIGNED: Final = 8
 """Signed values of which the same is true."""
 
 
-def is_large(cdr: CDR) -> bool:
-    """Whether the price, or the signatures, take longer than others can wait for it."""
-    return _has_many_periods(cdr) or _has_many_signatures(cdr)
+def is_large(cdr: CDR, stored: Sequence[Tariff] = ()) -> bool:
+    """Whether the price, or the signatures, take longer than others can wait for it.
+
+    Args:
+        stored: tariffs known to the hub.
+    """
+    return _takes_long(cdr, stored) or _has_many_signatures(cdr)
 
 
-def _has_many_periods(cdr: CDR) -> bool:
-    elements = sum(len(each.elements) for each in cdr.tariffs)
-    return len(cdr.charging_periods) * max(elements, 5) > LARGE
+def _takes_long(cdr: CDR, stored: Sequence[Tariff]) -> bool:
+    """By the moments at which prices may change, and the elements to look through at each."""
+    elements = sum(len(each.elements) for each in (*cdr.tariffs, *stored))
+    days = max((cdr.end_date_time - cdr.start_date_time).days, 0) + 1
+    moments = len(cdr.charging_periods) + 2 * elements * days
+    return moments * max(elements, _LEAST_ELEMENTS) > LARGE
 
 
 def _has_many_signatures(cdr: CDR) -> bool:
@@ -79,7 +89,8 @@ def examine_in_part(
     """What can be said at once of a CDR that is large, or of which nothing else is known yet: what
     may hold it is not left out, but waited for."""
     left_out = {Group.PRICE}
-    many_periods, many_signatures = _has_many_periods(cdr), _has_many_signatures(cdr)
+    many_periods = _takes_long(cdr, context.tariffs if context is not None else ())
+    many_signatures = _has_many_signatures(cdr)
     if many_signatures:
         left_out.add(Group.METER)
     metering: MeteringOutcome | None = None

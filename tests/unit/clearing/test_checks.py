@@ -408,9 +408,14 @@ def test_a_limit_that_is_off_holds_nothing_back() -> None:
     assert [each.code for each in found] == ["not_yet_checked"]
 
 
-def test_many_periods_and_many_signatures_are_large() -> None:
-    assert not is_large(parsed(good_cdr(charging_periods=[period(ENERGY=1)] * 200)))
-    assert is_large(parsed(good_cdr(charging_periods=[period(ENERGY=1)] * 201)))
+def test_many_periods_elements_or_signatures_are_large() -> None:
+    assert not is_large(parsed(good_cdr(charging_periods=[period(ENERGY=1)] * 238)))
+    assert is_large(parsed(good_cdr(charging_periods=[period(ENERGY=1)] * 239)))
+    long_tariff = tariff(*[{"type": "ENERGY", "price": 1, "step_size": 1}] * 25)
+    assert is_large(parsed(good_cdr(tariffs=[long_tariff])))
+    assert is_large(
+        parsed(good_cdr(tariffs=[])), [parsed(good_cdr(tariffs=[long_tariff])).tariffs[0]]
+    )
     data = signed("x", None)
     data["signed_values"] *= 9
     assert is_large(parsed(good_cdr(signed_data=data)))

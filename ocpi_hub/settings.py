@@ -132,6 +132,8 @@ class Settings(BaseSettings):
     message_queue_rows: int = Field(10_000, ge=1)
     message_bodies: bool = False
     message_body_bytes: int = Field(16_384, ge=1, le=262_144)
+    message_body_retention_days: int = Field(7, ge=1, le=3650)
+    message_hidden_fields: tuple[str, ...] = ()
 
     tariff_wait_s: float = Field(60.0, ge=0, le=86_400)
 

@@ -60,6 +60,7 @@ def assemble(around: Surroundings) -> Parts:
             ("circuits", delivery.circuit_keeper.run),
             ("errands", delivery.errands.run),
             ("message-days", stores.message_days.run),
+            ("message-content-days", stores.message_contents.run),
             ("pulse", heart.run),
         ),
         background=(

@@ -127,9 +127,15 @@ class Stores:
         self.quality = PostgresQualityStore(database)
         self.default_relation = PostgresDefaultRelationStore(database)
         self.message_days = MessageDays(database, keep_days=settings.message_retention_days)
+        self.message_contents = MessageDays(
+            database,
+            keep_days=min(settings.message_body_retention_days, settings.message_retention_days),
+            table="message_content",
+        )
         self.messages = PostgresMessageWriter(
             database,
             self.message_days,
-            lambda seen: shaped(seen, around.mask_uid),
+            self.message_contents,
+            lambda seen: shaped(seen, around.mask_uid, settings.message_hidden_fields),
             queue_rows=settings.message_queue_rows,
         )

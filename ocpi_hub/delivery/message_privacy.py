@@ -53,17 +53,19 @@ _QUERY = {
     "limit": re.compile(r"\d{1,12}"),
     "type": re.compile(r"AD_HOC_USER|APP_USER|OTHER|RFID"),
 }
-_PERSONAL = re.compile(
-    rb'("(?:uid|contract_id|visual_number|group_id|signed_data|response_url|token)"\s*:\s*)'
-    rb'("(?:[^"\\]|\\.)*"?|[^\s"{}\[\],]+)',
-    re.IGNORECASE | re.DOTALL,
+_PERSONAL = (
+    "uid",
+    "contract_id",
+    "visual_number",
+    "group_id",
+    "signed_data",
+    "response_url",
+    "token",
 )
+_MAY_BE_LARGER = frozenset({"signed_data", "token"})
+"""Names that stand for something harmless elsewhere: a list or an object is shown, with what is
+personal in it masked."""
 _HIDDEN_NAME = re.compile(rb"\\u00[2-7]", re.IGNORECASE)
-_NO_VALUE = re.compile(
-    rb'"(?:uid|contract_id|visual_number|group_id|response_url)"\s*:\s*[\[{]',
-    re.IGNORECASE,
-)
-"""A personal value that is a list or an object, which no version of OCPI has."""
 
 
 def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[str, ...]]:
@@ -110,13 +112,21 @@ def recordable_body(module: str) -> bool:
     return module in MODULES and module not in _WITHOUT_BODIES
 
 
-def recorded_body(module: str, body: bytes | None, mask: Mask) -> bytes | None:
-    """The (beginning of a) body with personal values masked; None when that is not possible."""
+def recorded_body(
+    module: str, body: bytes | None, mask: Mask, hidden: tuple[str, ...] = ()
+) -> bytes | None:
+    """The (beginning of a) body with personal values masked; None when that is not possible.
+
+    Args:
+        hidden: names of fields that are personal besides.
+    """
     if body is None or not recordable_body(module):
         return None
-    if module in _WITHOUT_DRIVERS:
+    names = hidden if module in _WITHOUT_DRIVERS else (*_PERSONAL, *hidden)
+    if not names:
         return body
-    if _HIDDEN_NAME.search(body) or _NO_VALUE.search(body):
+    personal, no_value = _patterns(names)
+    if _HIDDEN_NAME.search(body) or no_value.search(body):
         # A name may be written so that it is not recognized, or hold what is not masked.
         return None
 
@@ -124,7 +134,20 @@ def recorded_body(module: str, body: bytes | None, mask: Mask) -> bytes | None:
         text = match[2].strip(b'"').decode("utf-8", "replace")
         return match[1] + f'"~{mask(text)}"'.encode()
 
-    return _PERSONAL.sub(masked, body)
+    return personal.sub(masked, body)
+
+
+@functools.lru_cache(maxsize=4)
+def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """What finds personal values, and those that cannot be masked: lists and objects."""
+    either = "|".join(map(re.escape, names)).encode()
+    plain = "|".join(re.escape(name) for name in names if name not in _MAY_BE_LARGER).encode()
+    value = rb'("(?:[^"\\]|\\.)*"?|[^\s"{}\[\],]+)'
+    flags = re.IGNORECASE | re.DOTALL
+    return (
+        re.compile(rb'("(?:' + either + rb')"\s*:\s*)' + value, flags),
+        re.compile(rb'"(?:' + plain + rb')"\s*:\s*[\[{]', flags),
+    )
 
 
 def _base(endpoint: str | None, path: str) -> str | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import assert_never
 
 from ocpi_hub.clock import Clock
+from ocpi_hub.delivery.header_privacy import recorded_headers
 from ocpi_hub.delivery.message_privacy import (
     Mask,
     recordable_body,
@@ -50,7 +51,7 @@ class Recorder:
     """Notes requests that have ended.
 
     Args:
-        body_bytes: of each body, at most; 0: bodies are not recorded.
+        body_bytes: of each body, at most; 0: neither headers nor bodies are recorded.
         waiting: how many records wait to be written.
     """
 
@@ -78,12 +79,15 @@ class Recorder:
         *,
         elapsed_s: float,
         error: str | None,
+        headers: Mapping[str, str] | None = None,
+        answer_headers: Mapping[str, str] | None = None,
     ) -> None:
         """A request of a platform was answered.
 
         Args:
             target: path and query as they came.
             error: the hub's own words for why it failed.
+            headers, answer_headers: as they came, and as they go out.
         """
         self._note(
             about,
@@ -95,6 +99,8 @@ class Recorder:
             elapsed_s=elapsed_s,
             outcome=Outcome.ANSWERED,
             error=error,
+            headers=headers,
+            answer_headers=answer_headers,
         )
 
     def outbound(self, request: OutboundRequest, exchange: Exchange, *, elapsed_s: float) -> None:
@@ -105,9 +111,11 @@ class Recorder:
         http: int | None = None
         answer: bytes | None = None
         error: str | None = None
+        answer_headers: Mapping[str, str] | None = None
         match exchange:
             case Answer():
                 outcome, http, answer = Outcome.ANSWERED, exchange.http_status, exchange.body
+                answer_headers = exchange.headers
             case Busy():
                 outcome, error = Outcome.BUSY, exchange.reason
             case Unreachable():
@@ -126,6 +134,8 @@ class Recorder:
             elapsed_s=elapsed_s,
             outcome=outcome,
             error=error,
+            headers=request.headers,
+            answer_headers=answer_headers,
         )
 
     def _note(
@@ -140,9 +150,13 @@ class Recorder:
         elapsed_s: float,
         outcome: Outcome,
         error: str | None,
+        headers: Mapping[str, str] | None,
+        answer_headers: Mapping[str, str] | None,
     ) -> None:
         most = self._body_bytes
-        if most and (not recordable_body(about.module) or self._waiting() > BODIES_UP_TO):
+        if not most or self._waiting() > BODIES_UP_TO:
+            most, headers, answer_headers = 0, None, None
+        elif not recordable_body(about.module):
             most = 0
         self._offer(
             SeenLeg(
@@ -160,6 +174,8 @@ class Recorder:
                 body[:most] if most else None,
                 answer[:most] if most and answer is not None else None,
                 bool(most) and (len(body) > most or len(answer or b"") > most),
+                headers,
+                answer_headers,
             )
         )
 
@@ -206,8 +222,12 @@ def status_code(body: bytes) -> int | None:
     return envelope.status_code if envelope else None
 
 
-def shaped(seen: SeenLeg, mask: Mask) -> MessageRecord:
-    """The record of a leg, with everything masked that has to be."""
+def shaped(seen: SeenLeg, mask: Mask, hidden: tuple[str, ...] = ()) -> MessageRecord:
+    """The record of a leg, with everything masked that has to be.
+
+    Args:
+        hidden: names of fields in bodies that are masked besides those that always are.
+    """
     about = seen.about
     path, secrets = recorded_target(about, seen.url, mask)
     request, response = seen.request_body, seen.response_body
@@ -230,7 +250,9 @@ def shaped(seen: SeenLeg, mask: Mask) -> MessageRecord:
         response_bytes=seen.response_bytes,
         outcome=seen.outcome,
         error=recorded_error(seen.error, secrets, mask) if seen.error is not None else None,
-        request_body=request and recorded_body(about.module, request, mask),
-        response_body=response and recorded_body(about.module, response, mask),
+        request_body=request and recorded_body(about.module, request, mask, hidden),
+        response_body=response and recorded_body(about.module, response, mask, hidden),
         cut=seen.cut,
+        request_headers=recorded_headers(seen.request_headers),
+        response_headers=recorded_headers(seen.response_headers),
     )

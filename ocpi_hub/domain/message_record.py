@@ -5,13 +5,17 @@ They tell what passed, never what was in it about a driver: see docs/messages.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from ocpi_hub.domain.exchange import LegInfo, LegKind
 from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
 from ocpi_hub.domain.value import value
+
+HeaderLines = tuple[tuple[str, str], ...]
+"""Names and values of headers."""
 
 
 class Direction(StrEnum):
@@ -42,6 +46,7 @@ class SeenLeg:
         ended_at: aware UTC.
         request_body, response_body: the beginning of each; None unless bodies are recorded.
         cut: a body is longer than what is here of it.
+        request_headers, response_headers: None unless bodies are recorded, or without an answer.
     """
 
     about: LegInfo
@@ -58,6 +63,8 @@ class SeenLeg:
     request_body: bytes | None = None
     response_body: bytes | None = None
     cut: bool = False
+    request_headers: Mapping[str, str] | None = None
+    response_headers: Mapping[str, str] | None = None
 
 
 @value
@@ -71,8 +78,10 @@ class MessageRecord:
         ms: milliseconds until the answer, or until the hub gave up.
         response_bytes: None when there is no answer.
         error: why it failed, in the hub's words.
-        request_body, response_body: masked; None unless bodies are recorded.
+        request_body, response_body: masked; None unless bodies are recorded, and in lists.
         cut: a body was longer than what was kept of it.
+        request_headers, response_headers: like bodies.
+        serial: with `at`, its name; 0 until it is stored.
     """
 
     at: datetime
@@ -96,6 +105,19 @@ class MessageRecord:
     request_body: bytes | None = None
     response_body: bytes | None = None
     cut: bool = False
+    request_headers: HeaderLines | None = None
+    response_headers: HeaderLines | None = None
+    serial: int = field(default=0, compare=False)
+
+    @property
+    def has_content(self) -> bool:
+        """Whether anything that was in it is kept."""
+        return not (
+            self.request_headers is None
+            and self.response_headers is None
+            and self.request_body is None
+            and self.response_body is None
+        )
 
     @property
     def direction(self) -> Direction:
@@ -132,7 +154,7 @@ class MessageFilter:
 
     Attributes:
         party: as sender or receiver.
-        http_class: the first digit of the HTTP status.
+        http_class, ocpi_class: the first digit of the HTTP status, and of the OCPI code.
         failed: True: no answer, HTTP 400 or above, or an OCPI code from 2000 on; False: the rest.
         since, until: began then or later, and before.
     """
@@ -147,6 +169,8 @@ class MessageFilter:
     correlation_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    method: str | None = None
+    ocpi_class: int | None = None
 
 
 @value

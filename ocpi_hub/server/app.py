@@ -125,8 +125,9 @@ class OcpiServer:
             exchange.error = error.message if isinstance(error, OcpiError) else type(error).__name__
         elapsed_s = self._clock.monotonic() - started
         self._log(request, exchange, reply, elapsed_s)
-        self._record(request, exchange, reply, elapsed_s)
-        return self._response(reply, exchange)
+        response = self._response(reply, exchange)
+        self._record(request, exchange, reply, response, elapsed_s)
+        return response
 
     async def _serve(self, request: HttpRequest, exchange: _Exchange, started: float) -> Reply:
         target = read_target(request.raw_path)
@@ -175,7 +176,12 @@ class OcpiServer:
         return _plain(reply, all_headers)
 
     def _record(
-        self, request: HttpRequest, exchange: _Exchange, reply: Reply, elapsed_s: float
+        self,
+        request: HttpRequest,
+        exchange: _Exchange,
+        reply: Reply,
+        response: PlainResponse,
+        elapsed_s: float,
     ) -> None:
         """Requests of nobody known are not recorded: anybody could fill the table."""
         if exchange.platform is None:
@@ -199,6 +205,8 @@ class OcpiServer:
             reply,
             elapsed_s=elapsed_s,
             error=exchange.error,
+            headers=request.headers,
+            answer_headers=response.headers,
         )
 
     def _log(

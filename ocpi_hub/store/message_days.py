@@ -1,4 +1,5 @@
-"""The tables of message records, one for each day: made ahead, dropped when too old."""
+"""Tables of message records and of what was in them, one for each day: made ahead, dropped when too
+old."""
 
 from __future__ import annotations
 
@@ -26,11 +27,13 @@ class MessageDays:
 
     Args:
         keep_days: days that are kept besides the present one.
+        table: whose days they are: `message` or `message_content`.
     """
 
-    def __init__(self, database: Database, *, keep_days: int) -> None:
+    def __init__(self, database: Database, *, keep_days: int, table: str = "message") -> None:
         self._database = database
         self._keep_days = keep_days
+        self._table = table
         self._known: frozenset[date] = frozenset()
 
     def has(self, at: datetime) -> bool:
@@ -44,10 +47,10 @@ class MessageDays:
             StoreError: the database does not answer, or another process makes them right now.
         """
         async with self._database.transaction() as connection:
-            made = await connection.fetchval(SQL.make_days, AHEAD)
+            made = await connection.fetchval(SQL.make_days, self._table, AHEAD)
         await self.learn()
         if made:
-            log.info("message_days_made", days=made)
+            log.info("message_days_made", table=self._table, days=made)
 
     async def learn(self) -> None:
         """Learn which days there are.
@@ -56,7 +59,8 @@ class MessageDays:
             StoreError: the database does not answer.
         """
         async with self._database.connection() as connection:
-            self._known = frozenset(row["day"] for row in await connection.fetch(SQL.days))
+            rows = await connection.fetch(SQL.days, self._table)
+        self._known = frozenset(row["day"] for row in rows)
 
     async def drop_old(self) -> list[date]:
         """Drop what is older than it is kept; the days.
@@ -67,12 +71,12 @@ class MessageDays:
         dropped: list[date] = []
         while True:
             async with self._database.transaction() as connection:
-                day = await connection.fetchval(SQL.drop_oldest_day, self._keep_days)
+                day = await connection.fetchval(SQL.drop_oldest_day, self._table, self._keep_days)
             if day is None:
                 return dropped
             dropped.append(day)
             self._known -= {day}
-            log.info("message_day_dropped", day=day.isoformat())
+            log.info("message_day_dropped", table=self._table, day=day.isoformat())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every hour until `stop` is set."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import asyncpg
 
 from ocpi_hub.domain.exchange import LegKind
 from ocpi_hub.domain.message_record import (
+    HeaderLines,
     MessageCursor,
     MessageFilter,
     MessagePage,
@@ -54,16 +57,26 @@ _COLUMNS = (
     "response_bytes",
     "outcome",
     "error",
-    "request_body",
-    "response_body",
     "cut",
 )
+_CONTENT = (
+    "at",
+    "serial",
+    "request_headers",
+    "response_headers",
+    "request_body",
+    "response_body",
+)
+
+CONTENT_BYTES = 8 * 1024 * 1024
+"""Of the bodies of a correlation id that are read at once."""
 
 
 class PostgresMessageWriter:
     """Where legs are handed in; run `records` to have them written.
 
     Args:
+        contents: the days of what was in messages.
         shape: makes the record of a leg, with everything masked.
     """
 
@@ -71,12 +84,14 @@ class PostgresMessageWriter:
         self,
         database: Database,
         days: MessageDays,
+        contents: MessageDays,
         shape: Callable[[SeenLeg], MessageRecord],
         *,
         queue_rows: int,
     ) -> None:
         self._database = database
         self._days = days
+        self._contents = contents
         self._shape = shape
         self._make_at = 0.0
         self.records: DroppingWriter[SeenLeg] = DroppingWriter(
@@ -91,21 +106,50 @@ class PostgresMessageWriter:
         records = await self._with_a_day(records)
         if not records:
             return 0
+        if any(record.has_content for record in records):
+            await self._write_with_contents(records)
+            return len(records)
         async with self._database.connection() as connection:
             await connection.copy_records_to_table(
                 "message", records=map(_row, records), columns=_COLUMNS
             )
         return len(records)
 
+    async def _write_with_contents(self, records: Sequence[MessageRecord]) -> None:
+        """What was in a message is found by the message's serial, which is fetched before."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(SQL.next_serials, len(records))
+            serials = [row["nextval"] for row in rows]
+            await connection.copy_records_to_table(
+                "message",
+                records=[(*_row(each), n) for each, n in zip(records, serials, strict=True)],
+                columns=(*_COLUMNS, "serial"),
+            )
+            await connection.copy_records_to_table(
+                "message_content",
+                records=[
+                    _content_row(each, n)
+                    for each, n in zip(records, serials, strict=True)
+                    if each.has_content and self._contents.has(each.at)
+                ],
+                columns=_CONTENT,
+            )
+
     async def _with_a_day(self, records: list[MessageRecord]) -> list[MessageRecord]:
         """The records that there is a table for: a clock may have jumped anywhere."""
-        if all(self._days.has(record.at) for record in records):
+        if all(self._is_complete(record) for record in records):
             return records
         now = time.monotonic()
         if now >= self._make_at:
             self._make_at = now + MAKE_AGAIN_S
             await self._days.make()
+            await self._contents.make()
         return [record for record in records if self._days.has(record.at)]
+
+    def _is_complete(self, record: MessageRecord) -> bool:
+        """Whether there are tables for all of it."""
+        has_content = record.has_content and not self._contents.has(record.at)
+        return self._days.has(record.at) and not has_content
 
 
 class PostgresMessages:
@@ -121,7 +165,7 @@ class PostgresMessages:
         *,
         after: MessageCursor | None = None,
     ) -> MessagePage:
-        """Records that match, newest first, from a place on."""
+        """Records that match, newest first, from a place on; without what was in them."""
         wanted = wanted or MessageFilter()
         async with self._database.transaction() as connection:
             await connection.execute(SQL.plan_with_values)
@@ -140,15 +184,25 @@ class PostgresMessages:
                 wanted.correlation_id,
                 wanted.since,
                 wanted.until,
+                wanted.method,
+                wanted.ocpi_class,
             )
         items = [_record(row) for row in rows[:limit]]
         last = rows[limit - 1] if len(rows) > limit else None
         return MessagePage(items, MessageCursor(last["at"], last["serial"]) if last else None)
 
     async def legs(self, correlation_id: str, limit: int = 1000) -> Sequence[MessageRecord]:
-        """The legs of one correlation id, in the order in which they began."""
+        """The legs of one correlation id, in the order in which they began, with what was in them,
+        for the first `CONTENT_BYTES`."""
         async with self._database.connection() as connection:
-            return [_record(row) for row in await connection.fetch(SQL.legs, correlation_id, limit)]
+            rows = await connection.fetch(SQL.legs, correlation_id, limit)
+            found = {(row["at"], row["serial"]): _record(row) for row in rows}
+            for row in await connection.fetch(
+                SQL.contents, [at for at, _ in found], [n for _, n in found], CONTENT_BYTES
+            ):
+                place = row["at"], row["serial"]
+                found[place] = _with_content(found[place], row)
+        return list(found.values())
 
 
 def _row(record: MessageRecord) -> tuple[object, ...]:
@@ -172,9 +226,18 @@ def _row(record: MessageRecord) -> tuple[object, ...]:
         record.response_bytes,
         record.outcome,
         record.error,
+        record.cut,
+    )
+
+
+def _content_row(record: MessageRecord, serial: int) -> tuple[object, ...]:
+    return (
+        record.at,
+        serial,
+        None if record.request_headers is None else json.dumps(record.request_headers),
+        None if record.response_headers is None else json.dumps(record.response_headers),
         record.request_body,
         record.response_body,
-        record.cut,
     )
 
 
@@ -199,7 +262,20 @@ def _record(row: asyncpg.Record) -> MessageRecord:
         response_bytes=row["response_bytes"],
         outcome=Outcome(row["outcome"]),
         error=row["error"],
+        cut=row["cut"],
+        serial=row["serial"],
+    )
+
+
+def _with_content(record: MessageRecord, row: asyncpg.Record) -> MessageRecord:
+    return replace(
+        record,
+        request_headers=_headers(row["request_headers"]),
+        response_headers=_headers(row["response_headers"]),
         request_body=row["request_body"],
         response_body=row["response_body"],
-        cut=row["cut"],
     )
+
+
+def _headers(text: str | None) -> HeaderLines | None:
+    return None if text is None else tuple((name, value) for name, value in json.loads(text))

@@ -146,6 +146,9 @@ class TokenAdmin:
                 done = await connection.execute(
                     SQL.erase_messages, hidden, ERASED, start, start + timedelta(days=1)
                 )
+                await connection.execute(
+                    SQL.erase_contents, hidden, start, start + timedelta(days=1)
+                )
             erased += _count(done)
         return erased
 

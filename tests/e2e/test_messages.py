@@ -38,7 +38,8 @@ async def roam(
 async def recorded(
     roam: Roaming, wanted: MessageFilter, *, at_least: int
 ) -> Sequence[MessageRecord]:
-    """The records that match, once there are so many, in the order in which they began."""
+    """The records that match, once there are so many, in the order in which they began, with what
+    was in them."""
     store = PostgresMessages(roam.database)
     found: Sequence[MessageRecord] = ()
 
@@ -48,13 +49,19 @@ async def recorded(
         return len(found) >= at_least
 
     await eventually(there, f"{at_least} records of {wanted}")
-    return list(reversed(found))
+    full = {
+        (leg.at, leg.serial): leg
+        for correlation_id in {record.correlation_id for record in found}
+        for leg in await store.legs(correlation_id)
+    }
+    return [full[record.at, record.serial] for record in reversed(found)]
 
 
 async def everything(roam: Roaming) -> str:
-    """All that the table holds, as one text."""
+    """All that the tables hold, as one text."""
     async with roam.database.connection() as connection:
         rows = await connection.fetch("select * from message")
+        rows += await connection.fetch("select * from message_content")
     values = (value for row in rows for value in row.values())
     texts = (value.decode() if isinstance(value, bytes) else str(value) for value in values)
     return "\n".join(texts).upper()
@@ -100,6 +107,14 @@ async def test_bodies_of_cdrs_are_recorded_without_the_uid(roam: Roaming) -> Non
     assert brought.correlation_id == delivered.correlation_id
     assert brought.request_body == delivered.request_body
     assert b"CDR-WITH-A-TOKEN" in (brought.request_body or b"")
+    for leg in (brought, delivered):
+        headers = {name.lower(): text for name, text in leg.request_headers or ()}
+        assert headers["authorization"] == "Token ~"
+        assert headers["ocpi-from-party-id"] == "CPO"
+        assert headers["x-request-id"] == leg.request_id
+        answered = {name.lower(): text for name, text in leg.response_headers or ()}
+        assert answered["location"] == "~"
+        assert answered["x-request-id"] == leg.request_id
     table = await everything(roam)
     assert UID not in table
     assert "DE-MSP-C77" not in table

@@ -362,6 +362,11 @@ async def test_the_records_of_one_token_are_erased_on_request(
     await note_message(database, "/ocpi/2.2.1/sender/tokens/~else/authorize", body="something else")
     await execute(
         database,
+        "insert into message_content (at, serial, response_body) values (now(), 1, $1), (now(), 2, '')",
+        f'{{"uid":"~{mask}"}}'.encode(),
+    )
+    await execute(
+        database,
         "insert into quality values ('p-2', 'tokens', 'rule', 1, now(), now(), $1, 'f', 's')",
         f"~{mask}",
     )
@@ -380,6 +385,7 @@ async def test_the_records_of_one_token_are_erased_on_request(
         rows = await connection.fetch("select path, request_body from message")
     assert not any(mask in f"{row['path']}{row['request_body']}" for row in rows)
     assert [row["request_body"] for row in rows].count(None) == 2
+    assert await value(database, "select count(response_body) from message_content") == 1
     linked = await store.of(key)
     assert {each.linked_by for each in linked} == {LinkedBy.REFERENCE}
     assert await store.list_decisions(10, DecisionFilter(uid="04a1")) == []

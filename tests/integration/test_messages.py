@@ -21,6 +21,7 @@ from ocpi_hub.domain.message_record import (
     SeenLeg,
 )
 from ocpi_hub.domain.party import InterfaceRole, PartyId, PlatformId
+from ocpi_hub.store import messages
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.message_days import MessageDays
@@ -28,6 +29,7 @@ from ocpi_hub.store.messages import SQL, PostgresMessages, PostgresMessageWriter
 from tests.support.directory import until
 from tests.support.outage import outage
 from tests.support.postgres import PostgresServer, make_settings
+from tests.support.stores import execute, value
 
 NOW = datetime.now(UTC)
 CPO, EMSP, OTHER = PartyId("NL", "CPO"), PartyId("DE", "MSP"), PartyId("FR", "MSP")
@@ -75,8 +77,9 @@ class Writing:
     def __init__(self, database: Database, *, queue_rows: int = 100) -> None:
         self._records: list[MessageRecord] = []
         self.days = MessageDays(database, keep_days=30)
+        contents = MessageDays(database, keep_days=7, table="message_content")
         store = PostgresMessageWriter(
-            database, self.days, lambda _: self._records.pop(0), queue_rows=queue_rows
+            database, self.days, contents, lambda _: self._records.pop(0), queue_rows=queue_rows
         )
         self.writer = store.records
 
@@ -119,7 +122,14 @@ async def listed(store: PostgresMessages, **wanted: Any) -> list[str]:
 
 
 async def test_records_are_read_as_they_were_written(database: Database) -> None:
-    full = make_record(error="no such thing", request_body=b"\x00\xff", response_body=b"", cut=True)
+    full = make_record(
+        error="no such thing",
+        request_body=b"\x00\xff",
+        response_body=b"",
+        request_headers=(("Accept", "x"), ("Accept", "y")),
+        response_headers=(),
+        cut=True,
+    )
     sparse = make_record(
         at=NOW - timedelta(milliseconds=1),
         kind=LegKind.INBOUND,
@@ -133,7 +143,41 @@ async def test_records_are_read_as_they_were_written(database: Database) -> None
         outcome=Outcome.NO_ANSWER,
     )
     store = await write(database, full, sparse)
-    assert (await store.page(10)).items == [full, sparse]
+    assert await store.legs("correlation-1") == [sparse, full]
+    bare = replace(
+        full, request_body=None, response_body=None, request_headers=None, response_headers=None
+    )
+    assert (await store.page(10)).items == [bare, sparse]
+
+
+async def test_bodies_of_older_processes_are_read_too(database: Database) -> None:
+    store = await write(database, make_record())
+    await execute(database, "update message set request_body = 'old'")
+    (leg,) = await store.legs("correlation-1")
+    assert (leg.request_body, leg.request_headers) == (b"old", None)
+
+
+async def test_bodies_of_a_correlation_id_are_read_as_far_as_memory_allows(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "CONTENT_BYTES", 25)
+    times = [NOW + timedelta(milliseconds=n) for n in range(4)]
+    store = await write(database, *(make_record(at=at, request_body=b"ten bytes.") for at in times))
+    found = await store.legs("correlation-1")
+    assert [leg.request_body is not None for leg in found] == [True, True, False, False]
+
+
+async def test_bodies_go_before_the_records_of_their_messages(database: Database) -> None:
+    store = await write(database, make_record(request_body=b"body"), make_record())
+    contents = MessageDays(database, keep_days=7, table="message_content")
+    await add_day(database, 8, "message_content")
+    await add_day(database, 7, "message_content")
+    dropped = await contents.drop_old()
+    assert dropped == [NOW.date() - timedelta(days=8)]
+    assert len(await days_of(database, "message_content")) == 5
+    assert await value(database, "select count(*) from message_content") == 1
+    await execute(database, f"drop table message_content_{NOW:%Y%m%d}")
+    assert [leg.request_body for leg in await store.legs("correlation-1")] == [None, None]
 
 
 async def test_records_of_days_without_a_table_are_dropped_and_others_are_not(
@@ -151,8 +195,9 @@ async def test_records_of_days_without_a_table_are_dropped_and_others_are_not(
 
 async def test_a_day_whose_table_has_gone_is_made_when_it_is_needed(database: Database) -> None:
     async with database.connection() as connection:
-        for row in await connection.fetch(SQL.days):
-            await connection.execute(f"drop table message_{row['day']:%Y%m%d}")
+        for table in ("message", "message_content"):
+            for row in await connection.fetch(SQL.days, table):
+                await connection.execute(f"drop table {table}_{row['day']:%Y%m%d}")
     assert await listed(await write(database, make_record())) == ["request-1"]
 
 
@@ -177,12 +222,12 @@ async def test_an_outage_costs_records_and_nothing_else(
 # Days ---------------------------------------------------------------------------------------------
 
 
-async def days_of(database: Database) -> list[date]:
+async def days_of(database: Database, table: str = "message") -> list[date]:
     async with database.connection() as connection:
-        return [row["day"] for row in await connection.fetch(SQL.days)]
+        return [row["day"] for row in await connection.fetch(SQL.days, table)]
 
 
-async def add_day(database: Database, days_ago: int) -> None:
+async def add_day(database: Database, days_ago: int, table: str = "message") -> None:
     async with database.connection() as connection:
         await connection.execute(
             """do $$
@@ -190,8 +235,12 @@ async def add_day(database: Database, days_ago: int) -> None:
             + str(int(days_ago))
             + """;
             begin
-                execute format('create table %I partition of message for values from (%L) to (%L)',
-                    'message_' || to_char(day, 'YYYYMMDD'), day::timestamp at time zone 'UTC',
+                execute format('create table %I partition of """
+            + table
+            + """ for values from (%L) to (%L)',
+                    '"""
+            + table
+            + """_' || to_char(day, 'YYYYMMDD'), day::timestamp at time zone 'UTC',
                     (day + 1)::timestamp at time zone 'UTC');
             end $$"""
         )
@@ -268,6 +317,8 @@ async def test_pages_are_newest_first_and_lose_nothing(database: Database) -> No
         ({"outcome": Outcome.BUSY, "http": None, "ocpi": None}, {"failed": True}),
         ({"http": 404}, {"failed": True}),
         ({"ocpi": 2001}, {"failed": True}),
+        ({"ocpi": 3002}, {"ocpi_class": 3}),
+        ({"method": "PATCH"}, {"method": "PATCH"}),
         ({"correlation_id": "other"}, {"correlation_id": "other"}),
         ({"at": NOW + timedelta(seconds=5)}, {"since": NOW + timedelta(seconds=5)}),
         ({"at": NOW - timedelta(seconds=5)}, {"until": NOW}),
@@ -299,12 +350,16 @@ async def test_legs_of_a_correlation_id_come_in_the_order_in_which_they_began(
 
 
 @pytest.mark.parametrize(
-    ("platform", "correlation", "index"),
-    [(None, None, "_at_serial_idx"), ("p-7", None, "_platform_id_at_serial_idx"),
-     (None, "c-7", "_correlation_id_idx")],
+    ("platform", "correlation", "failed", "index"),
+    [(None, None, None, "_at_serial_idx"), ("p-7", None, None, "_platform_id_at_serial_idx"),
+     (None, "c-7", None, "_correlation_id_idx"), (None, None, True, "_at_serial_idx1")],
 )  # fmt: skip
 async def test_lists_find_their_index(
-    database: Database, platform: str | None, correlation: str | None, index: str
+    database: Database,
+    platform: str | None,
+    correlation: str | None,
+    failed: bool | None,
+    index: str,
 ) -> None:
     async with database.transaction() as connection:
         await connection.execute(
@@ -316,7 +371,7 @@ async def test_lists_find_their_index(
         )
         await connection.execute("analyze message")
         await connection.execute(SQL.plan_with_values)
-        arguments = [10, None, None, platform, *[None] * 6, correlation, None, None]
+        arguments = [10, None, None, platform, *[None] * 5, failed, correlation, *[None] * 4]
         rows = await connection.fetch(f"explain {SQL.list_messages}", *arguments)
     assert any(index in row[0] for row in rows), rows
 

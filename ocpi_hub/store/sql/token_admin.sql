@@ -64,5 +64,14 @@ where at >= $3 and at < $4
         or position(convert_to($1, 'UTF8') in request_body) > 0
         or position(convert_to($1, 'UTF8') in response_body) > 0);
 
+-- name: erase_contents
+-- Their messages tell it in their paths, or not at all.
+update message_content
+set request_body = case when position(convert_to($1, 'UTF8') in request_body) = 0 then request_body end,
+    response_body = case when position(convert_to($1, 'UTF8') in response_body) = 0 then response_body end
+where at >= $2 and at < $3
+    and (position(convert_to($1, 'UTF8') in request_body) > 0
+        or position(convert_to($1, 'UTF8') in response_body) > 0);
+
 -- name: erase_examples
 update quality set object_id = $2 where object_id = $1;

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ocpi_hub.delivery.header_privacy import MAX_VALUE, MOST_HEADERS, recorded_headers
 from ocpi_hub.delivery.leg import Leg, configuration_request, outbound_request
 from ocpi_hub.delivery.message_privacy import recorded_body, recorded_error
 from ocpi_hub.delivery.messages import (
@@ -301,6 +302,62 @@ async def test_bodies_are_left_out_unless_wanted() -> None:
     wanted = await Noted(body_bytes=10).sent(request, Answer(200, {}, b'{"status_code":1000}'))
     assert (wanted.request_body, wanted.response_body) == (b'{"location', b'{"status_c')
     assert wanted.cut
+
+
+async def test_headers_are_recorded_with_bodies_and_tell_no_secret() -> None:
+    request = outbound_request(leg("tokens", SENDER, UID, "authorize"), deadline_s=1)
+    reply = Answer(
+        200,
+        {"link": f'<https://p.example/{UID}>; rel="next"', "x-total-count": "7"},
+        b'{"status_code":1000}',
+    )
+    assert (await Noted().sent(request, reply)).request_headers is None
+    record = await Noted(body_bytes=10).sent(request, reply)
+    sent = dict(record.request_headers or ())
+    assert sent["Authorization"] == "Token ~"
+    assert sent["X-Correlation-ID"] == "correlation-1"
+    assert record.response_headers == (("link", "~"), ("x-total-count", "7"))
+    assert (record.request_body, record.response_body) == (None, None)
+    failed = await Noted(body_bytes=10).sent(request, NoAnswer("timeout"))
+    assert failed.request_headers is not None
+    assert failed.response_headers is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        ("authorization", "Token c2VjcmV0", "Token ~"),
+        ("Authorization", "bearer c2VjcmV0", "bearer ~"),
+        ("Authorization", "c2VjcmV0", "~"),
+        ("Authorization", "c2VjcmV0 Token", "~"),
+        ("X-Api-Key", "c2VjcmV0", "~"),
+        ("Cookie", "a=c2VjcmV0", "~"),
+        ("Location", f"https://p.example/{UID}", "~"),
+        ("X-Request-ID", "r\x001\n", "r1"),
+        ("User-Agent", "x" * 500, "x" * MAX_VALUE),
+    ],
+)
+def test_values_of_headers_are_told_when_they_are_harmless(
+    name: str, text: str, shown: str
+) -> None:
+    assert recorded_headers({name: text}) == ((name, shown),)
+
+
+def test_many_headers_are_cut() -> None:
+    found = recorded_headers({f"x-{n}": "y" for n in range(1000)})
+    assert found is not None
+    assert len(found) == MOST_HEADERS
+
+
+@pytest.mark.parametrize("module", ["cdrs", "locations"])
+def test_fields_that_are_personal_here_are_masked_too(module: str) -> None:
+    body = b'{"driver_name":"Jo", "x":{"Driver_Name" : 12}}'
+    shown = recorded_body(module, body, mask, ("driver_name",))
+    assert shown == b'{"driver_name":"~mac-of-2", "x":{"Driver_Name" : "~mac-of-2"}}'
+    assert recorded_body(module, b'{"driver_name":["Jo"]}', mask, ("driver_name",)) is None
+    assert (
+        recorded_body("locations", b'{"uid":"3256"}', mask, ("driver_name",)) == b'{"uid":"3256"}'
+    )
 
 
 async def test_bodies_are_left_out_while_many_records_wait() -> None:

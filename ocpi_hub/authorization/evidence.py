@@ -97,10 +97,11 @@ class Recorder:
         for answer in case.waiting:
             self.late(case, answer)
         if committed is not None and isinstance(final, AnswerFromStore):
-            committed.add_done_callback(partial(_unless_committed, lost))
             budget_s = final.candidate.terms.budget_ms / 1000
             left_s = received_at + budget_s - self._clock.monotonic()
-            await self._wait(committed, record, min(self._wait_s, max(left_s, 0.0)))
+            limit_s = min(self._wait_s, max(left_s, 0.0))
+            if not await _ended_within(committed, limit_s, lost):
+                self._log("authorization_evidence_late", record)
 
     def late(self, case: Case, answer: LateAnswer) -> None:
         """Record what an eMSP said too late."""
@@ -113,12 +114,6 @@ class Recorder:
             )
         except Overloaded:
             log.warning("late_answer_lost", emsp=str(answer.emsp), outcome=answer.outcome)
-
-    async def _wait(
-        self, committed: asyncio.Future[None], record: DecisionRecord, limit_s: float
-    ) -> None:
-        if not await done_within(committed, limit_s):
-            self._log("authorization_evidence_late", record)
 
     def _record(
         self,
@@ -162,11 +157,6 @@ class Recorder:
         }
 
 
-def _unless_committed(lost: Callable[[], None], ended: asyncio.Future[None]) -> None:
-    if ended.cancelled() or ended.exception() is not None:
-        lost()
-
-
 def _ids(message: Message) -> dict[str, str]:
     """What other lines have from the context."""
     return {
@@ -176,26 +166,33 @@ def _ids(message: Message) -> dict[str, str]:
     }
 
 
-async def done_within(future: asyncio.Future[None], limit_s: float) -> bool:
-    """Wait for a future that others own; false when it takes longer. What `asyncio.wait` does for
-    any number of them costs three times as much."""
-    if future.done():
-        return True
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
+async def _ended_within(
+    committed: asyncio.Future[None], limit_s: float, lost: Callable[[], None]
+) -> bool:
+    """Wait for a commit; false when it takes longer. `asyncio.wait` costs three times as much.
 
-    def end(_: object = None) -> None:
-        if not ended.done():
-            ended.set_result(None)
+    Args:
+        lost: told when it fails, also after that.
+    """
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not waiting.done():
+            waiting.set_result(None)
+
+    def ended(done: asyncio.Future[None]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            lost()
+        end()
 
     timer = loop.call_later(limit_s, end)
-    future.add_done_callback(end)
+    committed.add_done_callback(ended)
     try:
-        await ended
+        await waiting
     finally:
         timer.cancel()
-        future.remove_done_callback(end)
-    return future.done()
+    return committed.done()
 
 
 @value

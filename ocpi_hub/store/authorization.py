@@ -39,7 +39,7 @@ from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("authorization")
 
-PACE_S = 0.003
+PACE_S = 0.005
 """Seconds between batches of decisions, whose commit an authorization waits for."""
 
 _COLUMNS = (

@@ -35,6 +35,7 @@ from ocpi_hub.server.handlers.shared import Services
 from ocpi_hub.server.handlers.tariffs import TariffsHandler
 from ocpi_hub.server.handlers.tokens import TokensHandler
 from ocpi_hub.server.inbound import Authenticator
+from ocpi_hub.store.handshake_steps import PostgresSteps
 
 
 def ocpi_server(
@@ -54,6 +55,7 @@ def ocpi_server(
         offered=OFFERED,
         changed=keeper.refresh,
         introduce=delivery.client_info.introduce,
+        steps=PostgresSteps(around.database),
     )
     return OcpiServer(
         settings,
@@ -172,4 +174,5 @@ def onboarding(around: Surroundings, stores: Stores, delivery: Delivery) -> Onbo
         settings,
         public_url=around.public_url,
         offered=OFFERED,
+        steps=PostgresSteps(around.database),
     )

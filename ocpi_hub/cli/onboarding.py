@@ -102,6 +102,7 @@ async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
     from ocpi_hub.assembly import OFFERED
     from ocpi_hub.delivery.client import HttpClient
     from ocpi_hub.registration.onboarding import Onboarding
+    from ocpi_hub.store.handshake_steps import PostgresSteps
 
     settings = access.settings
     policy = UrlPolicy(allow_http=settings.allow_http, allow_networks=settings.allow_networks)
@@ -113,6 +114,7 @@ async def _onboarding(access: OperatorAccess) -> AsyncIterator[Onboarding]:
             settings,
             public_url=await _public_url(access),
             offered=OFFERED,
+            steps=PostgresSteps(access.database),
         )
 
 

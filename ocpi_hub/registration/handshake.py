@@ -24,16 +24,21 @@ from ocpi_hub.domain.party import (
     Quirk,
 )
 from ocpi_hub.errors import (
+    ClientApiUnusable,
+    EndpointsMissing,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     NotPermitted,
+    OcpiError,
     StoreError,
     Unauthenticated,
+    UnsupportedVersion,
 )
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.registration.claims import claimed_roles, new_token
+from ocpi_hub.registration.failures import Failure, failure_of_store
 from ocpi_hub.registration.partner import Access, PartnerCalls
 from ocpi_hub.registration.protocols import (
     CredentialsGone,
@@ -46,6 +51,15 @@ from ocpi_hub.registration.protocols import (
     TooManyParties,
     UrlCheck,
     WrongState,
+)
+from ocpi_hub.registration.steps import (
+    MAX_SAID,
+    Attempt,
+    NoSteps,
+    Step,
+    StepLog,
+    StepName,
+    shown,
 )
 from ocpi_hub.registration.versions import OFFERED_VERSIONS, VERSION, make_offer
 from ocpi_hub.settings import Settings
@@ -73,6 +87,7 @@ class Handshake:
         changed: called after every change, so that this process acts on it at once; all the
             others follow by themselves.
         introduce: returns once others know of a platform, or after a moment; it is answered then.
+        steps: where the steps of handshakes are noted for people.
     """
 
     def __init__(
@@ -87,7 +102,9 @@ class Handshake:
         versions: Sequence[OcpiVersion] = OFFERED_VERSIONS,
         changed: Callable[[], Awaitable[None]] = _nothing,
         introduce: Callable[[PlatformId], Awaitable[None]] = _nobody,
+        steps: StepLog | None = None,
     ) -> None:
+        self._steps: StepLog = steps or NoSteps()
         self._store = store
         self._max_depth = settings.max_json_depth
         self._changed = changed
@@ -99,7 +116,14 @@ class Handshake:
             own_url=public_url,
             timeout_s=settings.handshake_timeout_s,
             max_depth=self._max_depth,
+            steps=self._steps,
         )
+
+    async def note_visit(self, platform: Platform, request: str) -> None:
+        """A partner that has not registered yet asks what there is."""
+        if platform.state is PlatformState.INVITED:
+            step = Step(StepName.CAME, request[:MAX_SAID], http_status=200)
+            await self._steps.note(Attempt.new(platform.platform_id), step)
 
     def versions(self) -> bytes:
         """GET versions."""
@@ -139,7 +163,7 @@ class Handshake:
         """
         if issued.kind is CredentialsKind.ACCESS:
             raise MethodNotAllowed("This platform is registered already: use PUT")
-        return await self._accept(platform, issued, body, self._offered(version))
+        return await self._noted("POST", platform, issued, body, self._offered(version))
 
     async def put_credentials(
         self,
@@ -155,7 +179,7 @@ class Handshake:
             OcpiError: as `post_credentials`.
         """
         _require_registered(platform, issued)
-        return await self._accept(platform, issued, body, self._offered(version))
+        return await self._noted("PUT", platform, issued, body, self._offered(version))
 
     async def delete_credentials(self, platform: Platform, issued: IssuedCredentials) -> None:
         """DELETE credentials: end the connection; only an operator's new invitation leads back.
@@ -167,6 +191,8 @@ class Handshake:
         _require_registered(platform, issued)
         _require_stored(await self._store.disconnect(issued), platform)
         log.warning("platform_disconnected", platform=platform.platform_id)
+        step = Step(StepName.CAME, "DELETE credentials", http_status=200)
+        await self._steps.note(Attempt.new(platform.platform_id), step)
         await self._tell_changed()
 
     def _offered(self, version: str) -> OcpiVersion:
@@ -175,8 +201,38 @@ class Handshake:
                 return each
         raise NotFound(f"This hub does not offer version {version[:20]}")
 
+    async def _noted(
+        self,
+        method: str,
+        platform: Platform,
+        issued: IssuedCredentials,
+        body: bytes,
+        version: OcpiVersion,
+    ) -> bytes:
+        """Accept credentials, and note what came and how it was answered."""
+        attempt = Attempt.new(platform.platform_id)
+        came = Step(StepName.CREDENTIALS_CAME, f"{method} credentials ({version})", shown(body))
+        await self._steps.note(attempt, came)
+        try:
+            answer = await self._accept(platform, issued, body, version, attempt)
+        except OcpiError as error:
+            text = f"HTTP {error.http_status}, OCPI {error.status_code}"
+            failure = _failure(error)
+            said = error.message[:MAX_SAID]
+            await self._steps.note(
+                attempt, Step(StepName.ANSWERED, text, failure=failure, said=said)
+            )
+            raise
+        await self._steps.note(attempt, Step(StepName.ANSWERED, "HTTP 200, OCPI 1000"))
+        return answer
+
     async def _accept(
-        self, platform: Platform, issued: IssuedCredentials, body: bytes, version: OcpiVersion
+        self,
+        platform: Platform,
+        issued: IssuedCredentials,
+        body: bytes,
+        version: OcpiVersion,
+        attempt: Attempt,
     ) -> bytes:
         credentials = parse_object(body, Credentials, max_depth=self._max_depth).value
         roles = claimed_roles(credentials, self.offer.hub)
@@ -185,6 +241,7 @@ class Handshake:
             limit_key=f"handshake {platform.platform_id}",
             raw=Quirk.RAW_TOKEN in platform.quirks,
             platform_id=platform.platform_id,
+            attempt=attempt,
         )
         found = await self._partner.discover(credentials.url, their_access, (version,))
         registration = Registration(
@@ -199,6 +256,7 @@ class Handshake:
         )
         new = new_token()
         stored = await self._store.complete_answered(issued, registration, new.sha256)
+        await self._note_stored(attempt, stored)
         _require_stored(stored, platform)
         log.info(
             "platform_registered",
@@ -211,12 +269,30 @@ class Handshake:
         await self._introduce(platform.platform_id)
         return self.offer.credentials(new)
 
+    async def _note_stored(self, attempt: Attempt, result: StoreResult) -> None:
+        failure = failure_of_store(result)
+        party = result.party if isinstance(result, PartyTaken | PartyReserved) else None
+        said = str(party) if party is not None else None
+        await self._steps.note(attempt, Step(StepName.STORED, "", failure=failure, said=said))
+
     async def _tell_changed(self) -> None:
         try:
             await self._changed()
         except StoreError as error:
             # It is committed, and the partner must learn its new token.
             log.warning("directory_not_refreshed", reason=str(error))
+
+
+def _failure(error: OcpiError) -> Failure:
+    match error:
+        case ClientApiUnusable() | UnsupportedVersion() | EndpointsMissing():
+            return Failure.CALLS
+        case Unauthenticated():
+            return Failure.USED
+        case NotPermitted() | MethodNotAllowed():
+            return Failure.STATE
+        case _:
+            return Failure.CREDENTIALS
 
 
 def _require_registered(platform: Platform, issued: IssuedCredentials) -> None:

@@ -42,6 +42,7 @@ from ocpi_hub.registration.claims import (
     new_token,
     require_expectable,
 )
+from ocpi_hub.registration.failures import Failure, failure_of_store
 from ocpi_hub.registration.partner import (
     Access,
     Agreed,
@@ -64,6 +65,7 @@ from ocpi_hub.registration.protocols import (
     UrlCheck,
     WrongState,
 )
+from ocpi_hub.registration.steps import MAX_SAID, Attempt, NoSteps, Step, StepLog, StepName
 from ocpi_hub.registration.versions import OFFERED_VERSIONS, highest_first, make_offer
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
@@ -98,6 +100,7 @@ class Onboarding:
         offered: functional modules by interface.
         versions: those of OCPI that the hub offers. A handshake takes the highest that the partner
             offers too, so that a connection moves once both know a new one (VE-08).
+        steps: where the steps of handshakes are noted for people.
     """
 
     def __init__(
@@ -110,7 +113,9 @@ class Onboarding:
         public_url: str,
         offered: Sequence[tuple[str, InterfaceRole]],
         versions: Sequence[OcpiVersion] = OFFERED_VERSIONS,
+        steps: StepLog | None = None,
     ) -> None:
+        self._steps: StepLog = steps or NoSteps()
         self._store = store
         self._days = settings.invitation_days
         self._offer = make_offer(settings, public_url, offered, versions)
@@ -121,6 +126,7 @@ class Onboarding:
             own_url=public_url,
             timeout_s=settings.handshake_timeout_s,
             max_depth=settings.max_json_depth,
+            steps=self._steps,
         )
 
     @property
@@ -197,13 +203,18 @@ class Onboarding:
         name: str | None = None,
         *,
         permit: Collection[PartyId] = (),
+        attempt: Attempt | None = None,
     ) -> PlatformId:
         """Register with a partner that gave us its versions URL and CREDENTIALS_TOKEN_A.
+
+        Args:
+            attempt: under which the steps are noted.
 
         Raises:
             OperatorError: it did not work; nothing is left of the attempt.
         """
-        access = Access(token_a, limit_key=f"handshake {versions_url}")
+        attempt = attempt or Attempt.new()
+        access = Access(token_a, limit_key=f"handshake {versions_url}", attempt=attempt)
         found = await self._discover(versions_url, access)
         our_token = new_token()
         started = await self._store.start_connecting(
@@ -226,6 +237,7 @@ class Onboarding:
         except BaseException:
             await self._store.abandon_connecting(platform_id, our_token.sha256)
             raise
+        await self._steps.belongs(attempt, platform_id)
         log.info("platform_connected", platform=platform_id)
         return platform_id
 
@@ -252,6 +264,7 @@ class Onboarding:
             limit_key=f"handshake {platform.platform_id}",
             raw=Quirk.RAW_TOKEN in platform.quirks,
             platform_id=platform.platform_id,
+            attempt=Attempt.new(platform.platform_id),
         )
         found = await self._discover(platform.versions_url, access)
         new = new_token()
@@ -267,9 +280,13 @@ class Onboarding:
             keep = not isinstance(answer, Declined)
             if not isinstance(answer, Agreed):
                 raise _not_agreed(answer, platform.platform_id)
-            registration = self._registration(found, answer.credentials, platform.custom_modules)
-            _require_stored(
-                await self._store.complete_rotation(platform.platform_id, registration, new.sha256)
+            registration = await self._registration(
+                found, answer.credentials, access, platform.custom_modules
+            )
+            await self._require_stored(
+                await self._store.complete_rotation(platform.platform_id, registration, new.sha256),
+                registration,
+                access,
             )
             done = True
         finally:
@@ -288,9 +305,11 @@ class Onboarding:
         if not isinstance(answer, Agreed):
             raise OperatorError(answer.reason)
         try:
-            registration = self._registration(found, answer.credentials)
-            _require_stored(
-                await self._store.complete_connecting(platform_id, registration, our_token.sha256)
+            registration = await self._registration(found, answer.credentials, access)
+            await self._require_stored(
+                await self._store.complete_connecting(platform_id, registration, our_token.sha256),
+                registration,
+                access,
             )
         except OperatorError:
             # The partner believes that we are registered.
@@ -316,15 +335,17 @@ class Onboarding:
             self._offer.credentials(token),
         )
 
-    def _registration(
+    async def _registration(
         self,
         found: Discovered,
         credentials: Credentials,
+        access: Access,
         custom_modules: frozenset[str] = frozenset(),
     ) -> Registration:
         try:
             roles = claimed_roles(credentials, self._offer.hub)
         except InvalidRequest as error:
+            await self._note_stored(access, Failure.CREDENTIALS, error.message)
             raise OperatorError(f"the partner's credentials: {error.message}") from None
         return Registration(
             version=found.version,
@@ -336,6 +357,22 @@ class Onboarding:
             offer_digest=self._offer.digest,
             custom_modules=custom_modules,
         )
+
+    async def _require_stored(
+        self, result: StoreResult, registration: Registration, access: Access
+    ) -> None:
+        try:
+            _require_stored(result)
+        except OperatorError as error:
+            await self._note_stored(access, failure_of_store(result), str(error))
+            raise
+        parties = ", ".join(sorted({f"{held.party} {held.role}" for held in registration.roles}))
+        await self._note_stored(access, None, parties)
+
+    async def _note_stored(self, access: Access, failure: Failure | None, said: str) -> None:
+        if access.attempt is not None:
+            step = Step(StepName.STORED, "", failure=failure, said=said[:MAX_SAID])
+            await self._steps.note(access.attempt, step)
 
 
 def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> OperatorError:

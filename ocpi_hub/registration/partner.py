@@ -9,6 +9,7 @@ Spec: 2.2.1 credentials_registration, credentials_errors_during_registration.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,7 @@ from ocpi_hub.ocpi.status_codes import is_success
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.ocpi.v2_2_1.versions import Endpoint, VersionDetails
 from ocpi_hub.registration.protocols import UrlCheck
+from ocpi_hub.registration.steps import Attempt, NoSteps, Step, StepLog, StepName, noting, shown
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -68,12 +70,14 @@ class Access:
         limit_key: see `OutboundRequest`; not the platform's own, so that traffic which waits for
             a slow partner does not keep the handshake from repairing it.
         platform_id: for the message records; None as long as the platform has none.
+        attempt: what the calls are steps of.
     """
 
     token: CredentialsToken
     limit_key: str
     raw: bool = False
     platform_id: PlatformId | None = None
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class PartnerCalls:
         own_url: base of the hub's own URLs. A partner that announces one of them would make the
             hub call itself.
         timeout_s: seconds for one call.
+        steps: where calls are noted for people.
     """
 
     def __init__(
@@ -145,7 +150,9 @@ class PartnerCalls:
         own_url: str,
         timeout_s: float,
         max_depth: int,
+        steps: StepLog | None = None,
     ) -> None:
+        self._steps: StepLog = steps or NoSteps()
         self._own_urls = f"{own_url}/ocpi/".lower()
         self._client = client
         self._urls = urls
@@ -170,32 +177,61 @@ class PartnerCalls:
             UnsupportedVersion: the partner offers none of them (3002).
             EndpointsMissing: it has no credentials endpoint (3003).
         """
-        step = f"GET versions ({_quoted(versions_url)})"
-        self._check(step, versions_url)
-        exchange, access = await self._get_versions(versions_url, access)
-        version, details_url = _details_url(self._data(step, exchange), step, wanted)
-        step = f"GET version details ({_quoted(details_url)})"
-        self._check(step, details_url)
-        data = self._data(step, await self._send("GET", details_url, access, self._timeout_s))
-        try:
-            details = validate_object(data, VersionDetails).value
-        except InvalidRequest as error:
-            raise ClientApiUnusable(f"{step}: {error.message}") from None
-        if details.version != version:
-            raise ClientApiUnusable(f"{step}: these are the details of {_quoted(details.version)}")
-        if len(details.endpoints) > MAX_ENDPOINTS:
-            raise ClientApiUnusable(f"{step}: more than {MAX_ENDPOINTS} endpoints")
-        endpoints = self._endpoints(step, details.endpoints)
-        if _CREDENTIALS not in endpoints:
-            raise EndpointsMissing(f"{step}: there is no credentials endpoint")
+        version, details_url, access = await self._version(versions_url, access, wanted)
+        endpoints = await self._details(details_url, access, version)
         return Discovered(version, endpoints, access.raw)
+
+    async def _version(
+        self, versions_url: str, access: Access, wanted: Sequence[OcpiVersion]
+    ) -> tuple[OcpiVersion, str, Access]:
+        """The version to use, the URL of its details, and how the token travels."""
+        step = f"GET versions ({_quoted(versions_url)})"
+        about = Step(StepName.VERSIONS, f"GET {_quoted(versions_url)}")
+        async with noting(self._steps, access.attempt, about, access.token) as noted:
+            self._check(step, versions_url)
+            noted.exchange, access = await self._get_versions(versions_url, access)
+            version, url = _details_url(self._data(step, noted.exchange), step, wanted)
+        return version, url, access
+
+    async def _details(
+        self, url: str, access: Access, version: OcpiVersion
+    ) -> Mapping[tuple[str, InterfaceRole], str]:
+        """The endpoints of a version."""
+        step = f"GET version details ({_quoted(url)})"
+        about = Step(StepName.DETAILS, f"GET {_quoted(url)}")
+        async with noting(self._steps, access.attempt, about, access.token) as noted:
+            self._check(step, url)
+            noted.exchange = await self._send("GET", url, access, self._timeout_s)
+            data = self._data(step, noted.exchange)
+            try:
+                details = validate_object(data, VersionDetails).value
+            except InvalidRequest as error:
+                raise ClientApiUnusable(f"{step}: {error.message}") from None
+            if details.version != version:
+                raise ClientApiUnusable(
+                    f"{step}: these are the details of {_quoted(details.version)}"
+                )
+            if len(details.endpoints) > MAX_ENDPOINTS:
+                raise ClientApiUnusable(f"{step}: more than {MAX_ENDPOINTS} endpoints")
+            endpoints = self._endpoints(step, details.endpoints)
+            if _CREDENTIALS not in endpoints:
+                raise EndpointsMissing(f"{step}: there is no credentials endpoint")
+            return endpoints
 
     async def send_credentials(
         self, method: str, url: str, access: Access, body: bytes
     ) -> Agreed | Declined | Unclear:
         """POST or PUT the hub's credentials object."""
         step = f"{method} credentials ({_quoted(url)})"
-        exchange = await self._send(method, url, access, self.credentials_s, body)
+        about = Step(StepName.CREDENTIALS, f"{method} {_quoted(url)}", shown(body))
+        secrets = (access.token, _token_in(body))
+        async with noting(self._steps, access.attempt, about, *secrets) as noted:
+            noted.exchange = await self._send(method, url, access, self.credentials_s, body)
+            result = self._outcome(step, noted.exchange)
+            noted.failed = None if isinstance(result, Agreed) else result.reason
+            return result
+
+    def _outcome(self, step: str, exchange: Exchange) -> Agreed | Declined | Unclear:
         match exchange:
             case Unreachable(reason):
                 return Declined(f"{step}: {reason}", reached=False)
@@ -333,6 +369,12 @@ def _details_url(data: object, step: str, wanted: Sequence[OcpiVersion]) -> tupl
     raise UnsupportedVersion(
         f"{step}: {' or '.join(wanted)} is not offered, only: {offered or 'nothing'}"
     )
+
+
+def _token_in(body: bytes) -> str:
+    """The token in credentials of ours, which a partner may quote."""
+    value = json.loads(body)
+    return str(value.get("token", "")) if isinstance(value, dict) else ""
 
 
 def _joined(what: str, detail: str) -> str:

@@ -47,10 +47,13 @@ class ConfigurationHandler:
         match target.segments:
             case ("ocpi", "versions"):
                 _only(method, "GET")
+                await self._handshake.note_visit(caller.platform, "GET versions")
                 return ok(self._handshake.versions())
             case ("ocpi", version):
                 data = self._handshake.details(version, caller.platform.custom_modules)
                 _only(method, "GET")
+                visit = f"GET version details ({version})"
+                await self._handshake.note_visit(caller.platform, visit)
                 return ok(data)
             case ("ocpi", version, "credentials") if version in self._handshake.offer.offered:
                 return await self._credentials(method, caller, body, version)

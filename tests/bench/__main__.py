@@ -18,6 +18,7 @@ from tests.bench.figures import Figure, Quantity
 from tests.bench.programs import MissingTool
 from tests.bench.rows import (
     client,
+    console,
     evse,
     fan_out,
     intake,
@@ -26,6 +27,7 @@ from tests.bench.rows import (
     pricing,
     pull,
     relay,
+    statement,
     whitelist,
     workers,
 )
@@ -56,6 +58,18 @@ ROWS: Mapping[str, Row] = {
     "workers": Row(workers.run, (targets.WORKERS,)),
     "pricing": Row(pricing.run, (targets.PRICING,)),
     "client": Row(client.run, (targets.CLIENT_WARM, targets.CLIENT_NEW)),
+    "console": Row(
+        console.run,
+        (
+            targets.CONSOLE,
+            targets.CONSOLE_MS,
+            targets.ADMIN_LISTS,
+            targets.ADMIN_LISTS_MS,
+        ),
+    ),
+    "statement": Row(
+        statement.run, (targets.STATEMENT, targets.STATEMENT_CLOSE, targets.STATEMENT_MEMORY)
+    ),
 }
 
 
@@ -106,7 +120,9 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each quantity")
     parser.add_argument("--seconds", type=float, default=3.0, help="of one measurement under load")
-    parser.add_argument("--full", action="store_true", help="a million tokens")
+    parser.add_argument(
+        "--full", action="store_true", help="a million tokens, and ten million message records"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table for a page")
     parser.add_argument(

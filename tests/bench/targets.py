@@ -49,3 +49,17 @@ PRICING = Quantity(
 )
 CLIENT_WARM = Quantity("outbound client, TLS, kept connection, CPU per POST", Better.LOWER, "us")
 CLIENT_NEW = Quantity("outbound client, TLS, new connection, CPU per POST", Better.LOWER, "us")
+CONSOLE = Quantity("slowest page of the console / a form", Better.LOWER, "", 40.0, 10.0)
+CONSOLE_MS = Quantity("slowest page of the console, median", Better.LOWER, "ms")
+ADMIN_LISTS = Quantity("slowest list of the admin API / a form", Better.LOWER, "", 40.0, 10.0)
+ADMIN_LISTS_MS = Quantity("slowest list of the admin API, median", Better.LOWER, "ms")
+STATEMENT = Quantity(
+    "a statement's totals / plain sum over the same CDRs", Better.LOWER, "", 25.0, 8.0
+)
+STATEMENT_CLOSE = Quantity("closing a statement, time per CDR", Better.LOWER, "us")
+STATEMENT_MEMORY = Quantity(
+    "a statement of all CDRs / of a tenth of them, peak memory of the hub's code",
+    Better.LOWER,
+    "",
+    2.0,
+)

@@ -56,7 +56,7 @@ async def run(address: DatabaseAddress, database: Database) -> Run:
 async def test_rules_of_a_relation_are_shown_with_those_of_the_hub(run: Run) -> None:
     shown = await run(*RULES, cdr_hold=["ancient"], hold_energy_kwh=200)
     assert shown["own"] == {"hold": [], "flag": [], "off": [], "limits": {}}
-    assert {"ancient", "negative_total"} <= set(shown["in_force"]["hold"])
+    assert {"ancient", "negative_time"} <= set(shown["in_force"]["hold"])
     assert shown["in_force"]["limits"]["energy_kwh"] == "200.0"
 
 

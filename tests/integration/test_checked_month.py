@@ -50,7 +50,7 @@ CLASSED: Final[Mapping[Fault, frozenset[str]]] = {
     Fault.SIGNATURE_WRONG: frozenset({"signature_invalid"}),
 }
 """One of these codes tells each fault."""
-HELD: Final = frozenset({Fault.NEGATIVE_TOTAL, Fault.CREDIT_EXCEEDS, Fault.SIGNATURE_WRONG})
+HELD: Final = frozenset({Fault.CREDIT_EXCEEDS, Fault.SIGNATURE_WRONG})
 """What is surely wrong waits."""
 
 

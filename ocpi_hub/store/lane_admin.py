@@ -86,7 +86,19 @@ class LaneAdmin:
             rows = await connection.fetch(SQL.gaps, *name, *place, limit)
             if not rows and not await connection.fetchval(SQL.lane_exists, *name):
                 return None
-        return [_gap(row, lane.module) for row in rows]
+        return [gap_row(row, lane.module) for row in rows]
+
+    async def hasten(self, lane: LaneId, key: ObjectKey | None) -> int:
+        """Make gaps of a lane due now; how many there are.
+
+        Args:
+            key: only this object; None: all of the lane.
+        """
+        name = (*party_columns(lane.receiver), lane.module)
+        only = (None,) * 5 if key is None else key_columns(key)[1:]
+        async with self._database.connection() as connection:
+            done = await connection.execute(SQL.hasten, *name, *only)
+        return int(str(done).rpartition(" ")[2])
 
 
 async def read_lanes(
@@ -124,7 +136,8 @@ def _lane(row: asyncpg.Record) -> LaneRow:
     )
 
 
-def _gap(row: asyncpg.Record, module: str) -> GapRow:
+def gap_row(row: asyncpg.Record, module: str) -> GapRow:
+    """A gap of a lane of that module."""
     owner = PartyId(row["country_code"], row["party_id"])
     return GapRow(
         key=ObjectKey(module, owner, row["object_id"], row["object_type"], row["audience"]),

@@ -362,7 +362,8 @@ async def test_the_records_of_one_token_are_erased_on_request(
     await note_message(database, "/ocpi/2.2.1/sender/tokens/~else/authorize", body="something else")
     await execute(
         database,
-        "insert into message_content (at, serial, response_body) values (now(), 1, $1), (now(), 2, '')",
+        "insert into message_content (at, serial, response_body)"
+        " values (now(), 1, $1), (now(), 2, '')",
         f'{{"uid":"~{mask}"}}'.encode(),
     )
     await execute(

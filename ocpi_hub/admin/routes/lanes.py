@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
+from ocpi_hub.admin.actions import lanes
 from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.lanes import lane_items
@@ -11,16 +14,19 @@ from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes.base import (
     API,
     AnyRoute,
+    Body,
     Call,
+    Given,
     Listing,
     NoBody,
     Party,
     Route,
+    Text,
 )
 from ocpi_hub.admin.views.base import Page
-from ocpi_hub.admin.views.lanes import GapItem, LaneItem, gap_item
+from ocpi_hub.admin.views.lanes import GapItem, GapsHastened, LaneItem, gap_item
 from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject
 
@@ -39,12 +45,38 @@ class GapListing(Listing):
     module: Module
 
 
+class LaneGiven(Given):
+    receiver: Party
+    module: Module
+
+
+class GapNamed(Body):
+    """An object, as the list of gaps names it."""
+
+    owner: Party
+    id: Text
+    type: Text | None = Field(None, description="of a Token")
+    audience: Text = EVERYBODY
+
+    def key(self, module: Module) -> ObjectKey:
+        return ObjectKey(module.value, self.owner, self.id, self.type or "", self.audience)
+
+
+class GapsToHasten(Body):
+    gap: GapNamed | None = Field(None, description="only this one; null: all of the lane")
+
+
 def lane_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[LaneListing, NoBody]) -> Page[LaneItem]:
         return await list_lanes(parts, call.given)
 
     async def gaps(call: Call[GapListing, NoBody]) -> Page[GapItem]:
         return await list_gaps(parts, call.given)
+
+    async def hasten(call: Call[LaneGiven, GapsToHasten]) -> GapsHastened:
+        given, gap = call.given, call.body.gap
+        lane = LaneId(given.receiver, given.module.value)
+        return await lanes.hasten(parts.access, lane, gap.key(given.module) if gap else None)
 
     return (
         Route("GET", f"{API}/lanes", Scope.READ,
@@ -53,11 +85,20 @@ def lane_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{API}/lanes/{{receiver}}/{{module}}/gaps", Scope.READ,
               "Objects that a receiver did not take, with its last answer",
               GapListing, NoBody, Page[GapItem], gaps),
+        Route("POST", f"{API}/lanes/{{receiver}}/{{module}}/hasten", Scope.OPERATE,
+              "Try again now what a receiver did not take",
+              LaneGiven, GapsToHasten, GapsHastened, hasten),
     )  # fmt: skip
 
 
-async def list_lanes(parts: AdminParts, given: LaneListing) -> Page[LaneItem]:
-    """Those that match, by receiver and module."""
+async def list_lanes(
+    parts: AdminParts, given: LaneListing, sees: Callable[[LaneItem], bool] = lambda _: True
+) -> Page[LaneItem]:
+    """Those that match, by receiver and module.
+
+    Args:
+        sees: whether whoever asks may see a lane.
+    """
     place = given.place(KIND, str, str)
     directory = parts.directory()
     rows, past = await parts.lanes.lanes()
@@ -68,6 +109,7 @@ async def list_lanes(parts: AdminParts, given: LaneListing) -> Page[LaneItem]:
         and (given.receiver is None or item.receiver == str(given.receiver))
         and given.module in (None, item.module)
         and given.behind in (None, bool(item.backlog or item.gaps))
+        and sees(item)
     ]
     found.sort(key=lambda item: (item.receiver, item.module))
     shown = tuple(found[: given.limit])

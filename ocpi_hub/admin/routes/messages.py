@@ -29,6 +29,7 @@ from ocpi_hub.admin.views.messages import (
 )
 from ocpi_hub.domain.message_record import Direction, MessageCursor, MessageFilter, Outcome
 from ocpi_hub.errors import NoSuchObject
+from ocpi_hub.store.messages import PostgresMessages
 
 KIND = "messages"
 
@@ -40,6 +41,8 @@ class MessageListing(Listing):
     direction: Direction | None = None
     http_class: int | None = Field(None, ge=1, le=5, description="first digit of the HTTP status")
     outcome: Outcome | None = None
+    method: Text | None = None
+    ocpi_class: int | None = Field(None, ge=1, le=9, description="first digit of the OCPI code")
     failed: bool | None = Field(
         None, description="true: no answer, HTTP 400 or above, or an OCPI code from 2000 on"
     )
@@ -54,12 +57,7 @@ class CorrelationGiven(Given):
 
 def message_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[MessageListing, NoBody]) -> Page[MessageItem]:
-        given = call.given
-        page = await parts.messages.page(given.limit, _wanted(given), after=_cursor(given))
-        return Page(
-            items=tuple(map(message_item, page.items)),
-            next=cursor_text(KIND, str(page.next)) if page.next else None,
-        )
+        return await list_messages(parts.messages, call.given)
 
     async def legs(call: Call[CorrelationGiven, NoBody]) -> Page[MessageDetail]:
         correlation_id = call.given.correlation_id
@@ -78,6 +76,15 @@ def message_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     )  # fmt: skip
 
 
+async def list_messages(messages: PostgresMessages, given: MessageListing) -> Page[MessageItem]:
+    """Those that match, newest first."""
+    page = await messages.page(given.limit, _wanted(given), after=_cursor(given))
+    return Page(
+        items=tuple(map(message_item, page.items)),
+        next=cursor_text(KIND, str(page.next)) if page.next else None,
+    )
+
+
 def _wanted(given: MessageListing) -> MessageFilter:
     return MessageFilter(
         platform_id=given.platform,
@@ -90,6 +97,8 @@ def _wanted(given: MessageListing) -> MessageFilter:
         correlation_id=given.correlation_id,
         since=given.since,
         until=given.until,
+        method=given.method,
+        ocpi_class=given.ocpi_class,
     )
 
 

@@ -38,6 +38,12 @@ class GapItem(View):
     last_answer: AnswerView | None
 
 
+class GapsHastened(View):
+    """What is tried again now."""
+
+    due: int = Field(description="objects that the receiver did not take so far")
+
+
 def gap_item(gap: GapRow) -> GapItem:
     return GapItem(
         owner=str(gap.key.owner),

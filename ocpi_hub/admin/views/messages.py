@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from ocpi_hub.admin.views.base import Moment, PartyText, View
 from ocpi_hub.domain.exchange import LegKind
-from ocpi_hub.domain.message_record import Direction, MessageRecord, Outcome
+from ocpi_hub.domain.message_record import Direction, HeaderLines, MessageRecord, Outcome
 from ocpi_hub.domain.party import InterfaceRole
 from ocpi_hub.ocpi.envelope import timestamp
 
@@ -34,12 +34,22 @@ class MessageItem(View):
     outcome: Outcome
 
 
+class HeaderView(View):
+    """A header; `~`: what it says is not told."""
+
+    name: str
+    value: str
+
+
 class MessageDetail(MessageItem):
-    """The same with what lists leave out. Bodies are masked, and there only if recorded."""
+    """The same with what lists leave out. Headers and bodies are masked, and there only if they
+    are recorded and still kept."""
 
     kind: LegKind
     interface_role: InterfaceRole | None
     error: str | None
+    request_headers: tuple[HeaderView, ...] | None
+    response_headers: tuple[HeaderView, ...] | None
     request_body: str | None
     response_body: str | None
     cut: bool = Field(description="a body was longer than what was kept of it")
@@ -56,6 +66,8 @@ def message_detail(record: MessageRecord) -> MessageDetail:
             "kind": record.kind,
             "interface_role": record.interface_role,
             "error": record.error,
+            "request_headers": _headers(record.request_headers),
+            "response_headers": _headers(record.response_headers),
             "request_body": _text(record.request_body),
             "response_body": _text(record.response_body),
             "cut": record.cut,
@@ -82,6 +94,12 @@ def _fields(record: MessageRecord) -> dict[str, object]:
         "response_bytes": record.response_bytes,
         "outcome": record.outcome,
     }
+
+
+def _headers(lines: HeaderLines | None) -> tuple[HeaderView, ...] | None:
+    if lines is None:
+        return None
+    return tuple(HeaderView(name=name, value=value) for name, value in lines)
 
 
 def _text(body: bytes | None) -> str | None:

@@ -40,6 +40,14 @@ where (receiver_country_code, receiver_party_id, module) = ($1, $2, $3)
 order by country_code, party_id, object_id, object_type, audience
 limit $9;
 
+-- name: hasten
+-- What is on the way already is known to the process that sends, which does not send it twice.
+update lane_gap
+set next_attempt_at = now()
+where (receiver_country_code, receiver_party_id, module) = ($1, $2, $3)
+    and ($4::text is null
+        or (country_code, party_id, object_id, object_type, audience) = ($4, $5, $6, $7, $8));
+
 -- name: lane_exists
 select exists (
     select from lane where (country_code, party_id, module) = ($1, $2, $3));

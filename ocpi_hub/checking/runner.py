@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from ocpi_hub.checking.conversation import Conversation
@@ -37,23 +37,35 @@ log = get_logger(__name__)
 NOT_ASKED_FOR = "it writes, which was not asked for (--write)"
 _MAX_REMARK = 500
 
+Progress = Callable[[int, int], Awaitable[None]]
+
 
 async def check_partner(
-    target: Target, settings: Settings, clock: Clock, limits: Limits | None = None
+    target: Target,
+    settings: Settings,
+    clock: Clock,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check a partner; never raises for what it answers.
 
     Args:
         settings: say which URLs may be called, and how large an answer may be.
+        progress: told how many checks are done, and of how many.
     """
     bounds = limits or Limits()
     smaller = {"max_answer_bytes": min(settings.max_answer_bytes, bounds.answer_bytes)}
     async with HttpClient(settings.model_copy(update=smaller), clock=clock) as client:
-        return await check_over(client, target, settings, clock, bounds)
+        return await check_over(client, target, settings, clock, bounds, progress)
 
 
 async def check_over(
-    client: OutboundClient, target: Target, settings: Settings, clock: Clock, limits: Limits
+    client: OutboundClient,
+    target: Target,
+    settings: Settings,
+    clock: Clock,
+    limits: Limits,
+    progress: Progress | None = None,
 ) -> Report:
     """The same over a client that is open."""
     conversation = Conversation(client, target, limits, clock)
@@ -65,7 +77,11 @@ async def check_over(
     mask = Mask(target.token)
     await _find_spelling(partner)
     await _choose_sender(partner)
-    results = [await _result(check, partner, mask) for check in CHECKS]
+    results = []
+    for check in CHECKS:
+        results.append(await _result(check, partner, mask))
+        if progress is not None:
+            await progress(len(results), len(CHECKS))
     order = {area: number for number, area in enumerate(AREAS)}
     results.sort(key=lambda each: order[each.check.area])
     times = [seen.seconds * 1000 for seen in conversation.said if seen.failure is None] or [0.0]

@@ -258,4 +258,5 @@ def console_app(parts: ConsoleParts, pages: Sequence[Page]) -> web.Application:
             app.router.add_route(page.method, "", console.handler(page))
     app.router.add_get("/static/{digest}/{name}", console.answers.static)
     app.on_shutdown.append(console.streams.close)
+    app.on_shutdown.append(parts.errands.close)
     return app

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ocpi_hub.admin.accounts import Secret
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.viewer import Viewer
+from ocpi_hub.console.errands import Errands
 from ocpi_hub.console.overview_figures import OverviewFigures
 
 BASE = "/console"
@@ -20,6 +21,7 @@ class ConsoleParts:
 
     admin: AdminParts
     overview: OverviewFigures
+    errands: Errands = field(default_factory=Errands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,19 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """What a script of a page asks for, made while it is sent, and compressed.
+
+    Attributes:
+        etag: changes whenever the content does; who has it is told so, and nothing is made.
+    """
+
+    etag: str
+    content_type: str
+    chunks: AsyncIterator[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """A part of a page that is sent again and again, while the session lasts.
 
@@ -115,4 +130,4 @@ class Live:
     every_s: float = 5.0
 
 
-Answer = Shown | Redirect | Download | Live
+Answer = Shown | Redirect | Download | Data | Live

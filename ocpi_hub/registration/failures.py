@@ -53,6 +53,7 @@ class Failure(StrEnum):
     TOO_MANY = "too_many"
     USED = "used"
     STATE = "state"
+    KNOWN = "known"
 
 
 _REASONS: tuple[tuple[str, Failure], ...] = (

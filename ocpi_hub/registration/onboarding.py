@@ -226,10 +226,12 @@ class Onboarding:
             permit=permit,
         )
         if isinstance(started, KnownAlready):
-            raise OperatorError(
+            text = (
                 f"{started.platform_id} is registered with this versions URL already:"
                 f" `platform rotate {started.platform_id}` renews its credentials"
             )
+            await self._note_stored(access, Failure.KNOWN, text)
+            raise OperatorError(text)
         platform_id = started.platform_id
         access = replace(access, platform_id=platform_id)
         try:

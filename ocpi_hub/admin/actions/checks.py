@@ -6,7 +6,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.platforms import find_platform
 from ocpi_hub.checking.model import Limits, Report, Target
-from ocpi_hub.checking.runner import check_partner
+from ocpi_hub.checking.runner import Progress, check_partner
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import CredentialsToken, PartyId, PlatformId, Quirk
 from ocpi_hub.errors import OperatorError
@@ -39,8 +39,12 @@ async def check_platform(
     *,
     write: bool = False,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Check a platform with the credentials that the hub has for it.
+
+    Args:
+        progress: see `check_partner`.
 
     Raises:
         NoSuchObject: there is no such platform.
@@ -60,7 +64,7 @@ async def check_platform(
         write=write,
     )
     async with change("platform.check", platform_id):
-        return await check_partner(target, access.settings, clock, limits)
+        return await check_partner(target, access.settings, clock, limits, progress)
 
 
 def _own(settings: Settings) -> PartyId:

@@ -22,6 +22,7 @@ from ocpi_hub.errors import OperatorError
 from ocpi_hub.registration import by_file
 from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.registration.protocols import ExpectedRole
+from ocpi_hub.registration.steps import Attempt
 from ocpi_hub.store.platform_admin import unknown_platform
 
 
@@ -112,10 +113,13 @@ async def connect(
     *,
     name: str | None = None,
     permit: Collection[PartyId] = (),
+    attempt: Attempt | None = None,
 ) -> PlatformItem:
-    """Register with a partner that invited the hub."""
+    """Register with a partner that invited the hub; its steps are noted under the attempt."""
     async with noted_change("platform.connect", name or "a new platform") as noted:
-        platform_id = await onboarding.connect(versions_url, token, name, permit=permit)
+        platform_id = await onboarding.connect(
+            versions_url, token, name, permit=permit, attempt=attempt
+        )
         return noted.became(await _changed(access, platform_id), platform_id)
 
 

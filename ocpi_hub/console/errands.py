@@ -1,0 +1,52 @@
+"""What goes on after a deed was answered: a handshake or a self-test that people watch.
+
+What comes of it is in the database; an errand that ends with its process has said so there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+from aiohttp import web
+
+from ocpi_hub.errors import HubError, Overloaded
+from ocpi_hub.telemetry import get_logger
+
+MOST = 4
+"""Of one process."""
+
+log = get_logger(__name__)
+
+
+class Errands:
+    """The errands of this process."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def require_room(self) -> None:
+        """Raises: Overloaded: as many as may are under way."""
+        if len(self._tasks) >= MOST:
+            raise Overloaded("As many of these as may run at a time are running: try again shortly")
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Do it while this process lives, in the name of whoever acts now."""
+        task = asyncio.get_running_loop().create_task(_carried_out(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self, _: web.Application) -> None:
+        """The process stops."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _carried_out(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except HubError as error:
+        log.warning("console_errand_failed", reason=str(error))
+    except Exception:
+        log.exception("console_errand_failed")

@@ -67,6 +67,8 @@ class ListPage(Generic[T, L]):
         link: where a row leads, complete.
         search: the filter that the key `/` leads to.
         forms: deeds above the list.
+        links: to lists that belong to it, above it: names of texts, paths below `/console`, and
+            whether partners may go there.
     """
 
     path: str
@@ -80,6 +82,7 @@ class ListPage(Generic[T, L]):
     search: str = ""
     nav: str = ""
     forms: Callable[[Visit], Sequence[Form]] | None = None
+    links: Sequence[tuple[str, str, bool]] = ()
 
     def page(self) -> Page:
         """Its row in the table of pages."""
@@ -115,6 +118,11 @@ class ListPage(Generic[T, L]):
                 "first": self._url(visit, next=None),
                 "file": self._url(visit, next=None, format="csv"),
                 "forms": forms,
+                "links": [
+                    (t(name), BASE + path)
+                    for name, path, partner in self.links
+                    if partner or not visit.viewer.is_partner
+                ],
             },
             http_status=400 if fault else 200,
         )

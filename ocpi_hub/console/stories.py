@@ -14,6 +14,7 @@ from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.console.cells import Cell, html, is_number
 from ocpi_hub.console.forms import Form, offered
 from ocpi_hub.console.page import Page
+from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Shown, Visit
 from ocpi_hub.errors import NoSuchObject
 
@@ -167,9 +168,14 @@ class StoryPage(Generic[T]):
         return Page("GET", self.path, self.needs, self.show, partner=self.sees is not None)
 
     async def show(self, visit: Visit) -> Answer:
-        found = await self.load(visit)
+        """A partner is not told whether what it may not see is there."""
+        nothing = NoSuchObject(t("base.no_such_page"))
+        try:
+            found = await self.load(visit)
+        except NoSuchObject as error:
+            raise nothing if visit.viewer.is_partner else error from None
         if visit.viewer.is_partner and not (self.sees and self.sees(visit.viewer, found)):
-            raise NoSuchObject("there is no such object")
+            raise nothing
         return told(visit, await self.tell(visit, found))
 
 

@@ -52,7 +52,7 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[AuthorizationListing, NoBody]) -> Page[AuthorizationItem]:
         given = call.given
         if given.session or given.cdr:
-            linked = await parts.decisions.of(_charged(given))
+            linked = await parts.decisions.of(charged_key(given))
             return Page(
                 items=tuple(authorization_item(each.decision, each.linked_by) for each in linked),
                 next=None,
@@ -66,11 +66,13 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             given.decided_by,
             given.reference,
         )
-        found = await parts.decisions.decisions_before(_place(given), given.limit + 1, wanted)
+        found = await parts.decisions.decisions_before(
+            decision_place(given), given.limit + 1, wanted
+        )
         shown = found[: given.limit]
         return Page(
             items=tuple(authorization_item(decision) for _, decision in shown),
-            next=_cursor(shown[-1][0]) if len(found) > len(shown) else None,
+            next=decision_cursor(shown[-1][0]) if len(found) > len(shown) else None,
         )
 
     return (
@@ -79,7 +81,7 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     )  # fmt: skip
 
 
-def _charged(given: AuthorizationListing) -> ObjectKey:
+def charged_key(given: AuthorizationListing) -> ObjectKey:
     """The Session or CDR that is asked about.
 
     Raises:
@@ -98,12 +100,12 @@ def _charged(given: AuthorizationListing) -> ObjectKey:
     return ObjectKey(module.value, owner, object_id)
 
 
-def _cursor(place: DecisionPlace) -> str:
+def decision_cursor(place: DecisionPlace) -> str:
     at, number = place
     return cursor_text(KIND, (at - _EPOCH) // _MICROSECOND, number)
 
 
-def _place(given: AuthorizationListing) -> DecisionPlace | None:
+def decision_place(given: AuthorizationListing) -> DecisionPlace | None:
     place = given.place(KIND, int, int)
     if place is None:
         return None

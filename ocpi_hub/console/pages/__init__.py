@@ -6,10 +6,14 @@ from ocpi_hub.console.logins import login_pages
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.accounts import account_pages
 from ocpi_hub.console.pages.audit import audit_pages
+from ocpi_hub.console.pages.authorizations import authorization_pages
+from ocpi_hub.console.pages.cdrs import cdr_pages
+from ocpi_hub.console.pages.disputes import dispute_pages
 from ocpi_hub.console.pages.overview import overview_pages
 from ocpi_hub.console.pages.platforms import platform_pages
 from ocpi_hub.console.pages.relations import relation_pages
 from ocpi_hub.console.pages.reports import report_pages
+from ocpi_hub.console.pages.sessions import session_pages
 from ocpi_hub.console.pages.statements import statement_pages
 
 __all__ = ["all_pages"]
@@ -21,6 +25,10 @@ def all_pages() -> tuple[Page, ...]:
         *overview_pages(),
         *platform_pages(),
         *relation_pages(),
+        *authorization_pages(),
+        *session_pages(),
+        *cdr_pages(),
+        *dispute_pages(),
         *statement_pages(),
         *report_pages(),
         *audit_pages(),

@@ -11,6 +11,7 @@ from ocpi_hub.console.pages.cdrs import cdr_pages
 from ocpi_hub.console.pages.disputes import dispute_pages
 from ocpi_hub.console.pages.overview import overview_pages
 from ocpi_hub.console.pages.platforms import platform_pages
+from ocpi_hub.console.pages.relation_rules import rule_pages
 from ocpi_hub.console.pages.relations import relation_pages
 from ocpi_hub.console.pages.reports import report_pages
 from ocpi_hub.console.pages.sessions import session_pages
@@ -25,6 +26,7 @@ def all_pages() -> tuple[Page, ...]:
         *overview_pages(),
         *platform_pages(),
         *relation_pages(),
+        *rule_pages(),
         *authorization_pages(),
         *session_pages(),
         *cdr_pages(),

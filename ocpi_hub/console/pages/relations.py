@@ -9,9 +9,10 @@ from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.routes.relations import RelationGiven, RelationSettings
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
-from ocpi_hub.console.cells import Chip, Code, Link, url
+from ocpi_hub.console.cells import Cell, Chip, Code, Link, url
 from ocpi_hub.console.forms import Form, Input, choices, read_form
 from ocpi_hub.console.page import Page
+from ocpi_hub.console.pages.relation_rules import rules_url
 from ocpi_hub.console.stories import Ask, Facts, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Redirect, Shown, Tone, Visit
@@ -156,7 +157,11 @@ async def tell(visit: Visit, shown: RelationItem) -> Story:
                     (t("relations.budget"), shown.authorize_budget_ms or t("relations.default")),
                     (t("relations.whitelist_age"), _or_default(shown.whitelist_max_age_s)),
                     (t("relations.fallback_age"), _or_default(shown.fallback_max_age_s)),
-                    *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
+                    *(
+                        []
+                        if visit.viewer.is_partner
+                        else [(t("rules.summary"), _rules(shown)), (t("platforms.changes"), audit)]
+                    ),
                 ],
             ),
             Ask("", [_form(shown)]),
@@ -171,6 +176,15 @@ def _sees(viewer: Viewer, item: RelationItem) -> bool:
 
 
 STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
+
+
+def _rules(shown: RelationItem) -> Cell:
+    own = shown.cdr_rules
+    said = [f"{weight}: {', '.join(codes)}" for weight, codes in (
+        ("hold", own.hold), ("flag", own.flag), ("off", own.off)) if codes]  # fmt: skip
+    said += [f"{name} {limit}" for name, limit in own.limits.items()]
+    text = "; ".join(said) or t("rules.nothing_own")
+    return [text, Link(t("rules.edit"), rules_url(shown.cpo, shown.emsp))]
 
 
 def _or_default(value: int | None) -> str | int:

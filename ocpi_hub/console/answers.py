@@ -17,7 +17,7 @@ from ocpi_hub.console.cookies import csrf_token, drop_session, is_secure, put_br
 from ocpi_hub.console.live import Streams
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import LANGUAGE, t
-from ocpi_hub.console.visit import BASE, Answer, Download, Live, Redirect, Shown, Visit
+from ocpi_hub.console.visit import BASE, Answer, Data, Download, Live, Redirect, Shown, Visit
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.ocpi import headers
 
@@ -36,6 +36,7 @@ SECURE: Mapping[str, str] = {
     "Server": "ocpi-hub",
 }
 _NOT_KEPT = {"Cache-Control": "no-store"}
+_ASKED_AGAIN = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, Cookie"}
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -97,6 +98,8 @@ class Answers:
                 return response
             case Download():
                 return await self._download(request, seen, answer)
+            case Data():
+                return await self._data(request, seen, answer)
             case Live():
                 session = seen.visit.session if seen.visit else Secret("")
                 return await self._streams.send(
@@ -149,6 +152,23 @@ class Answers:
         )
         await response.prepare(request)
         async with self._downloads:
+            async for chunk in answer.chunks:
+                await response.write(chunk.encode())
+        await response.write_eof()
+        return response
+
+    async def _data(self, request: web.Request, seen: Seen, answer: Data) -> web.StreamResponse:
+        # Browsers keep it, yet ask each time: whoever is logged out meanwhile gets nothing.
+        all_headers = {**self._headers(seen), **_ASKED_AGAIN, "ETag": f'"{answer.etag}"'}
+        known = request.if_none_match or ()
+        if any(each.value == answer.etag for each in known):
+            return web.Response(status=304, headers=all_headers)
+        all_headers["Content-Type"] = f"{answer.content_type}; charset=utf-8"
+        response = web.StreamResponse(headers=all_headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.enable_compression(web.ContentCoding.gzip)
+        async with self._downloads:
+            await response.prepare(request)
             async for chunk in answer.chunks:
                 await response.write(chunk.encode())
         await response.write_eof()

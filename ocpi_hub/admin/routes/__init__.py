@@ -14,6 +14,7 @@ from ocpi_hub.admin.routes.checks import check_routes
 from ocpi_hub.admin.routes.files import file_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
+from ocpi_hub.admin.routes.locations import location_routes
 from ocpi_hub.admin.routes.messages import message_routes
 from ocpi_hub.admin.routes.onboarding import onboarding_routes
 from ocpi_hub.admin.routes.platforms import platform_routes
@@ -40,6 +41,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *cdr_check_routes(parts),
         *cdr_affair_routes(parts),
         *session_routes(parts),
+        *location_routes(parts),
         *message_routes(parts),
         *lane_routes(parts),
         *whitelist_routes(parts),

@@ -9,6 +9,9 @@ from ocpi_hub.console.pages.audit import audit_pages
 from ocpi_hub.console.pages.authorizations import authorization_pages
 from ocpi_hub.console.pages.cdrs import cdr_pages
 from ocpi_hub.console.pages.disputes import dispute_pages
+from ocpi_hub.console.pages.lanes import lane_pages
+from ocpi_hub.console.pages.locations import location_pages
+from ocpi_hub.console.pages.messages import message_pages
 from ocpi_hub.console.pages.overview import overview_pages
 from ocpi_hub.console.pages.platforms import platform_pages
 from ocpi_hub.console.pages.relation_rules import rule_pages
@@ -26,11 +29,14 @@ def all_pages() -> tuple[Page, ...]:
         *overview_pages(),
         *platform_pages(),
         *relation_pages(),
+        *location_pages(),
         *rule_pages(),
         *authorization_pages(),
         *session_pages(),
         *cdr_pages(),
         *dispute_pages(),
+        *message_pages(),
+        *lane_pages(),
         *statement_pages(),
         *report_pages(),
         *audit_pages(),

@@ -70,8 +70,21 @@ class Number:
     unit: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of some time, as a bar with its length beside.
+
+    Attributes:
+        start, end: as shares of the whole: 0 to 1.
+    """
+
+    start: float
+    end: float
+    length: Number
+
+
 Plain = str | int | float | bool | None
-Cell = Plain | At | Chip | Code | Link | Number | Sequence["Cell"]
+Cell = Plain | At | Chip | Code | Link | Number | Span | Sequence["Cell"]
 
 
 def url(*parts: str, **query: str) -> str:
@@ -97,6 +110,8 @@ def html(cell: Cell) -> Markup:
             return Markup('<a href="{}">{}</a>').format(cell.href, cell.text)
         case Number():
             return _number(cell)
+        case Span():
+            return _span(cell)
         case None | str() | int() | float():
             return _plainly(cell)
         case _:
@@ -122,6 +137,8 @@ def plain(cell: Cell) -> str | int | float:
             return cell.text or ""
         case Number():
             return "" if cell.value is None else cell.value
+        case Span():
+            return plain(cell.length)
         case None:
             return ""
         case bool():
@@ -156,3 +173,14 @@ def _number(number: Number) -> Markup:
     text = f"{number.value:,.{number.digits}f}".replace(",", "\u202f")
     unit = Markup(' <span class="unit">{}</span>').format(number.unit) if number.unit else ""
     return Markup("{}{}").format(text, unit)
+
+
+def _span(span: Span) -> Markup:
+    # What is very short is seen, too.
+    start = min(span.start, 0.98) * 100
+    width = max((span.end - span.start) * 100, 2)
+    return Markup(
+        '<span class="span"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="whole" width="100" height="8"/>'
+        '<rect class="part" x="{:.1f}" width="{:.1f}" height="8"/></svg>{}</span>'
+    ).format(start, min(width, 100 - start), _number(span.length))

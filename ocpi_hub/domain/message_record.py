@@ -120,6 +120,12 @@ class MessageRecord:
         )
 
     @property
+    def has_failed(self) -> bool:
+        """See `MessageFilter.failed`."""
+        refused = (self.http or 0) >= 400 or (self.ocpi or 0) >= 2000
+        return refused or self.outcome is not Outcome.ANSWERED
+
+    @property
     def direction(self) -> Direction:
         return Direction.IN if self.kind is LegKind.INBOUND else Direction.OUT
 

@@ -1,4 +1,5 @@
-"""A month of CDRs through the checks: faults are found and classed, good CDRs are not touched."""
+"""A month of CDRs: faults are found and classed, good CDRs are not touched, and the statements are
+what the texts add up to."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Final
 
@@ -14,6 +16,7 @@ import pytest
 
 from ocpi_hub.clearing.checks import HoldRules
 from ocpi_hub.clearing.ledger import Examination
+from ocpi_hub.clearing.statement import Month
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.custody import Intake, Start, TakenIn
@@ -26,6 +29,7 @@ from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.store.check_context import CheckContexts
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Connection, Database
+from ocpi_hub.store.statements import StatementStore
 from tests.support.generated_month import Fault, GeneratedCdr, GeneratedMonth
 from tests.support.stores import custody_store, writing
 from tests.support.thorough import rounds
@@ -140,6 +144,49 @@ async def test_every_fault_of_a_month_is_found_and_no_good_cdr_is_touched(
                     missed[f"{each.fault}: {sorted(codes)}"] += 1
                 if each.fault in HELD and examined.hold_reason is None:
                     missed[f"{each.fault} is not held"] += 1
-    assert touched[:5] == []
-    assert dict(missed) == {}
-    assert set(faults) == set(Fault)
+        assert touched[:5] == []
+        assert dict(missed) == {}
+        assert set(faults) == set(Fault)
+        await deliver(database, store)
+    await statements_are_what_the_texts_add_up_to(database)
+
+
+async def deliver(database: Database, store: PostgresCustodyStore) -> None:
+    """The eMSPs fetch everything that no hold keeps back."""
+    async with database.connection() as connection:
+        waiting = await connection.fetch(
+            "select receiver_country_code, receiver_party_id, array_agg(serial) as serials"
+            " from directed_object where state = 'pending' group by 1, 2"
+        )
+    for country, party, serials in waiting:
+        for first in range(0, len(serials), 5000):
+            part = serials[first : first + 5000]
+            await store.pulled("cdrs", PartyId(country, party), part)
+
+
+async def statements_are_what_the_texts_add_up_to(database: Database) -> None:
+    statements = StatementStore(database)
+    closed: dict[tuple[str, ...], tuple[Decimal, ...]] = {}
+    for relation in await statements.unsettled(AFTER):
+        for month in (Month(2026, 10), Month(2026, 11)):
+            statement = await statements.begin(relation, month, "UTC", "somebody")
+            while await statements.settle_some(statement):
+                pass
+            await statements.close(statement, "somebody")
+            found = await statements.find(relation, month)
+            assert found is not None
+            assert (await statements.recheck(found)).reproduced
+            for currency, sums in (await statements.totals(found)).currencies.items():
+                place = (*relation.cpo, *relation.emsp, currency)
+                figures = (Decimal(sums.all.cdrs), sums.all.energy_kwh, sums.all.excl_vat)
+                before = closed.get(place, (Decimal(0),) * 3)
+                closed[place] = tuple(a + b for a, b in zip(before, figures, strict=True))
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "select country_code, party_id, receiver_country_code, receiver_party_id,"
+            " body ->> 'currency', count(*)::numeric, sum((body ->> 'total_energy')::numeric),"
+            " sum((body -> 'total_cost' ->> 'excl_vat')::numeric)"
+            " from directed_object where state = 'delivered' group by 1, 2, 3, 4, 5"
+        )
+    assert closed == {tuple(row)[:5]: tuple(row)[5:] for row in rows}
+    assert len(closed) >= 4

@@ -23,7 +23,12 @@ def is_secure(request: web.Request, public_url: str) -> bool:
 
 def cookie_name(name: str, *, secure: bool) -> str:
     """No other host, and nobody without TLS, can plant a cookie with this prefix."""
-    return f"__Secure-{name}" if secure else name
+    return f"__Host-{name}" if secure else name
+
+
+def cookie_path(*, secure: bool) -> str:
+    """The prefix asks for the whole host."""
+    return "/" if secure else BASE
 
 
 def put_session(response: web.StreamResponse, session: Secret, *, secure: bool) -> None:
@@ -31,7 +36,7 @@ def put_session(response: web.StreamResponse, session: Secret, *, secure: bool) 
     response.set_cookie(
         cookie_name(SESSION, secure=secure),
         str(session),
-        path=BASE,
+        path=cookie_path(secure=secure),
         httponly=True,
         samesite="Lax",
         secure=secure,
@@ -39,7 +44,8 @@ def put_session(response: web.StreamResponse, session: Secret, *, secure: bool) 
 
 
 def drop_session(response: web.StreamResponse, *, secure: bool) -> None:
-    response.del_cookie(cookie_name(SESSION, secure=secure), path=BASE, secure=secure)
+    path = cookie_path(secure=secure)
+    response.del_cookie(cookie_name(SESSION, secure=secure), path=path, secure=secure)
 
 
 def put_browser(response: web.StreamResponse, browser: Secret, *, secure: bool) -> None:
@@ -47,7 +53,7 @@ def put_browser(response: web.StreamResponse, browser: Secret, *, secure: bool) 
     response.set_cookie(
         cookie_name(BROWSER, secure=secure),
         str(browser),
-        path=BASE,
+        path=cookie_path(secure=secure),
         max_age=_KNOWN_S,
         httponly=True,
         samesite="Strict",

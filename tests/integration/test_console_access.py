@@ -193,17 +193,6 @@ async def test_login_leads_nowhere_else(console: ConsoleHub, to: str) -> None:
         assert answer.headers["Location"] == "/console/"
 
 
-async def test_tls_marks_cookies_secure(database: Database) -> None:
-    async with (
-        console_hub(database, public_url="https://hub.example") as console,
-        console.browser() as browser,
-    ):
-        answer = await browser.get("/login", headers={"Host": "hub.example"})
-        (cookie,) = answer.headers.get_list("Set-Cookie")
-        assert cookie.startswith("__Secure-")
-        assert "Secure" in cookie.split("; ")
-
-
 async def test_disabled_account_is_out_at_once(console: ConsoleHub) -> None:
     async with (
         await console.logged_in(R.ADMIN) as admin,

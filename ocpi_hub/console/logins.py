@@ -18,7 +18,7 @@ from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Ask, Note, Story, told
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import BASE, Answer, Redirect, Shown, Tone, Visit
-from ocpi_hub.store.accounts import FREE_ACCOUNT, FREE_ADDRESS, subject_of
+from ocpi_hub.store.accounts import FREE_ACCOUNT, FREE_ADDRESS, address_subject, subject_of
 from ocpi_hub.store.audit import Actor, ActorKind
 from ocpi_hub.telemetry import get_logger
 
@@ -47,8 +47,11 @@ async def show_login(visit: Visit) -> Answer:
 async def log_in(visit: Visit) -> Answer:
     name = visit.form.get("name", "")[:_LONGEST].strip()
     store = visit.parts.admin.accounts
+    found = await store.password_of(name)
+    # Other spellings, as far as the database takes them for the same name, count together.
+    name = found[0].name if found else name
     known = await store.knows_browser(visit.browser, name)
-    address = subject_of("address", visit.address)
+    address = address_subject(visit.address)
     if known and visit.browser is not None:
         own = subject_of("browser", f"{visit.browser.sha256.hex()} {name}")
         subjects = [(own, FREE_ACCOUNT)]
@@ -59,7 +62,7 @@ async def log_in(visit: Visit) -> Answer:
     if wait is not None:
         log.warning("login_has_to_wait", address=visit.address, wait_s=wait)
         return _login_form(visit, t("login.wait", seconds=wait), 429)
-    account = await _checked(visit, name, Secret(visit.form.get("password", "")))
+    account = await _checked(visit, found, Secret(visit.form.get("password", "")))
     session, browser = Secret.new_session(), visit.browser if known else None
     browser = browser or Secret.new_session()
     if account is None or not await store.open_session(account, session, browser):
@@ -99,13 +102,14 @@ async def show_password(visit: Visit) -> Answer:
 
 async def change_password(visit: Visit) -> Answer:
     admin, form = visit.parts.admin, visit.form
-    name, own = visit.viewer.name, subject_of("password", visit.viewer.account_id)
+    own = subject_of("password", visit.viewer.account_id)
     if form.get("new") != form.get("again"):
         raise Refusal(Code.INVALID_REQUEST, t("login.differ"))
     wait = await admin.accounts.attempt([(own, FREE_ACCOUNT)])
     if wait is not None:
         raise Refusal(Code.TOO_MANY_REQUESTS, t("login.wait", seconds=wait))
-    if await _checked(visit, name, Secret(form.get("old", ""))) is None:
+    found = await admin.accounts.password_of(visit.viewer.name)
+    if await _checked(visit, found, Secret(form.get("old", ""))) is None:
         raise Refusal(Code.INVALID_REQUEST, t("login.old_wrong"))
     await admin.accounts.forgive([own])
     if form.get("new") == form.get("old"):
@@ -120,10 +124,15 @@ async def change_password(visit: Visit) -> Answer:
     return Redirect("/", (Tone.GOOD, t("login.changed")))
 
 
-async def _checked(visit: Visit, name: str, password: Secret) -> Account | None:
-    """The account, if this is its password; an unknown one takes as long."""
+async def _checked(
+    visit: Visit, found: tuple[Account, str] | None, password: Secret
+) -> Account | None:
+    """The account, if this is its password; an unknown one takes as long.
+
+    Args:
+        found: with the hash that is kept.
+    """
     admin = visit.parts.admin
-    found = await admin.accounts.password_of(name)
     if not await admin.passwords.matches(found[1] if found else None, password) or found is None:
         return None
     account, kept = found

@@ -12,8 +12,9 @@ import asyncio
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -29,17 +30,23 @@ from ocpi_hub.console.live import Streams
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import BASE, Answer, ConsoleParts, Redirect, Shown, Tone, Visit
+from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi import headers
-from ocpi_hub.server.inbound import Gate
+from ocpi_hub.server.inbound import MAX_PARAMETERS, Gate, read_body
 from ocpi_hub.store.audit import Actor, ActorKind
 from ocpi_hub.telemetry import bind, get_logger
 
 log = get_logger(__name__)
 
 MAX_IN_FLIGHT = 50
+STRANGERS_IN_FLIGHT = 20
+"""Requests of them by people who are not logged in: the others always find room."""
 MAX_FORM_BYTES = 64 * 1024
+READ_S = 10.0
+"""Seconds in which a form has to arrive."""
 READS_AT_ONCE = 3
 """Pages of them that are looked up at a time: partners need the database's connections."""
+_LONGEST_FLASH = 2000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FORM = "application/x-www-form-urlencoded"
 
@@ -56,6 +63,7 @@ class Console:
         self._parts = parts
         self._public_url = admin.access.settings.public_url
         self._gate = Gate(MAX_IN_FLIGHT)
+        self._strangers = Gate(STRANGERS_IN_FLIGHT)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self.streams = Streams(admin.accounts.is_open, admin.clock)
         self.answers = Answers(self.streams, pages, self._public_url)
@@ -82,9 +90,11 @@ class Console:
         bind({"request_id": seen.ids.request_id, "correlation_id": seen.ids.correlation_id})
         try:
             with self._gate:
-                answer = await self._serve(request, seen)
+                visit = seen.visit = await self._visit(request, seen)
+                with self._strangers if visit.visitor is None else nullcontext():
+                    answer = await self._serve(request, seen, visit)
         except Exception as error:  # noqa: BLE001 - the one place where errors become pages
-            answer = self._failed(request, seen, refusal_of(error))
+            answer = await self._failed(request, seen, refusal_of(error))
         try:
             response = await self.answers.response(request, seen, answer)
         except ConnectionError:
@@ -105,9 +115,8 @@ class Console:
             )
         return response
 
-    async def _serve(self, request: web.Request, seen: Seen) -> Answer:
+    async def _serve(self, request: web.Request, seen: Seen, visit: Visit) -> Answer:
         page = seen.page
-        visit = seen.visit = await self._visit(request, seen)
         refusal = self._refusal(request, page, seen)
         if refusal is not None:
             return refusal
@@ -127,9 +136,9 @@ class Console:
     async def _visit(self, request: web.Request, seen: Seen) -> Visit:
         admin = self._parts.admin
         secure = is_secure(request, self._public_url)
-        cookie = request.cookies.get(cookie_name(SESSION, secure=secure))
-        browser = request.cookies.get(cookie_name(BROWSER, secure=secure))
-        session = Secret(cookie) if cookie else Secret.new_session()
+        cookie = _secret(request, cookie_name(SESSION, secure=secure))
+        browser = _secret(request, cookie_name(BROWSER, secure=secure))
+        session = cookie or Secret.new_session()
         found = await admin.accounts.session(session) if cookie else None
         if found is not None:
             seen.must_change = found.account.must_change
@@ -142,7 +151,7 @@ class Console:
             parts=self._parts,
             visitor=Viewer.of(found.account, admin.keeper.current) if found else None,
             session=session,
-            browser=Secret(browser) if browser else None,
+            browser=browser,
             address=request.remote or "",
             path=request.path.removeprefix(BASE) or "/",
             place=dict(request.match_info),
@@ -172,25 +181,32 @@ class Console:
 
     async def _with_form(self, request: web.Request, visit: Visit) -> Visit:
         """Raises: Refusal: it is no form of ours."""
-        if request.content_type != _FORM or (request.content_length or 0) > MAX_FORM_BYTES:
+        if request.content_type != _FORM:
             raise Refusal(Code.INVALID_REQUEST, t("base.no_form"))
-        pairs = [(name, value) for name, value in (await request.post()).items()]
-        form = {name: str(value) for name, value in reversed(pairs) if value}
-        _require_text(form.values())
-        token = request.headers.get("X-CSRF-Token") or form.pop("csrf", "")
+        raw = await read_body(request, timeout_s=READ_S, max_bytes=MAX_FORM_BYTES)
+        try:
+            pairs = parse_qsl(raw.decode(), errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise Refusal(Code.INVALID_REQUEST, t("base.no_form")) from None
+        form = {name: value for name, value in reversed(pairs) if value}
+        token = request.headers.get("X-CSRF-Token") or form.get("csrf", "")
+        _require_text([*form.values(), token])
         expected = csrf_token(visit.session)
         if not _same_origin(request) or not hmac.compare_digest(token.encode(), expected.encode()):
             raise Refusal(Code.FORBIDDEN, t("base.not_from_here"))
         form.pop("csrf", None)
         return replace(visit, form=form)
 
-    def _failed(self, request: web.Request, seen: Seen, refusal: Refusal) -> Answer:
+    async def _failed(self, request: web.Request, seen: Seen, refusal: Refusal) -> Answer:
         """After a deed one goes back to where it was done; else the page says what is wrong."""
         back = _back(request)
         usual = refusal.code in (Code.INVALID_REQUEST, Code.CONFLICT, Code.REFUSED_BY_PARTNER)
-        visitor = seen.visit.visitor if seen.visit else None
-        if request.method == "POST" and usual and back is not None and visitor is not None:
-            return Redirect(back, (Tone.BAD, refusal.message))
+        visit = seen.visit
+        if request.method == "POST" and usual and back is not None and visit and visit.visitor:
+            with suppress(StoreError):
+                text = refusal.message[:_LONGEST_FLASH]
+                await self._parts.admin.accounts.set_flash(visit.session, Tone.BAD, text)
+                return Redirect(back)
         return _error_page(refusal, seen)
 
 
@@ -218,6 +234,12 @@ def _same_origin(request: web.Request) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     return origin is None or (origin != "null" and urlsplit(origin).netloc == request.host)
+
+
+def _secret(request: web.Request, name: str) -> Secret | None:
+    """What a cookie holds; what is no text is none of ours."""
+    value = request.cookies.get(name, "")
+    return Secret(value) if value and value.isascii() else None
 
 
 def _is_live(request: web.Request) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import secrets
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from ocpi_hub.store.queries import Queries
 SQL = Queries("accounts")
 
 _ID_BYTES = 4
+_IPV6_NETWORK = 64
+"""Bits of what a provider gives one customer, at least."""
 FREE_ACCOUNT, FREE_ADDRESS = 5, 20
 """Failed logins until one has to wait: for an account, and from an address."""
 LONGEST_S = 60
@@ -45,6 +48,14 @@ class FoundSession:
     account: Account
     flash: tuple[str, str] | None
     stale: bool
+
+
+class _HasToWait(Exception):
+    """Nothing that was counted stays counted."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"wait for {seconds} s")
+        self.seconds = seconds
 
 
 class PostgresAccounts:
@@ -204,13 +215,16 @@ class PostgresAccounts:
         """Count an attempt for each subject, with its number of free ones.
 
         Returns:
-            None: go on; else the seconds to wait.
+            None: go on; else the seconds to wait, and it counts for none of them.
         """
-        async with self._database.transaction() as connection:
-            for subject, free in sorted(subjects):
-                if await connection.fetchval(SQL.attempt, subject, free, LONGEST_S) is None:
-                    wait = await connection.fetchval(SQL.blocked_s, [subject])
-                    return max(int(wait or 1), 1)
+        try:
+            async with self._database.transaction() as connection:
+                for subject, free in sorted(subjects):
+                    if await connection.fetchval(SQL.attempt, subject, free, LONGEST_S) is None:
+                        wait = await connection.fetchval(SQL.blocked_s, [subject])
+                        raise _HasToWait(max(int(wait or 1), 1))
+        except _HasToWait as refused:
+            return refused.seconds
         return None
 
     async def forgive(self, subjects: Sequence[bytes]) -> None:
@@ -222,6 +236,21 @@ class PostgresAccounts:
         """An attempt was a good one; what failed before still counts."""
         async with self._database.connection() as connection:
             await connection.execute(SQL.take_back, subject)
+
+
+def address_subject(address: str) -> bytes:
+    """Whoever has an IPv6 address has all of its network."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return subject_of("address", address)
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return subject_of("address", str(found.ipv4_mapped))
+        return subject_of(
+            "address", str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
+        )
+    return subject_of("address", str(found))
 
 
 def subject_of(kind: str, text: str) -> bytes:

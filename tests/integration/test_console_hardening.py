@@ -1,0 +1,157 @@
+"""What somebody hostile tries against the console's pipeline and its logins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.console import pipeline
+from ocpi_hub.store.accounts import FREE_ACCOUNT, address_subject, subject_of
+from ocpi_hub.store.database import Database
+from tests.support.console import ConsoleHub, console_hub
+from tests.support.directory import insert_platform
+from tests.support.stores import value
+
+R = AccountRole
+
+
+@pytest_asyncio.fixture
+async def console(database: Database) -> AsyncIterator[ConsoleHub]:
+    await insert_platform(database, "p-1", roles=(("CPO", "NL*CPO"),))
+    async with console_hub(database) as running:
+        yield running
+
+
+async def test_a_refused_deed_says_why_on_the_page_where_it_was_done(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.ADMIN) as admin:
+        referer = {"Referer": f"{console.hub.url}/console/platforms/p-1"}
+        refused = await admin.post("/platforms/p-1/resume", headers=referer)
+        assert refused.headers["Location"] == "/console/platforms/p-1"
+        assert "flash bad" in (await admin.get("/platforms/p-1")).text
+        assert "flash bad" not in (await admin.get("/platforms/p-1")).text
+
+
+@pytest.mark.parametrize("name", ["admin", "ADMIN", "adm\u0130n", "\u212aay"])
+async def test_other_spellings_of_a_name_have_no_attempts_of_their_own(
+    console: ConsoleHub, name: str
+) -> None:
+    own = "kay" if name.endswith("ay") else "admin"
+    await console.account(own, R.ADMIN)
+    spelled = name if await console.accounts.password_of(name) else own
+    async with console.browser() as guess:
+        for _ in range(FREE_ACCOUNT):
+            assert (await guess.log_in(own, "wrong")).status_code == 401
+        assert (await guess.log_in(spelled, "wrong")).status_code == 429
+
+
+def test_addresses_of_one_network_count_together() -> None:
+    same = {address_subject(f"2001:db8:1:2::{number:x}") for number in range(5)}
+    assert len(same) == 1
+    assert address_subject("2001:db8:1:3::1") not in same
+    assert address_subject("::ffff:192.0.2.1") == address_subject("192.0.2.1")
+    assert address_subject("192.0.2.1") != address_subject("192.0.2.2")
+    assert address_subject("") == address_subject("")
+
+
+async def test_an_attempt_that_may_not_be_made_counts_for_nobody(console: ConsoleHub) -> None:
+    accounts, address = console.accounts, subject_of("address", "192.0.2.1")
+    for _ in range(2):
+        await accounts.attempt([(address, 1)])
+    for number in range(20):
+        own = subject_of("account", f"nobody {number}")
+        assert await accounts.attempt([(own, FREE_ACCOUNT), (address, 1)]) is not None
+    assert await value(console.hub.database, "select count(*) from login_failure") == 1
+
+
+async def test_a_form_that_does_not_arrive_keeps_nobody_out(
+    console: ConsoleHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "READ_S", 0.1)
+    url = httpx.URL(console.hub.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        b"POST /console/login HTTP/1.1\r\nHost: hub.example\r\nContent-Length: 100\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname="
+    )
+    async with asyncio.timeout(20):
+        head = await reader.readuntil(b"\r\n")
+    assert b" 503 " in head
+    writer.close()
+
+
+async def test_a_form_without_a_length_is_no_larger_than_others(console: ConsoleHub) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"name=" + b"x" * 1000 + b"&"
+
+    async with console.browser() as stranger:
+        answer = await stranger.client.post(
+            "/console/login",
+            content=parts(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        assert answer.status_code == 413
+
+
+async def test_strangers_leave_room_for_those_who_are_logged_in(
+    console: ConsoleHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = httpx.URL(console.hub.url)
+    async with await console.logged_in(R.VIEWER) as viewer:
+        slow = []
+        for _ in range(pipeline.MAX_IN_FLIGHT):
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(
+                b"POST /console/login HTTP/1.1\r\nHost: hub.example\r\nContent-Length: 100\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname="
+            )
+            slow.append((reader, writer))
+        # Those who find no place are told so at once; then the others have one.
+        async with asyncio.timeout(20):
+            refused = [
+                await reader.readuntil(b"\r\n")
+                for reader, _ in slow[pipeline.STRANGERS_IN_FLIGHT :]
+            ]
+        assert all(b" 503 " in head for head in refused)
+        assert (await viewer.get("/platforms")).status_code == 200
+        for _, writer in slow:
+            writer.close()
+
+
+@pytest.mark.parametrize("name", ["Cookie", "X-CSRF-Token", "Origin", "Referer", "Accept"])
+async def test_headers_that_are_no_text_are_no_fault_of_the_hub(
+    console: ConsoleHub, name: str
+) -> None:
+    text = b"ocpi-hub-session=\xff\xfe; ocpi-hub-browser=\xff"
+    async with console.browser() as stranger:
+        for method in ("GET", "POST"):
+            answer = await stranger.client.request(
+                method, "/console/login", headers=[(name.encode(), text)],
+                data={"name": "x", "password": "x"} if method == "POST" else None,
+            )  # fmt: skip
+            assert answer.status_code < 500, answer.text
+    async with await console.logged_in(R.ADMIN) as admin:
+        if name != "Cookie":
+            answer = await admin.client.post(
+                "/console/platforms/p-1/resume",
+                headers=[(name.encode(), text)],
+                data={"csrf": await admin.token()},
+            )
+            assert answer.status_code < 500, answer.text
+
+
+async def test_cookies_over_tls_are_of_this_host_alone(database: Database) -> None:
+    async with (
+        console_hub(database, public_url="https://hub.example") as console,
+        console.browser() as browser,
+    ):
+        answer = await browser.get("/login", headers={"Host": "hub.example"})
+        (cookie,) = answer.headers.get_list("Set-Cookie")
+        assert cookie.startswith("__Host-")
+        assert {"Secure", "Path=/", "HttpOnly"} <= set(cookie.split("; "))
+        assert "Domain" not in cookie

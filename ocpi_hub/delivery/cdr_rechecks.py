@@ -22,7 +22,7 @@ from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId, Relation
 from ocpi_hub.domain.value import value
-from ocpi_hub.errors import OcpiError, StoreError
+from ocpi_hub.errors import OcpiError, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.parse import parse_object
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.telemetry import get_logger
@@ -192,8 +192,26 @@ class CdrRechecks:
             for each, examined in zip(readable, found, strict=True)
             if examined is not None
         ]
-        if await self._store.settle(results):
+        if await self._settle(results):
             self._let_go()
+
+    async def _settle(self, results: Sequence[Rechecked]) -> int:
+        """All of them, or each that can be; the others are due again when their lease ends."""
+        try:
+            return await self._store.settle(results)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - a result may fail in any way
+            log.warning("cdr_rechecks_one_by_one", cdrs=len(results))
+        freed = 0
+        for each in results:
+            try:
+                freed += await self._store.settle([each])
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the others are settled all the same
+                log.error("cdr_not_rechecked", owner=str(each.cdr.key.owner), error=str(error))
+        return freed
 
     async def _enter(self) -> bool:
         now = self._clock.monotonic()

@@ -15,7 +15,7 @@ from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.directed_rows import key_columns
-from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger
+from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger, store_ledger_apart
 from ocpi_hub.store.queries import Queries
 
 SQL = Queries("cdr_ledger")
@@ -104,7 +104,7 @@ class PostgresRecheckStore:
                 for row, each in zip(found, facts, strict=True)
                 if each is not None
             ]
-            await store_ledger(connection, rows)
+            await store_ledger_apart(connection, rows)
         return found[-1]["serial"] if found else None
 
     async def ask(self, scope: RecheckScope) -> int:

@@ -30,7 +30,7 @@ from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
-from ocpi_hub.errors import StoreError
+from ocpi_hub.errors import StoreError, StoreUnavailable
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
@@ -43,7 +43,7 @@ from ocpi_hub.store.directed_rows import (
     party_arrays,
     settled_row,
 )
-from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger
+from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger, store_ledger_apart
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.session_rows import store_changed
 from ocpi_hub.store.shared import page_of
@@ -58,6 +58,7 @@ _BEGINS = (None, Repeat.REPLACE, Repeat.SEND_AGAIN)
 
 Also = Callable[["Connection", Sequence[TakenIn]], Awaitable[None]]
 """What is written with intakes, in their transaction, given what became of them."""
+Enter = Callable[["Connection", Sequence[LedgerRow]], Awaitable[None]]
 
 
 class PostgresCustodyStore:
@@ -163,12 +164,25 @@ class PostgresCustodyStore:
     async def _write_intakes(
         self, intakes: Sequence[Intake], also: Also | None = None
     ) -> Sequence[TakenIn]:
+        """Custody does not depend on the ledger: what that does not take is entered later."""
+        try:
+            return await self._take(intakes, also, store_ledger)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if all(intake.examined is None for intake in intakes):
+                raise
+        return await self._take(intakes, also, store_ledger_apart)
+
+    async def _take(
+        self, intakes: Sequence[Intake], also: Also | None, enter: Enter
+    ) -> Sequence[TakenIn]:
         ordered = sorted(intakes, key=lambda intake: key_columns(intake.key))
         results: dict[UUID, TakenIn] = {}
         async with self._database.transaction() as connection:
             for intake in await self._insert_new(connection, ordered, results):
                 results[intake.attempt_id] = await self._take_again(connection, intake)
-            await store_ledger(connection, _entered(ordered, results))
+            await enter(connection, _entered(ordered, results))
             taken = [results[intake.attempt_id] for intake in intakes]
             if also is not None:
                 await also(connection, taken)

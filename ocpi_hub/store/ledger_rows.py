@@ -12,12 +12,16 @@ from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
 from ocpi_hub.store.columns import columns, party_columns
+from ocpi_hub.store.database import UNAVAILABLE
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
 
 SQL = Queries("cdr_ledger")
+
+log = get_logger(__name__)
 
 
 @value
@@ -41,6 +45,19 @@ async def store_ledger(connection: Connection, rows: Sequence[LedgerRow]) -> Non
     if not rows:
         return
     await connection.execute(SQL.store, *columns(map(_columns, rows), 32))
+
+
+async def store_ledger_apart(connection: Connection, rows: Sequence[LedgerRow]) -> None:
+    """As `store_ledger`, but what cannot be entered is left out, and found again by who looks for
+    CDRs without an entry: the CDR counts for more than its row."""
+    for row in rows:
+        try:
+            async with connection.transaction():
+                await store_ledger(connection, [row])
+        except UNAVAILABLE:
+            raise
+        except Exception as error:  # noqa: BLE001 - a row may fail in any way
+            log.error("cdr_not_in_ledger", owner=str(row.key.owner), error=str(error))
 
 
 def _columns(row: LedgerRow) -> tuple[object, ...]:

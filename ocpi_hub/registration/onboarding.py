@@ -134,6 +134,11 @@ class Onboarding:
         """Of the hub's endpoints, as partners are told them now."""
         return self._offer.digest
 
+    @property
+    def versions_url(self) -> str:
+        """The hub's own, as partners are given it."""
+        return self._offer.versions_url
+
     async def invite(
         self,
         name: str,

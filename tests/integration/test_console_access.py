@@ -91,7 +91,7 @@ def _includes(role: AccountRole, page: Page) -> bool:
 async def test_partner_sees_its_platform_and_no_other(console: ConsoleHub) -> None:
     async with await console.logged_in(R.PARTNER, "p-1") as partner:
         start = await partner.get("/")
-        assert start.headers["Location"] == "/console/platforms/p-1"
+        assert start.headers["Location"] == "/console/platforms/p-1/onboarding"
         own = await partner.get("/platforms/p-1")
         assert own.status_code == 200
         assert "Suspend" not in own.text

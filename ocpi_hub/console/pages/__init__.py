@@ -8,11 +8,16 @@ from ocpi_hub.console.pages.accounts import account_pages
 from ocpi_hub.console.pages.audit import audit_pages
 from ocpi_hub.console.pages.authorizations import authorization_pages
 from ocpi_hub.console.pages.cdrs import cdr_pages
+from ocpi_hub.console.pages.checks import check_pages
 from ocpi_hub.console.pages.disputes import dispute_pages
 from ocpi_hub.console.pages.lanes import lane_pages
 from ocpi_hub.console.pages.locations import location_pages
 from ocpi_hub.console.pages.messages import message_pages
+from ocpi_hub.console.pages.onboarding import onboarding_pages
+from ocpi_hub.console.pages.onboarding_platform import onboarding_platform_pages
+from ocpi_hub.console.pages.onboarding_relations import onboarding_relation_pages
 from ocpi_hub.console.pages.overview import overview_pages
+from ocpi_hub.console.pages.partner import partner_pages
 from ocpi_hub.console.pages.platforms import platform_pages
 from ocpi_hub.console.pages.relation_rules import rule_pages
 from ocpi_hub.console.pages.relations import relation_pages
@@ -28,6 +33,11 @@ def all_pages() -> tuple[Page, ...]:
     return (
         *overview_pages(),
         *platform_pages(),
+        *onboarding_pages(),
+        *onboarding_platform_pages(),
+        *onboarding_relation_pages(),
+        *check_pages(),
+        *partner_pages(),
         *relation_pages(),
         *location_pages(),
         *rule_pages(),

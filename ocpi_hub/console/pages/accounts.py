@@ -138,12 +138,12 @@ async def create(visit: Visit) -> Answer:
         wanted.role,
         platform_id=PlatformId(wanted.platform) if wanted.platform else None,
     )
-    return _told_password(visit, made)
+    return told_password(visit, made)
 
 
 async def reset(visit: Visit) -> Answer:
     admin = visit.parts.admin
-    return _told_password(
+    return told_password(
         visit, await accounts.reset(admin.accounts, admin.passwords, visit.place["account"])
     )
 
@@ -158,7 +158,7 @@ async def enable(visit: Visit) -> Answer:
     return Redirect(visit.path.removesuffix("/enable"), (Tone.GOOD, t("accounts.enabled")))
 
 
-def _told_password(visit: Visit, made: NewPassword | AccountItem) -> Answer:
+def told_password(visit: Visit, made: NewPassword | AccountItem) -> Answer:
     """The page is the only place where it stands: nothing keeps it."""
     password = made.password if isinstance(made, NewPassword) else ""
     return told(

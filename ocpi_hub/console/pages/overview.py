@@ -42,10 +42,10 @@ def overview_pages() -> tuple[Page, ...]:
 
 
 async def show(visit: Visit) -> Answer:
-    """The page. A partner begins with its platform."""
+    """The page. A partner begins with what is missing until its traffic flows."""
     viewer = visit.viewer
     if viewer.is_partner:
-        return Redirect(f"/platforms/{viewer.platform_id}")
+        return Redirect(f"/platforms/{viewer.platform_id}/onboarding")
     return Shown("overview.html", t("overview.title"), await now(visit))
 
 

@@ -19,6 +19,9 @@ from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.forms import Form, Input, choices, read_form
 from ocpi_hub.console.lists import Column, ListPage, part_of
 from ocpi_hub.console.page import Page
+from ocpi_hub.console.pages.onboarding import onboarding_url
+from ocpi_hub.console.pages.onboarding_platform import registration_deeds, removal
+from ocpi_hub.console.pages.partner import account_form
 from ocpi_hub.console.stories import Ask, Block, Body, Facts, Grid, Note, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Redirect, Tone, Visit
@@ -141,6 +144,7 @@ async def tell(visit: Visit, shown: PlatformDetails) -> Story:
             for held in shown.business_details
         ),
         Ask(t("platforms.settings"), [_settings(shown)]),
+        Ask(t("platforms.logins"), [account_form(shown.platform)]),
     ]
     if shown.circuit is not None:
         text = t(
@@ -177,9 +181,18 @@ def _facts(visit: Visit, shown: PlatformDetails) -> Facts:
             (t.label("catch_up"), shown.catch_up),
             (t.label("custom_modules"), [Code(name) for name in shown.custom_modules]),
             (t("platforms.allow"), [Code(party) for party in shown.allowed_parties]),
+            (t("platforms.way"), _way(shown)),
             *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
         ],
     )
+
+
+def _way(shown: PlatformDetails) -> Cell:
+    return [
+        Link(t("nav.onboarding"), onboarding_url(shown.platform)),
+        Link(t("checks.crumb"), url("platforms", shown.platform, "checks")),
+        Link(t("nav.relations"), onboarding_url(shown.platform, "relations")),
+    ]
 
 
 def _online(shown: PlatformDetails) -> Cell:
@@ -204,15 +217,18 @@ def _quality(mistakes: list[QualityItem]) -> Grid:
 def _deeds(shown: PlatformDetails) -> list[Form]:
     own = platform_url(shown.platform)
     if shown.state is PlatformState.SUSPENDED:
-        return [Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE)]
+        return [Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE), removal(shown)]
+    again = [form for form in registration_deeds(shown) if not form.inputs]
     return [
+        *again,
         Form(
             f"{own}/suspend",
             t("platforms.suspend"),
             needs=Scope.OPERATE,
             confirm=t("platforms.suspend_sure"),
             danger=True,
-        )
+        ),
+        removal(shown),
     ]
 
 

@@ -65,8 +65,25 @@
     }
   });
 
+  // What is shown once is copied; without a clipboard it is selected.
+  const copyText = (button) => {
+    const text = document.getElementById(button.dataset.copy);
+    getSelection().selectAllChildren(text);
+    if (!navigator.clipboard) return;
+    navigator.clipboard.writeText(text.textContent).then(
+      () => { button.textContent = button.dataset.done; }, () => {},
+    );
+  };
+  // What is live until it has ended is opened once more as it stays.
+  document.addEventListener("htmx:sseMessage", (event) => {
+    const until = event.target.dataset && event.target.dataset.until;
+    if (until && event.target.querySelector(until)) location.reload();
+  });
+
   document.addEventListener("click", (event) => {
     if (event.target.closest("#scheme")) { switchScheme(); return; }
+    const copy = event.target.closest("[data-copy]");
+    if (copy) { copyText(copy); return; }
     const row = event.target.closest("tr[data-href]");
     if (!row || event.target.closest("a, button, input, label, summary")) return;
     if (String(getSelection())) return;

@@ -34,7 +34,7 @@ def test_pages_for_everybody_are_few() -> None:
     open_to_all = {page.path for page in all_pages() if page.needs is None}
     assert open_to_all == {"/login", "/logout", "/password"}
     deeds_of_partners = {p.path for p in all_pages() if p.partner and p.method == "POST"}
-    assert deeds_of_partners <= {"/logout", "/password"}
+    assert deeds_of_partners <= {"/logout", "/password", "/platforms/{platform}/checks"}
 
 
 def test_every_text_that_is_used_exists() -> None:

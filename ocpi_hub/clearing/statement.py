@@ -9,15 +9,18 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
 
-ZERO = Decimal(0)
+ZERO: Final = Decimal(0)
+EXACT: Final = Context(prec=100_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""No sum of what CDRs may state has more digits."""
 
 
 @value
@@ -36,7 +39,9 @@ class Month:
         """
         year, _, month = text.partition("-")
         well_formed = len(year) == 4 and len(month) == 2 and (year + month).isdecimal()
-        if not well_formed or not text.isascii() or not 1 <= int(month) <= 12 or int(year) < 2000:
+        if not well_formed or not text.isascii() or not 1 <= int(month) <= 12:
+            raise ValueError(f"{text[:20]!r} is not a month: write 2026-01")
+        if not 2000 <= int(year) < MAXYEAR:
             raise ValueError(f"{text[:20]!r} is not a month: write 2026-01")
         return cls(int(year), int(month))
 
@@ -127,15 +132,16 @@ class Sums:
     def add(self, group: Group) -> None:
         self.cdrs += group.cdrs
         self.credits += group.credits
-        self.energy_kwh += group.energy_kwh
-        self.time_h += group.time_h
-        self.parking_h += group.parking_h
-        self.excl_vat += group.excl_vat
-        self.vat += group.incl_vat - group.stated_excl
+        self.energy_kwh = EXACT.add(self.energy_kwh, group.energy_kwh)
+        self.time_h = EXACT.add(self.time_h, group.time_h)
+        self.parking_h = EXACT.add(self.parking_h, group.parking_h)
+        self.excl_vat = EXACT.add(self.excl_vat, group.excl_vat)
+        vat = EXACT.subtract(group.incl_vat, group.stated_excl)
+        self.vat = EXACT.add(self.vat, vat)
 
     @property
     def incl_vat(self) -> Decimal:
-        return self.excl_vat + self.vat
+        return EXACT.add(self.excl_vat, self.vat)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.clearing.statement import (
+    EXACT,
+    ZERO,
     Group,
     LeftOut,
     Month,
@@ -29,6 +31,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.statement_groups import groups_of, groups_text
 
 if TYPE_CHECKING:
     import asyncpg
@@ -139,21 +142,19 @@ class StatementStore:
         async with self._database.transaction() as connection:
             if await connection.fetchval(SQL.lock_closing, statement.statement_id) is None:
                 return
-            totals = await self._totals_closed(connection, statement)
-            summed = json.dumps(settled_sums(totals))
-            await connection.execute(SQL.close, statement.statement_id, by, summed)
+            groups = await _groups_now(connection, statement)
+            summed = json.dumps(settled_sums(total(groups)))
+            await connection.execute(
+                SQL.close, statement.statement_id, by, summed, groups_text(groups)
+            )
 
     # What it says --------------------------------------------------------------------------------
 
     async def totals(self, statement: StoredStatement) -> Totals:
+        """As it closed."""
         async with self._database.connection() as connection:
-            return await self._totals_closed(connection, statement)
-
-    async def _totals_closed(self, connection: Connection, statement: StoredStatement) -> Totals:
-        rows = await connection.fetch(
-            SQL.groups_closed, statement.statement_id, statement.time_zone
-        )
-        return total(map(_group, rows))
+            kept = await connection.fetchval(SQL.groups_settled, statement.statement_id)
+            return total(groups_of(kept) if kept else await _groups_now(connection, statement))
 
     async def open_totals(self, relation: Relation, until: datetime, time_zone: str) -> Totals:
         """What a statement would say if it were closed now."""
@@ -208,10 +209,15 @@ class StatementStore:
                 sums = found.setdefault(row["currency"], {"cdrs": Decimal(0)})
                 sums["cdrs"] += row["cdrs"]
                 for name in _AMOUNTS:
-                    sums[name] = sums.get(name, Decimal(0)) + (row[name] or Decimal(0))
+                    sums[name] = EXACT.add(sums.get(name, ZERO), row[name] or ZERO)
             last = max(row["last_entry"] for row in rows)
         differences = _differences(statement.totals or {}, found)
         return Recheck(lines, tuple(differing[:SHOWN_DIFFERING]), differences)
+
+
+async def _groups_now(connection: Connection, statement: StoredStatement) -> Sequence[Group]:
+    rows = await connection.fetch(SQL.groups_closed, statement.statement_id, statement.time_zone)
+    return [_group(row) for row in rows]
 
 
 def settled_sums(totals: Totals) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ import asyncio
 import csv
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,59 @@ async def test_all_relations_of_a_month_are_closed_together(
     assert closed["state"] == "closed"
     (item,) = await run("statement", "--month", "2026-09")
     assert (item["state"], item["statement"]) == ("closed", closed["statement"])
+
+
+async def test_a_closed_statement_says_what_it_said_whatever_checks_find_later(
+    store: PostgresCustodyStore, run: Run, database: Database
+) -> None:
+    await bring(store, body("A"), outcome=price("21"))
+    closed = await run(*SEPTEMBER, "--close")
+    await execute(
+        database, "update cdr_ledger set price_verdict = 'differs', flags = '{price_differs}'"
+    )
+    assert await run(*SEPTEMBER) == closed
+    # One that was closed before its parts were kept is summed up anew.
+    await execute(database, "update statement set groups = null")
+    assert (await run(*SEPTEMBER))["totals"][0]["by_vat"][0]["rate"] == "unknown"
+
+
+async def test_figures_of_many_digits_are_summed_up_exactly(
+    store: PostgresCustodyStore, run: Run, database: Database
+) -> None:
+    await bring(store, body("A"))
+    await bring(store, body("B"))
+    exact = "3.12345678901234567890123456789012345"
+    for cdr_id, text in (("A", exact), ("B", "20000000000.1")):
+        await execute(
+            database,
+            "update directed_object set body = replace(body::text, '12.345', $2)::json"
+            " where object_id = $1",
+            cdr_id,
+            text,
+        )
+        await execute(
+            database,
+            "update cdr_ledger set energy_kwh = $2 where cdr_id = $1",
+            cdr_id,
+            Decimal(text),
+        )
+    closed = await run(*SEPTEMBER, "--close")
+    assert closed["totals"][0]["energy_kwh"] == "20000000003.22345678901234567890123456789012345"
+    assert (await run(*SEPTEMBER, "--recheck"))["reproduced"]
+
+
+async def test_the_first_of_all_days_is_on_a_statement_wherever_its_days_begin(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    await bring(store, body("A"))
+    await execute(database, "update cdr_ledger set ended_at = '0001-01-01 02:00:00+00'")
+    statements = StatementStore(database)
+    until = datetime(2026, 10, 1, tzinfo=UTC)
+    found = await statements.open_totals(RELATION, until, "America/New_York")
+    assert found.cdrs == 1
+
+
+@pytest.mark.parametrize("month", ["9999-12", "1999-12", "0001-01"])
+def test_no_statement_is_of_a_month_at_the_end_of_all_calendars(month: str) -> None:
+    with pytest.raises(ValueError, match="is not a month"):
+        Month.parse(month)

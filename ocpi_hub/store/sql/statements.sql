@@ -8,7 +8,9 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict do nothing;
 
 -- name: find
-select * from statement
+select statement_id, country_code, party_id, receiver_country_code, receiver_party_id, month,
+    time_zone, state, closed_at, closed_by, totals
+from statement
 where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
     and month = $5;
 
@@ -19,7 +21,9 @@ where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, 
     and month > $5;
 
 -- name: list
-select * from statement
+select statement_id, country_code, party_id, receiver_country_code, receiver_party_id, month,
+    time_zone, state, closed_at, closed_by, totals
+from statement
 where ($1::date is null or month = $1)
     and ($2::text is null or (country_code, party_id) = ($2, $3))
     and ($4::text is null or (receiver_country_code, receiver_party_id) = ($4, $5))
@@ -53,8 +57,10 @@ from due
 where (l.country_code, l.party_id, l.cdr_id) = (due.country_code, due.party_id, due.cdr_id);
 
 -- name: groups_closed
+-- West of Greenwich the first of all days would have begun before it.
 select
-    (ended_at at time zone $2)::date as day, upper(currency) as currency, vat, flags, count(*) as cdrs,
+    greatest((ended_at at time zone $2)::date, date '0001-01-01') as day,
+    upper(currency) as currency, vat, flags, count(*) as cdrs,
     count(*) filter (where is_credit) as credits, sum(energy_kwh) as energy_kwh,
     sum(time_h) as time_h, coalesce(sum(parking_h), 0) as parking_h,
     sum(cost_excl_vat) as excl_vat,
@@ -68,7 +74,8 @@ group by 1, 2, 3, 4;
 
 -- name: groups_open
 select
-    (ended_at at time zone $6)::date as day, upper(currency) as currency, vat, flags, count(*) as cdrs,
+    greatest((ended_at at time zone $6)::date, date '0001-01-01') as day,
+    upper(currency) as currency, vat, flags, count(*) as cdrs,
     count(*) filter (where is_credit) as credits, sum(energy_kwh) as energy_kwh,
     sum(time_h) as time_h, coalesce(sum(parking_h), 0) as parking_h,
     sum(cost_excl_vat) as excl_vat,
@@ -92,8 +99,12 @@ group by 1, 2
 order by 1, 2;
 
 -- name: close
-update statement set state = 'closed', closed_at = now(), closed_by = $2, totals = $3::json
+update statement set state = 'closed', closed_at = now(), closed_by = $2, totals = $3::json,
+    groups = $4::json
 where statement_id = $1;
+
+-- name: groups_settled
+select groups from statement where statement_id = $1;
 
 -- name: lines_closed
 select * from cdr_ledger where statement_id = $1 and entry > $2 order by entry limit $3;

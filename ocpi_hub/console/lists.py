@@ -23,8 +23,8 @@ from ocpi_hub.admin.routes.base import MAX_ITEMS, Listing
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
 from ocpi_hub.admin.views.base import View
+from ocpi_hub.clearing.tabular import csv_chunks
 from ocpi_hub.console.cells import Cell, html, is_number, plain
-from ocpi_hub.console.csv_export import csv_chunks
 from ocpi_hub.console.forms import Form, Input, choices, offered
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, html, plain, url
-from ocpi_hub.console.csv_export import csv_chunks, safe
 from ocpi_hub.domain.party import PlatformState
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -49,17 +47,3 @@ def test_values_are_written_for_people() -> None:
 def test_paths_hold_whatever_an_id_holds() -> None:
     assert url("cdrs", "NL*CPO", "a/b?c") == "/console/cdrs/NL%2ACPO/a%2Fb%3Fc"
     assert url("audit", object="a&b", actor="") == "/console/audit?object=a%26b"
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx"])
-def test_what_a_spreadsheet_would_calculate_becomes_text(text: str) -> None:
-    assert safe(text) == f"'{text}"
-
-
-async def test_a_file_is_made_page_by_page() -> None:
-    async def pages() -> AsyncIterator[Sequence[Sequence[str | int | float]]]:
-        yield [["a", -1], ["-b", 2.5]]
-        yield [['say "x"', 0]]
-
-    text = "".join([chunk async for chunk in csv_chunks(["name", "number"], pages())])
-    assert text == '\ufeffname,number\r\na,-1\r\n\'-b,2.5\r\n"say ""x""",0\r\n'

@@ -110,6 +110,12 @@ class TokenAdmin:
             )
         return [_found(row) for row in rows]
 
+    async def find(self, serial: int) -> FoundToken | None:
+        """The token at this place in the order of arrival."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.find, serial)
+        return _found(row) if row is not None else None
+
     async def erase(self, uid: str, token_type: str | None, mask: str) -> Erased:
         """Erase the records of one token, wherever they would tell whose they are.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.views.tokens import TokenErased, token_erased
-from ocpi_hub.errors import OperatorError
+from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.token_admin import FoundToken, TokenAdmin, TokenFilter
 from ocpi_hub.telemetry import get_logger
 
@@ -43,6 +43,21 @@ async def search(
     log.info(
         "personal_data_read", asked_by=asked_by, by=wanted.names, found=len(found), clear=clear
     )
+    return found
+
+
+async def show(
+    access: OperatorAccess, serial: int, *, asked_by: str = COMMAND, clear: bool = True
+) -> FoundToken:
+    """A token by its place in the order of arrival; see `search`.
+
+    Raises:
+        NoSuchObject: there is none.
+    """
+    found = await TokenAdmin(access.database).find(serial)
+    if found is None:
+        raise NoSuchObject("there is no such token any more")
+    log.info("personal_data_read", asked_by=asked_by, by=("serial",), found=1, clear=clear)
     return found
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.platforms import find_platform
 from ocpi_hub.admin.views.whitelist import (
+    WhitelistAgeItem,
     WhitelistRunItem,
     WhitelistScheduleItem,
+    age_item,
     run_item,
     schedule_item,
 )
 from ocpi_hub.delivery.cron import next_run, require_cron
 from ocpi_hub.delivery.whitelist_runs import RunId, Schedule
 from ocpi_hub.delivery.whitelist_scheduler import periods_of, serves_tokens
+from ocpi_hub.delivery.whitelist_staleness import judge
+from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.party import Platform, PlatformId
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.whitelist import WhitelistAdmin
+from ocpi_hub.store.whitelist_alarms import PostgresWhitelistAlarms
 
 
 async def show_schedule(access: OperatorAccess, platform_id: PlatformId) -> WhitelistScheduleItem:
@@ -80,6 +86,27 @@ async def pull(
         now = datetime.now(UTC)
         date_from = None if full else periods_of(access.settings).date_from(last, platform, now)
         return noted.became(run_item(await admin.start(platform_id, date_from)))
+
+
+async def show(access: OperatorAccess, run: int) -> WhitelistRunItem:
+    """A run.
+
+    Raises:
+        NoSuchObject: there is none.
+    """
+    return run_item(await _admin(access).find(RunId(run)))
+
+
+async def ages(access: OperatorAccess, directory: Directory) -> Sequence[WhitelistAgeItem]:
+    """What is known of eMSPs' tokens, for each relation that is answered from it."""
+    settings = access.settings
+    judged = judge(
+        directory,
+        await PostgresWhitelistAlarms(access.database).ages_s(),
+        max_age_s=settings.whitelist_max_age_s,
+        near_share=settings.whitelist_near_share,
+    )
+    return [age_item(each) for each in judged]
 
 
 async def confirm(access: OperatorAccess, run: int) -> WhitelistRunItem:

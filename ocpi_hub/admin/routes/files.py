@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions.cdr_files import CdrExport, Window, import_cdrs
 from ocpi_hub.admin.actions.incoming import ImportPlan
 from ocpi_hub.admin.actions.sent_files import AT_ONCE, MAX_BYTES, imported
@@ -101,28 +102,20 @@ class Delivered(Body):
 def file_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     access = parts.access
 
-    def plan(file: File) -> ImportPlan:
-        tokens = file if isinstance(file, TokenFile) else None
-        return ImportPlan(
-            file_format=file.format,
-            full=tokens.full if tokens else False,
-            allow_errors=file.allow_errors,
-            dry_run=file.dry_run,
-            as_of=tokens.as_of if tokens else None,
-            max_bytes=access.settings.max_object_bytes,
-            at_once=AT_ONCE,
-        )
-
     async def take_tokens(call: Call[NoParameters, TokenFile]) -> TokenImportItem:
         body = call.body
         return await imported(
-            body.content, plan(body), lambda *file: import_tokens(access, body.emsp, *file)
+            body.content,
+            import_plan(access, body),
+            lambda *file: import_tokens(access, body.emsp, *file),
         )
 
     async def take_cdrs(call: Call[NoParameters, CdrFile]) -> CdrImportItem:
         body = call.body
         return await imported(
-            body.content, plan(body), lambda *file: import_cdrs(access, body.cpo, *file)
+            body.content,
+            import_plan(access, body),
+            lambda *file: import_cdrs(access, body.cpo, *file),
         )
 
     async def export_tokens(call: Call[Export, NoBody]) -> Page[ExportedItem]:
@@ -179,6 +172,20 @@ def file_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     )  # fmt: skip
 
 
+def import_plan(access: OperatorAccess, file: File) -> ImportPlan:
+    """What to do with a file that came in a request."""
+    tokens = file if isinstance(file, TokenFile) else None
+    return ImportPlan(
+        file_format=file.format,
+        full=tokens.full if tokens else False,
+        allow_errors=file.allow_errors,
+        dry_run=file.dry_run,
+        as_of=tokens.as_of if tokens else None,
+        max_bytes=access.settings.max_object_bytes,
+        at_once=AT_ONCE,
+    )
+
+
 def _after(given: Listing, kind: str) -> int:
     place = given.place(kind, int)
     return int(place[0]) if place else 0
@@ -213,10 +220,16 @@ def _run(place: Place | None) -> tuple[PartyId, PartyId, datetime] | None:
         raise invalid("next", "is no `next` of this list: begin without one") from None
 
 
-async def list_imports(store: FileImportStore, given: ImportListing) -> Page[FileImportItem]:
-    """Those that match, newest first."""
+async def list_imports(
+    store: FileImportStore, given: ImportListing, before: int | None = None
+) -> Page[FileImportItem]:
+    """Those that match, newest first.
+
+    Args:
+        before: where to begin, without a `next`.
+    """
     place = given.place(IMPORTS, int)
-    before = int(place[0]) if place else None
+    before = int(place[0]) if place else before
     found = await store.list(given.module, given.owner, given.limit + 1, before=before)
     shown = found[: given.limit]
     more = len(found) > len(shown)

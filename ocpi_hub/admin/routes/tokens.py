@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import tokens
 from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.faults import invalid
@@ -36,6 +37,17 @@ class TokenListing(Listing):
     issuer: Text | None = None
     emsp: Party | None = Field(None, description="only its tokens")
 
+    @property
+    def wanted(self) -> TokenFilter:
+        return TokenFilter(
+            self.uid,
+            self.visual_number,
+            self.contract_id,
+            self.group_id,
+            self.issuer,
+            self.emsp,
+        )
+
 
 class TokenToErase(Body):
     uid: Text
@@ -45,28 +57,10 @@ class TokenToErase(Body):
 def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[TokenListing, NoBody]) -> Page[TokenItem]:
         given, key = call.given, call.key
-        wanted = _wanted(given)
-        if not wanted.names:
+        if not given.wanted.names:
             raise invalid("uid", "search for this or another field of a Token")
         clear = key.may(Scope.OPERATE)
-        place = given.place(KIND, int)
-        found = await tokens.search(
-            parts.access,
-            wanted,
-            given.limit + 1,
-            after=int(place[0]) if place else None,
-            asked_by=key.key_id,
-            clear=clear,
-        )
-        shown = found[: given.limit]
-        hide = None if clear else _hash
-        return Page(
-            items=tuple(token_item(token, hide) for token in shown),
-            next=cursor_text(KIND, shown[-1].serial) if len(found) > len(shown) else None,
-        )
-
-    def _hash(text: str) -> str:
-        return parts.access.keyring.mac("token uid", text.upper())
+        return await list_tokens(parts.access, given, asked_by=key.key_id, clear=clear)
 
     async def erase(call: Call[Given, TokenToErase]) -> TokenErased:
         body = call.body
@@ -81,12 +75,30 @@ def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     )  # fmt: skip
 
 
-def _wanted(given: TokenListing) -> TokenFilter:
-    return TokenFilter(
-        given.uid,
-        given.visual_number,
-        given.contract_id,
-        given.group_id,
-        given.issuer,
-        given.emsp,
+async def list_tokens(
+    access: OperatorAccess, given: TokenListing, *, asked_by: str, clear: bool
+) -> Page[TokenItem]:
+    """Those that match, in the order in which they arrived.
+
+    Args:
+        asked_by: the id of a key or an account.
+        clear: whether whoever asks is shown what names a driver.
+
+    Raises:
+        OperatorError: nothing is searched for.
+    """
+    place = given.place(KIND, int)
+    found = await tokens.search(
+        access,
+        given.wanted,
+        given.limit + 1,
+        after=int(place[0]) if place else None,
+        asked_by=asked_by,
+        clear=clear,
+    )
+    shown = found[: given.limit]
+    hide = None if clear else lambda text: access.keyring.mac("token uid", text.upper())
+    return Page(
+        items=tuple(token_item(token, hide) for token in shown),
+        next=cursor_text(KIND, shown[-1].serial) if len(found) > len(shown) else None,
     )

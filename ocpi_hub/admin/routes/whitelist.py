@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from ocpi_hub.admin.actions import whitelist
@@ -16,23 +18,37 @@ from ocpi_hub.admin.routes.base import (
     Given,
     Listing,
     NoBody,
+    Party,
     Route,
     Text,
 )
 from ocpi_hub.admin.routes.platforms import PlatformGiven
 from ocpi_hub.admin.views.base import Page
-from ocpi_hub.admin.views.whitelist import WhitelistRunItem, WhitelistScheduleItem, run_item
+from ocpi_hub.admin.views.whitelist import (
+    WhitelistAgeItem,
+    WhitelistRunItem,
+    WhitelistScheduleItem,
+    run_item,
+)
 from ocpi_hub.delivery.cron import MAX_LENGTH
 from ocpi_hub.delivery.whitelist_runs import RunId, RunState
+from ocpi_hub.delivery.whitelist_staleness import Freshness
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.store.whitelist import WhitelistAdmin
 
 KIND = "whitelist-runs"
+AGES = "whitelist-ages"
 
 
 class RunListing(Listing):
     platform: Text | None = None
     state: RunState | None = None
+
+
+class AgeListing(Listing):
+    cpo: Party | None = None
+    emsp: Party | None = None
+    freshness: Freshness | None = None
 
 
 class RunGiven(Given):
@@ -73,11 +89,17 @@ def whitelist_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         platform_id = PlatformId(call.given.platform)
         return await whitelist.set_schedule(access, platform_id, call.body.pull)
 
+    async def ages(call: Call[AgeListing, NoBody]) -> Page[WhitelistAgeItem]:
+        return await list_ages(parts, call.given)
+
     read, operate, admin = Scope.READ, Scope.OPERATE, Scope.ADMIN
     item, schedule_item = WhitelistRunItem, WhitelistScheduleItem
     return (
         Route("GET", runs, read, "Readings of token lists, newest first",
               RunListing, NoBody, Page[WhitelistRunItem], listing),
+        Route("GET", f"{API}/whitelist-ages", read,
+              "How old what is known of eMSPs' tokens is, by relation",
+              AgeListing, NoBody, Page[WhitelistAgeItem], ages),
         Route("POST", f"{runs}/{{run}}/confirm", operate,
               "Withdraw what the list of a held run lacks", RunGiven, NoBody, item, confirm),
         Route("POST", f"{runs}/{{run}}/discard", operate,
@@ -106,4 +128,32 @@ async def list_runs(admin: WhitelistAdmin, given: RunListing) -> Page[WhitelistR
     return Page(
         items=tuple(map(run_item, shown)),
         next=cursor_text(KIND, shown[-1].run_id) if more else None,
+    )
+
+
+async def list_ages(
+    parts: AdminParts, given: AgeListing, sees: Callable[[WhitelistAgeItem], bool] = lambda _: True
+) -> Page[WhitelistAgeItem]:
+    """Those that match, by CPO and eMSP.
+
+    Args:
+        sees: whether whoever asks may see it.
+    """
+    place = given.place(AGES, str, str)
+    found = sorted(
+        (
+            item
+            for item in await whitelist.ages(parts.access, parts.directory())
+            if (place is None or (item.cpo, item.emsp) > place)
+            and (given.cpo is None or item.cpo == str(given.cpo))
+            and (given.emsp is None or item.emsp == str(given.emsp))
+            and given.freshness in (None, item.freshness)
+            and sees(item)
+        ),
+        key=lambda item: (item.cpo, item.emsp),
+    )
+    shown = tuple(found[: given.limit])
+    more = len(found) > len(shown)
+    return Page(
+        items=shown, next=cursor_text(AGES, shown[-1].cpo, shown[-1].emsp) if more else None
     )

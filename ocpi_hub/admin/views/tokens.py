@@ -18,6 +18,7 @@ class TokenItem(View):
 
     Attributes:
         audience: `*`, or the only CPO it is for.
+        serial: its place in the order of arrival.
     """
 
     emsp: PartyText
@@ -32,6 +33,7 @@ class TokenItem(View):
     whitelist: str | None
     last_updated: str | None
     origin: str
+    serial: int
 
 
 class TokenErased(View):
@@ -68,6 +70,7 @@ def token_item(token: FoundToken, hide: Callable[[str], str] | None) -> TokenIte
         whitelist=_text(token, "whitelist"),
         last_updated=_text(token, "last_updated"),
         origin=token.origin,
+        serial=token.serial,
     )
 
 

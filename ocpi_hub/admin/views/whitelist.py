@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ocpi_hub.admin.views.base import Moment, View, moment
+from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.delivery.whitelist_runs import Extent, Run, RunState, Schedule
+from ocpi_hub.delivery.whitelist_staleness import Freshness, Judged
 from ocpi_hub.ocpi.envelope import timestamp
 
 
@@ -36,6 +37,26 @@ class WhitelistScheduleItem(View):
     platform: str
     pull: str | None = Field(description="a cron expression, UTC; null: never")
     next_at: Moment | None
+
+
+class WhitelistAgeItem(View):
+    """How old what is known of an eMSP's tokens is, for a relation that is answered from it."""
+
+    cpo: str = Field(description="`*`: all that have no relation of their own with the eMSP")
+    emsp: PartyText
+    freshness: Freshness
+    age_s: float | None = Field(description="null: nothing is known")
+    max_age_s: float
+
+
+def age_item(judged: Judged) -> WhitelistAgeItem:
+    return WhitelistAgeItem(
+        cpo=judged.cpo,
+        emsp=str(judged.emsp),
+        freshness=judged.freshness,
+        age_s=None if judged.age_s is None else round(judged.age_s, 1),
+        max_age_s=judged.max_age_s,
+    )
 
 
 def run_item(run: Run) -> WhitelistRunItem:

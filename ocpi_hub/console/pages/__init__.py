@@ -10,6 +10,7 @@ from ocpi_hub.console.pages.authorizations import authorization_pages
 from ocpi_hub.console.pages.cdrs import cdr_pages
 from ocpi_hub.console.pages.checks import check_pages
 from ocpi_hub.console.pages.disputes import dispute_pages
+from ocpi_hub.console.pages.imports import import_pages
 from ocpi_hub.console.pages.lanes import lane_pages
 from ocpi_hub.console.pages.locations import location_pages
 from ocpi_hub.console.pages.messages import message_pages
@@ -24,6 +25,9 @@ from ocpi_hub.console.pages.relations import relation_pages
 from ocpi_hub.console.pages.reports import report_pages
 from ocpi_hub.console.pages.sessions import session_pages
 from ocpi_hub.console.pages.statements import statement_pages
+from ocpi_hub.console.pages.tokens import token_pages
+from ocpi_hub.console.pages.whitelist import whitelist_pages
+from ocpi_hub.console.pages.whitelist_schedules import whitelist_schedule_pages
 
 __all__ = ["all_pages"]
 
@@ -47,6 +51,10 @@ def all_pages() -> tuple[Page, ...]:
         *dispute_pages(),
         *message_pages(),
         *lane_pages(),
+        *token_pages(),
+        *whitelist_pages(),
+        *whitelist_schedule_pages(),
+        *import_pages(),
         *statement_pages(),
         *report_pages(),
         *audit_pages(),

@@ -30,6 +30,11 @@ where module = 'tokens'
 order by serial
 limit $9;
 
+-- name: find
+select serial, country_code, party_id, audience, origin, body
+from shared_object
+where module = 'tokens' and serial = $1 and not deleted;
+
 -- name: count_stored
 select count(*)
 from shared_object

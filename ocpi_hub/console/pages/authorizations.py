@@ -26,6 +26,7 @@ from ocpi_hub.console.pages.cdr_cells import (
     messages_link,
     number,
     party_cell,
+    sees_linked,
     session_url,
     stage_chips,
 )
@@ -231,7 +232,11 @@ async def _came_of_it(visit: Visit, shown: DecisionRecord) -> Sequence[Block]:
         return []
     links = CrossLinks(visit.parts.admin.access.database)
     parties = (shown.cpo, shown.emsp)
-    cdrs = await links.cdrs_of_reference(*parties, shown.reference, shown.at)
+    cdrs = [
+        cdr
+        for cdr in await links.cdrs_of_reference(*parties, shown.reference, shown.at)
+        if sees_linked(visit.viewer, str(cdr.owner), str(cdr.receiver), cdr.stage)
+    ]
     sessions = await links.sessions_of_reference(*parties, shown.reference)
     named = dict.fromkeys([*sessions, *(cdr.session_id for cdr in cdrs if cdr.session_id)])
     owner = str(shown.cpo)

@@ -48,6 +48,17 @@ def sees(viewer: Viewer, item: CdrItem) -> bool:
     return viewer.sees_party(item.receiver) and not kept_back
 
 
+def sees_linked(viewer: Viewer, owner: str, receiver: str, stage: Stage) -> bool:
+    """The same of a CDR that another story leads to: what may have been kept back is left out."""
+    kept_back = stage in (Stage.HELD, Stage.REFUSED)
+    return viewer.sees_party(owner) or (viewer.sees_party(receiver) and not kept_back)
+
+
+def reason_for(viewer: Viewer, item: CdrItem) -> str | None:
+    """Why it stands as it does. To a receiver this is not told: it may name its rivals."""
+    return item.reason if viewer.sees_party(item.owner) else None
+
+
 # Where things are ---------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ def life(visit: Visit, shown: CdrLifeStory) -> Timeline:
     """All that happened to a CDR, in order."""
     told = [
         *_arrival(shown),
-        *(_step(visit, step) for step in shown.steps),
+        *(_step(visit, shown.owner, step) for step in shown.steps),
         *attempts(shown),
         *_contents(visit, shown),
         *_disputes(visit, shown.disputes),
@@ -41,9 +41,12 @@ def _arrival(shown: CdrLifeStory) -> Iterator[_Told]:
         yield at, Event(At(at), t("cdr.arrived"), t("cdr.arrived_unrecorded"))
 
 
-def _step(visit: Visit, step: StepView) -> _Told:
+def _step(visit: Visit, owner: str, step: StepView) -> _Told:
     version = t("cdr.of_version", version=step.version) if step.version > 1 else ""
-    text: list[Cell] = [each for each in (who(visit.viewer, step.by), version, step.why) if each]
+    # What checks found and operators said may name the rivals of a receiver.
+    told = visit.viewer.sees_party(owner) or step.by.startswith("receiver ")
+    why = step.why if told else None
+    text: list[Cell] = [each for each in (who(visit.viewer, step.by), version, why) if each]
     return step.at or "", Event(At(step.at), stage_chips(step.after, disputed=False), _joined(text))
 
 

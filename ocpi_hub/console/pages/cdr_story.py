@@ -19,7 +19,9 @@ from ocpi_hub.console.pages.cdr_cells import (
     messages_link,
     number,
     party_cell,
+    reason_for,
     sees,
+    sees_linked,
     session_url,
     stage_chips,
     verdict_chip,
@@ -44,7 +46,7 @@ async def tell(visit: Visit, shown: CdrLifeStory) -> Story:
     linked = await visit.parts.admin.decisions.of(cdrs.cdr_key(given.owner, given.id))
     kind = "cdr.credit_title" if shown.figures and shown.figures.credit else "cdr.title"
     blocks = [
-        *_because(shown),
+        *_because(visit, shown),
         *_ask("cdr.decide", decisions(shown)),
         _figures(visit, shown),
         _findings(visit, shown),
@@ -68,10 +70,10 @@ async def tell(visit: Visit, shown: CdrLifeStory) -> Story:
 STORY = StoryPage(path=ONE, load=load, tell=tell, needs=Scope.READ, sees=sees)
 
 
-def _because(shown: CdrLifeStory) -> Iterator[Block]:
-    if shown.reason:
+def _because(visit: Visit, shown: CdrLifeStory) -> Iterator[Block]:
+    if reason := reason_for(visit.viewer, shown):
         tone = Tone.NOTE if shown.state in ("pending", "in_flight", "delivered") else Tone.WARN
-        yield Note(shown.reason, tone)
+        yield Note(reason, tone)
     if shown.refused_after_ack:
         yield Note(t("cdr.refused_after_ack"), Tone.WARN)
 
@@ -108,7 +110,10 @@ def _figures(visit: Visit, shown: CdrLifeStory) -> Block:
             (t.label("difference"), number(difference(figures), 2, currency)),
             (t.label("verdict"), verdict_chip(figures.price_verdict)),
             (t.label("metering"), Chip(figures.metering)),
-            (t.label("location"), Code(figures.location_id)),
+            (
+                t.label("location"),
+                Link(figures.location_id, url("locations", shown.owner, figures.location_id)),
+            ),
             (t.label("evse_id"), [Code(figures.evse_id), Code(figures.connector_id)]),
             (t.label("session"), _session(shown)),
             (t.label("statement"), _statement(shown)),
@@ -193,7 +198,7 @@ def _relatives(visit: Visit, shown: CdrLifeStory) -> Iterator[Block]:
     )
     for word, group in groups:
         for each in group:
-            if visit.viewer.sees_party(shown.owner, each.receiver):
+            if sees_linked(visit.viewer, shown.owner, each.receiver, each.stage):
                 told.setdefault(each.id, (word, each))
     if told:
         heads = [
@@ -252,7 +257,8 @@ def _contents(visit: Visit, shown: CdrLifeStory) -> Iterator[Block]:
             fields = ", ".join(shown.conflicting_fields)
             yield Note(t("cdr.conflicts", fields=fields), Tone.WARN)
         for other in shown.other_contents:
-            yield Body(t(f"cdr.content_{other.kind}", at=other.at), other.body)
+            at = (other.at or "")[:19].replace("T", " ")
+            yield Body(t(f"cdr.content_{other.kind}", at=at), other.body)
     signed = json.loads(shown.body, parse_int=str, parse_float=str).get("signed_data")
     if signed is not None:
         yield Body(t("cdr.signed_data"), json.dumps(signed))

@@ -21,6 +21,7 @@ from ocpi_hub.console.pages.cdr_cells import (
     cdr_url,
     difference,
     number,
+    reason_for,
     sees,
     stage_chips,
     verdict_chip,
@@ -65,7 +66,11 @@ async def fetch(visit: Visit, given: CdrListing) -> Items[CdrLine]:
     shown, more = await newest(pairs, ask, lambda cdr: cdr.row.serial, given.limit)
     lines = map(cdr_line, shown)
     return Items(
-        items=tuple(line for line in lines if sees(visit.viewer, line)),
+        items=tuple(
+            line.model_copy(update={"reason": reason_for(visit.viewer, line)})
+            for line in lines
+            if sees(visit.viewer, line)
+        ),
         next=cursor_text(KIND, shown[-1].row.serial) if more else None,
     )
 

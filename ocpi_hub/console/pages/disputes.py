@@ -177,7 +177,12 @@ async def fetch_gaps(visit: Visit, given: GapListing) -> Items[GapItem]:
             limit=MAX_ITEMS,
         )
         found |= {_place(gap): gap for gap in report.gaps if given.kind in (None, gap.kind)}
-    items = [gap for gap in found.values() if _sees_gap(visit.viewer, gap)]
+    viewer = visit.viewer
+    items = [
+        gap if viewer.sees_party(gap.owner) else gap.model_copy(update={"text": ""})
+        for gap in found.values()
+        if _sees_gap(viewer, gap)
+    ]
     return part_of("console-gaps", items, given, _place)
 
 
@@ -187,7 +192,10 @@ def _place(gap: GapItem) -> tuple[str, ...]:
 
 
 def _sees_gap(viewer: Viewer, item: GapItem) -> bool:
-    return viewer.sees_party(item.owner, item.receiver)
+    """A CDR without a session may be held, which is no matter of its receiver."""
+    if viewer.sees_party(item.owner):
+        return True
+    return item.kind is not GapKind.CDR_WITHOUT_SESSION and viewer.sees_party(item.receiver)
 
 
 def gap_link(gap: GapItem) -> str:

@@ -23,7 +23,9 @@ from ocpi_hub.console.pages.cdr_cells import (
     messages_link,
     number,
     party_cell,
+    reason_for,
     sees,
+    sees_linked,
     session_url,
     stage_chips,
 )
@@ -116,7 +118,11 @@ async def fetch(visit: Visit, given: DirectedListing) -> Items[SessionLine]:
     shown, more = await newest(pairs, ask, lambda row: row.serial, given.limit)
     lines = map(_line, shown)
     return Items(
-        items=tuple(line for line in lines if sees(visit.viewer, line)),
+        items=tuple(
+            line.model_copy(update={"reason": reason_for(visit.viewer, line)})
+            for line in lines
+            if sees(visit.viewer, line)
+        ),
         next=cursor_text(KIND, shown[-1].serial) if more else None,
     )
 
@@ -165,7 +171,7 @@ async def tell(visit: Visit, shown: CdrStory) -> Story:
     cdrs = [
         cdr
         for cdr in await links.cdrs_of_session(owner, shown.id)
-        if visit.viewer.sees_party(owner, cdr.receiver)
+        if sees_linked(visit.viewer, shown.owner, str(cdr.receiver), cdr.stage)
     ]
     key = ObjectKey(Module.SESSIONS.value, owner, shown.id)
     linked = await visit.parts.admin.decisions.of(key)
@@ -177,8 +183,8 @@ async def tell(visit: Visit, shown: CdrStory) -> Story:
         Timeline(t("cdr.life"), in_order([_arrival(shown), *attempts(shown)])),
         Body(t("cdr.body"), shown.body),
     ]
-    if shown.reason:
-        blocks.insert(0, Note(shown.reason, Tone.NOTE))
+    if reason := reason_for(visit.viewer, shown):
+        blocks.insert(0, Note(reason, Tone.NOTE))
     return Story(
         t("session.title", id=shown.id),
         blocks,

@@ -29,6 +29,7 @@ from ocpi_hub.console.charts import Chart, bars
 from ocpi_hub.console.forms import Form
 from ocpi_hub.console.lists import Column, ListPage, part_of
 from ocpi_hub.console.page import Page
+from ocpi_hub.console.pages.cdr_cells import who
 from ocpi_hub.console.stories import Block, Facts, Figure, Grid, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Download, Redirect, Tone, Visit
@@ -65,6 +66,11 @@ def last_month() -> Month:
     return Month.of((now.replace(day=1) - timedelta(days=1)).date())
 
 
+def _closer(viewer: Viewer, item: StatementItem) -> str | None:
+    """Names of operators are no matter of partners."""
+    return who(viewer, item.closed_by) if item.closed_by else None
+
+
 def _sees(viewer: Viewer, item: StatementItem) -> bool:
     return viewer.sees_party(item.cpo, item.emsp)
 
@@ -75,7 +81,12 @@ def _sees(viewer: Viewer, item: StatementItem) -> bool:
 async def fetch(visit: Visit, given: MonthListing) -> Items[StatementItem]:
     month = given.month or last_month()
     found = await statements.overview(visit.parts.admin.access, month)
-    seen = [item for item in found if _sees(visit.viewer, item)]
+    viewer = visit.viewer
+    seen = [
+        item.model_copy(update={"closed_by": _closer(viewer, item)})
+        for item in found
+        if _sees(viewer, item)
+    ]
     return part_of("console-statements", seen, given, lambda item: (item.cpo, item.emsp))
 
 
@@ -132,7 +143,7 @@ async def tell(visit: Visit, shown: StatementView) -> Story:
                 (t.label("month"), shown.month),
                 (t.label("time_zone"), shown.time_zone),
                 (t.label("closed_at"), At(shown.closed_at)),
-                (t.label("closed_by"), shown.closed_by),
+                (t.label("closed_by"), _closer(visit.viewer, shown)),
                 (
                     t("statements.files"),
                     [
@@ -150,7 +161,8 @@ async def tell(visit: Visit, shown: StatementView) -> Story:
             t("statements.no_flags"),
         ),
     ]
-    if shown.state is not StatementState.CLOSED:
+    # What is held back is between a CPO and the hub.
+    if shown.state is not StatementState.CLOSED and visit.viewer.sees_party(shown.cpo):
         blocks.append(
             Grid(
                 t("statements.left_out"),

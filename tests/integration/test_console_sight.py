@@ -1,0 +1,89 @@
+"""What a partner's pages keep from it: texts about others, and CDRs that the hub keeps back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.admin.actions import cdrs
+from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
+from ocpi_hub.delivery.custody import Intake, Start
+from ocpi_hub.delivery.verdict import Delivered
+from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.party import Module
+from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.store.custody_admin import CustodyAdmin
+from ocpi_hub.store.database import Database
+from tests.support.console import ConsoleHub, console_hub
+from tests.support.directory import insert_platform
+from tests.support.factories import CPO, cdr
+from tests.support.stores import OK, custody_store, ended, make_intake, taken
+
+R = AccountRole
+FOUND = CdrFinding("credit_receiver", "the CDR X that it takes back went to FR*MSP", hold=True)
+
+
+@pytest_asyncio.fixture
+async def console(database: Database) -> AsyncIterator[ConsoleHub]:
+    await insert_platform(database, "p-cpo", roles=(("CPO", "NL*CPO"),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", "DE*MSP"),))
+    async with custody_store(database) as store:
+        for cdr_id in ("Freed-1", "Held-1"):
+            await store.take_in(replace(_intake(cdr_id, Start.HOLD), reason=FOUND.text))
+        session = make_intake("S-1", body=json.dumps(_session()))
+        key = ObjectKey(Module.SESSIONS.value, CPO, "S-1")
+        await store.record(ended(await taken(store, replace(session, key=key)), Delivered(OK)))
+    admin = CustodyAdmin(database, Module.CDRS.value)
+    await cdrs.release(admin, CPO, "Freed-1", reason="FR*MSP agrees")
+    async with console_hub(database) as running:
+        yield running
+
+
+def _intake(cdr_id: str, start: Start) -> Intake:
+    body = json.dumps(cdr(cdr_id, session_id="S-1"))
+    facts = ledger_facts(CDR.model_validate_json(body))
+    intake = make_intake(cdr_id, body=body, start=start)
+    return replace(intake, examined=Examination(facts, (FOUND,), complete=True))
+
+
+def _session() -> dict[str, object]:
+    return {
+        "country_code": "NL",
+        "party_id": "CPO",
+        "id": "S-1",
+        "start_date_time": "2026-10-01T08:00:00Z",
+        "kwh": 1,
+        "cdr_token": cdr()["cdr_token"],
+        "auth_method": "AUTH_REQUEST",
+        "location_id": "LOC1",
+        "evse_uid": "EVSE1",
+        "connector_id": "1",
+        "currency": "EUR",
+        "status": "COMPLETED",
+        "last_updated": "2026-10-01T09:31:00Z",
+    }
+
+
+PAGES = (
+    "/cdrs", "/cdrs?format=csv", "/cdrs/NL*CPO/Freed-1", "/sessions/NL*CPO/S-1",
+    "/sessions", "/gaps", "/gaps?format=csv", "/disputes", "/authorizations",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("platform", ["p-msp", "p-cpo"])
+async def test_only_the_owner_reads_what_may_name_others(
+    console: ConsoleHub, platform: str
+) -> None:
+    async with await console.logged_in(R.PARTNER, platform) as partner:
+        pages = {path: await partner.get(path) for path in PAGES}
+        held = await partner.get("/cdrs/NL*CPO/Held-1")
+    assert {answer.status_code for answer in pages.values()} == {200}
+    together = " ".join(answer.text for answer in pages.values())
+    assert ("FR*MSP" in together) is (platform == "p-cpo")
+    assert ("Held-1" in together) is (platform == "p-cpo")
+    assert held.status_code == (200 if platform == "p-cpo" else 404)

@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
 
-ZERO = Decimal(0)
+ZERO: Final = Decimal(0)
+UNKNOWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+UNKNOWN_TEXT: Final = "1970-1-1T00:00:00Z"
+"""As the specification spells a time that a CPO does not know. Spec: 2.2.1 mod_cdrs_cdr_object."""
 
 
 @value
@@ -162,7 +166,8 @@ def add_points(
 def energy_within(body: str, year: Year) -> Decimal:
     """kWh of a CDR that fall into a year which it is not wholly in.
 
-    Its charging periods tell; of a period across New Year, the share of its time does.
+    Its charging periods tell; of a period across New Year, the share of its time does. One that
+    began nobody knows when counts where it ends.
     """
     cdr = json.loads(body, parse_float=Decimal, parse_int=Decimal)
     periods = sorted(
@@ -176,6 +181,8 @@ def energy_within(body: str, year: Year) -> Decimal:
 
 
 def _share(start: datetime, end: datetime, year: Year) -> Decimal:
+    if start == UNKNOWN:
+        start = end
     if end <= start:
         return Decimal(year.begin <= start < year.end)
     within = (min(end, year.end) - max(start, year.begin)).total_seconds()
@@ -187,6 +194,8 @@ def _energy(period: dict[str, list[dict[str, Decimal]]]) -> Decimal:
 
 
 def _moment(text: str) -> datetime:
+    if text == UNKNOWN_TEXT:
+        return UNKNOWN
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

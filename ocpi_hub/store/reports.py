@@ -30,6 +30,8 @@ SQL = Queries("reports")
 
 LOCATIONS: Final = 200
 ENTRIES: Final = 2000
+BODIES: Final = 100
+"""CDRs whose texts are in memory."""
 
 
 class ReportStore:
@@ -70,14 +72,17 @@ class ReportStore:
         """The part that lies in the year of CDRs which began before it or ended after it."""
         place = (*party_columns(relation.cpo), *party_columns(relation.emsp))
         bounds = (year.begin, year.end)
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.across, *place, *bounds, *bounds)
-        return [
-            PointEnergy(
-                _key(relation.cpo, row), row["evse_id"], 1, energy_within(row["body"], year)
-            )
-            for row in rows
-        ]
+        found: list[PointEnergy] = []
+        last = 0
+        while True:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(SQL.across, *place, *bounds, *bounds, last, BODIES)
+            for row in rows:
+                kwh = energy_within(row["body"], year)
+                found.append(PointEnergy(_key(relation.cpo, row), row["evse_id"], 1, kwh))
+            if len(rows) < BODIES:
+                return found
+            last = rows[-1]["entry"]
 
     async def undelivered(self, cpo: PartyId, year: Year) -> int:
         """CDRs of the year that their eMSPs have not judged yet."""
@@ -87,11 +92,27 @@ class ReportStore:
             )
         return count
 
-    async def first_start(self, cpo: PartyId) -> datetime | None:
-        """When the first session began of which this hub has a CDR."""
+    async def without_end(self, cpo: PartyId, year: Year) -> int:
+        """CDRs of sessions that began in the year, and of which nobody knows when they ended."""
         async with self._database.connection() as connection:
-            first: datetime | None = await connection.fetchval(SQL.first_start, *party_columns(cpo))
-        return first
+            count: int = await connection.fetchval(
+                SQL.without_end, *party_columns(cpo), year.begin, year.end
+            )
+        return count
+
+    async def without_entry(self, cpo: PartyId | None) -> Mapping[PartyId, int]:
+        """CDRs of each CPO that the ledger does not have."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                SQL.without_entry, *(party_columns(cpo) if cpo else (None, None))
+            )
+        return {PartyId(row["country_code"], row["party_id"]): row["cdrs"] for row in rows}
+
+    async def span(self, cpo: PartyId) -> tuple[datetime | None, datetime | None]:
+        """When the first session began of which this hub has a CDR, and when the last one ended."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.span, *party_columns(cpo))
+        return (row["first"], row["last"]) if row else (None, None)
 
     async def known_points(self, cpo: PartyId) -> Mapping[PointKey, KnownPoint]:
         """The EVSEs of a CPO's Locations."""

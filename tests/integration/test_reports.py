@@ -117,6 +117,7 @@ async def test_what_was_taken_back_is_no_energy_and_a_correction_is(
     )
     credit["total_cost"] = {"excl_vat": -10, "incl_vat": -12.1}
     await bring(store, credit)
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
     right = at("E1", "2025-01-01T12:00:00Z", cdr_id="RIGHT")
     await bring(store, right | {"total_energy": 11})
     report = await run(*THG, "--locations", "all")
@@ -130,6 +131,9 @@ async def test_an_incomplete_year_is_never_reported_as_complete(
     with pytest.raises(OperatorError, match="its first CDR here is of 2025-03-01"):
         await run(*THG, "--locations", "all")
     await bring(store, at("E1", "2025-01-01T12:00:00Z"))
+    with pytest.raises(OperatorError, match="its last CDR here is of 2025-03-01"):
+        await run(*THG, "--locations", "all")
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
     assert (await run(*THG, "--locations", "all"))["complete"]
     await bring(store, at("E1", "2025-04-01T12:00:00Z"), state="held")
     with pytest.raises(OperatorError, match="1 CDRs are not delivered yet"):
@@ -140,6 +144,44 @@ async def test_an_incomplete_year_is_never_reported_as_complete(
     year = str(datetime.now(UTC).year)
     with pytest.raises(OperatorError, match=f"{year} is not over yet"):
         await run("report", "thg", "--year", year)
+
+
+async def test_a_year_without_cdrs_is_not_complete(store: PostgresCustodyStore, run: Run) -> None:
+    with pytest.raises(OperatorError, match="has no CDR of anybody in 2025"):
+        await run(*THG)
+    await bring(store, at("E1", "2025-01-01T12:00:00Z"))
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
+    with pytest.raises(OperatorError, match="has no CDR of FR\\*XYZ in 2025"):
+        await run(*THG, "--cpo", "FR*XYZ")
+
+
+async def test_a_year_with_cdrs_that_the_ledger_lacks_is_not_complete(
+    store: PostgresCustodyStore, run: Run, database: Database
+) -> None:
+    await bring(store, at("E1", "2025-01-01T12:00:00Z"))
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
+    await bring(store, at("E1", "2025-02-01T12:00:00Z", cdr_id="LACKING"))
+    await execute(database, "delete from cdr_ledger where cdr_id = 'LACKING'")
+    with pytest.raises(OperatorError, match="1 CDRs are not in the ledger yet"):
+        await run(*THG, "--locations", "all")
+
+
+async def test_times_that_a_cpo_does_not_know_neither_stop_a_report_nor_shrink_it(
+    store: PostgresCustodyStore, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi_hub.store.reports.BODIES", 1)
+    await bring(store, at("E1", "2025-01-01T12:00:00Z"))
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
+    unknown = "1970-1-1T00:00:00Z"
+    for number in range(2):
+        odd = at("E1", "2025-03-01T12:00:00Z", cdr_id=f"ODD-{number}")
+        periods = [{"start_date_time": unknown, "dimensions": [{"type": "ENERGY", "volume": 7}]}]
+        await bring(store, odd | {"start_date_time": unknown, "charging_periods": periods})
+    assert (await run(*THG, "--locations", "all"))["energy_kwh"] == "26.345"
+    endless = at("E1", "2025-03-01T12:00:00Z", cdr_id="ENDLESS")
+    await bring(store, endless | {"end_date_time": unknown})
+    with pytest.raises(OperatorError, match="1 CDRs end before they start"):
+        await run(*THG, "--locations", "all")
 
 
 async def test_a_session_over_new_year_is_divided(store: PostgresCustodyStore, run: Run) -> None:
@@ -160,6 +202,7 @@ async def test_a_session_over_new_year_is_divided(store: PostgresCustodyStore, r
         ],
     }
     await bring(store, long)
+    await bring(store, at("E1", "2026-01-20T12:00:00Z"))
     report = await run(*THG, "--locations", "all")
     assert report["energy_kwh"] == "8"
     before = await run(

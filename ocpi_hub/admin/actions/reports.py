@@ -26,6 +26,8 @@ from ocpi_hub.store.reports import ReportStore, months_of
 
 LATE = timedelta(days=1)
 """A CPO whose first session began later in the year than this may have charged elsewhere before."""
+SILENT = timedelta(days=31)
+"""A CPO without a CDR that long before the end of the year, and since, may charge elsewhere."""
 
 
 async def yearly_energy(
@@ -48,9 +50,19 @@ async def yearly_energy(
     store = ReportStore(access.database)
     year = Year.of(number, ZoneInfo(access.settings.statement_time_zone))
     report = YearReport(number)
-    if year.end > datetime.now(UTC):
-        report.doubts.append(Doubt(None, f"{number} is not over yet"))
     relations = await store.relations(year.begin, year.end, cpo)
+    hours = access.settings.cdr_expected_after_h
+    if (since := datetime.now(UTC) - year.end) < timedelta():
+        report.doubts.append(Doubt(None, f"{number} is not over yet"))
+    elif since < timedelta(hours=hours):
+        report.doubts.append(Doubt(None, f"CDRs may come until {hours} hours after the year"))
+    elif not relations:
+        report.doubts.append(Doubt(None, f"the hub has no CDR of {cpo or 'anybody'} in {number}"))
+    complete_so_far = not report.doubts
+    missing = await store.without_entry(cpo)
+    report.doubts += (
+        Doubt(owner, f"{cdrs} CDRs are not in the ledger yet") for owner, cdrs in missing.items()
+    )
     for owner, of_owner in groupby(relations, key=lambda relation: relation.cpo):
         energies: list[PointEnergy] = []
         for relation in of_owner:
@@ -58,7 +70,7 @@ async def yearly_energy(
             for window in months_of(year):
                 energies += await store.points(relation, year, window)
         doubts = await _doubts(store, owner, year)
-        complete = not doubts and not (report.doubts and report.doubts[0].cpo is None)
+        complete = complete_so_far and not doubts and owner not in missing
         report.doubts += doubts
         known = await store.known_points(owner)
         add_points(report, merge(energies), known, visibility, complete=complete)
@@ -77,7 +89,11 @@ async def _doubts(store: ReportStore, cpo: PartyId, year: Year) -> list[Doubt]:
         doubts.append(
             Doubt(cpo, f"{waiting} CDRs are not delivered yet: see `cdr list --owner {cpo}`")
         )
-    first = await store.first_start(cpo)
+    if endless := await store.without_end(cpo, year):
+        doubts.append(Doubt(cpo, f"{endless} CDRs end before they start"))
+    first, last = await store.span(cpo)
+    if last is not None and last < year.end - SILENT:
+        doubts.append(Doubt(cpo, f"its last CDR here is of {last:%Y-%m-%d}"))
     if first is not None and first > year.begin + LATE:
         doubts.append(Doubt(cpo, f"its first CDR here is of {first:%Y-%m-%d}"))
     return doubts

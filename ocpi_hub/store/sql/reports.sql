@@ -26,8 +26,8 @@ where (s.country_code, s.party_id, s.receiver_country_code, s.receiver_party_id)
 group by 1, 2;
 
 -- name: across
--- CDRs that lie partly in the year, with their texts.
-select upper(s.location_id) as location_id, upper(s.evse_uid) as evse_uid, s.evse_id,
+-- CDRs that lie partly in the year, with their texts, a part of them at a time.
+select s.entry, upper(s.location_id) as location_id, upper(s.evse_uid) as evse_uid, s.evse_id,
     d.body::text as body
 from cdr_standing s
 join directed_object d
@@ -38,7 +38,9 @@ where (s.country_code, s.party_id, s.receiver_country_code, s.receiver_party_id)
     and s.ended_at > $7 and s.started_at < $8
     and (s.started_at < $5 or s.ended_at > $6)
     and d.state = 'delivered' and not s.is_credit and not s.is_corrected
-order by s.entry;
+    and s.entry > $9
+order by s.entry
+limit $10;
 
 -- name: undelivered
 -- What a CPO's figures of a year may lack.
@@ -51,8 +53,35 @@ where (l.country_code, l.party_id) = ($1, $2)
     and l.ended_at > $3 and l.started_at < $4
     and d.state not in ('delivered', 'refused') and not l.is_credit;
 
--- name: first_start
-select min(started_at) from cdr_ledger where (country_code, party_id) = ($1, $2);
+-- name: without_end
+-- CDRs of sessions that began in a time and ended before they did: nobody knows in which year.
+select count(*)
+from cdr_ledger l
+join directed_object d
+    on (d.module, d.country_code, d.party_id, d.object_id)
+        = ('cdrs', l.country_code, l.party_id, l.cdr_id)
+where (l.country_code, l.party_id) = ($1, $2)
+    and l.started_at >= $3 and l.started_at < $4 and l.ended_at < $3
+    and d.state <> 'refused' and not l.is_credit;
+
+-- name: without_entry
+-- CDRs that the ledger does not have, or not yet.
+select d.country_code, d.party_id, count(*) as cdrs
+from directed_object d
+where d.module = 'cdrs'
+    and ($1::text is null or (d.country_code, d.party_id) = ($1, $2))
+    and d.state <> 'refused'
+    and not exists (
+        select from cdr_ledger l
+        where (l.country_code, l.party_id, l.cdr_id) = (d.country_code, d.party_id, d.object_id))
+group by 1, 2
+order by 1, 2;
+
+-- name: span
+-- When the first session began of which there is a CDR, and when the last one ended.
+select min(started_at) filter (where started_at > '1970-01-01 00:00:00+00') as first,
+    max(ended_at) as last
+from cdr_ledger where (country_code, party_id) = ($1, $2);
 
 -- name: known_points
 -- EVSEs of a CPO's Locations, a part of these at a time; what was sent to everybody comes first.

@@ -32,7 +32,7 @@ from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import BASE, Answer, ConsoleParts, Redirect, Shown, Tone, Visit
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi import headers
-from ocpi_hub.server.inbound import MAX_PARAMETERS, Gate, read_body
+from ocpi_hub.server.inbound import Gate, read_body
 from ocpi_hub.store.audit import Actor, ActorKind
 from ocpi_hub.telemetry import bind, get_logger
 
@@ -42,6 +42,7 @@ MAX_IN_FLIGHT = 50
 STRANGERS_IN_FLIGHT = 20
 """Requests of them by people who are not logged in: the others always find room."""
 MAX_FORM_BYTES = 64 * 1024
+MAX_FIELDS = 500
 READ_S = 10.0
 """Seconds in which a form has to arrive."""
 READS_AT_ONCE = 3
@@ -185,7 +186,7 @@ class Console:
             raise Refusal(Code.INVALID_REQUEST, t("base.no_form"))
         raw = await read_body(request, timeout_s=READ_S, max_bytes=MAX_FORM_BYTES)
         try:
-            pairs = parse_qsl(raw.decode(), errors="strict", max_num_fields=MAX_PARAMETERS)
+            pairs = parse_qsl(raw.decode(), errors="strict", max_num_fields=MAX_FIELDS)
         except ValueError:
             raise Refusal(Code.INVALID_REQUEST, t("base.no_form")) from None
         form = {name: value for name, value in reversed(pairs) if value}

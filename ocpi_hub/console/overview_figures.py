@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from ocpi_hub.admin.lanes import lane_items
 from ocpi_hub.admin.metrics.figures import FigureReader
@@ -13,9 +13,11 @@ from ocpi_hub.admin.views.lanes import LaneItem
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.store.figures import Figures
-from ocpi_hub.store.traffic import PostgresTraffic, TrafficMinute
+from ocpi_hub.store.traffic import DayOfCdrs, PostgresTraffic, TrafficMinute, TrafficStep
 
 KEPT_S = 4.0
+DAY_KEPT_S, OLD_DAY_KEPT_S = 60.0, 1800.0
+"""Seconds for which kWh are kept, of today and of an older day: a million CDRs take a while."""
 SHOWN = timedelta(hours=1)
 
 
@@ -45,6 +47,7 @@ class OverviewFigures:
         self._keeper = keeper
         self._clock = clock
         self._kept: tuple[float, OverviewNow] | None = None
+        self._days: dict[date, tuple[float, DayOfCdrs]] = {}
         self._reading = asyncio.Lock()
 
     async def now(self) -> OverviewNow:
@@ -58,6 +61,23 @@ class OverviewFigures:
             if self._kept is None or at - self._kept[0] >= KEPT_S:
                 self._kept = (at, await self._read())
             return self._kept[1]
+
+    async def within(self, since: datetime, step: timedelta) -> Sequence[TrafficStep]:
+        """Traffic in steps: see `PostgresTraffic.within`."""
+        return await self._traffic.within(since, step)
+
+    async def energy(self, days: int) -> Sequence[DayOfCdrs]:
+        """kWh of the last days, in order; of those that are over, not always the newest."""
+        async with self._reading:
+            now, today = self._clock.monotonic(), self._clock.now().date()
+            wanted = [today - timedelta(days=ago) for ago in reversed(range(days))]
+            for day in wanted:
+                again = DAY_KEPT_S if day == today else OLD_DAY_KEPT_S
+                kept = self._days.get(day)
+                if kept is None or now - kept[0] >= again:
+                    self._days[day] = (now, await self._traffic.energy(day))
+            self._days = {day: self._days[day] for day in wanted}
+            return [self._days[day][1] for day in wanted]
 
     async def _read(self) -> OverviewNow:
         now = self._clock.now()

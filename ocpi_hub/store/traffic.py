@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.errors import StoreError
@@ -48,6 +48,38 @@ class TrafficMinute:
     decided: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TrafficStep:
+    """Minutes added up.
+
+    Attributes:
+        p50_ms, p95_ms, p99_ms: means of the minutes' percentiles, weighted by requests.
+        modules: requests by module.
+        outcomes: authorizations by what was allowed, `none` without an answer.
+        waiting: the most that waited at a time: CDRs, Sessions, pushes that were not taken.
+    """
+
+    step: datetime
+    received: int
+    sent: int
+    failed: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    modules: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    waiting: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfCdrs:
+    """CDRs that ended on a day, UTC."""
+
+    day: date
+    cdrs: int
+    energy_kwh: float
+
+
 class PostgresTraffic:
     """Adds up, and reads what was added up."""
 
@@ -73,6 +105,33 @@ class PostgresTraffic:
             for row in rows
         ]
 
+    async def within(self, since: datetime, step: timedelta) -> Sequence[TrafficStep]:
+        """In order, in steps that begin at multiples; those without any traffic are missing."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.within, since, step)
+        return [
+            TrafficStep(
+                row["step"],
+                int(row["received"]),
+                int(row["sent"]),
+                int(row["failed"]),
+                row["p50_ms"],
+                row["p95_ms"],
+                row["p99_ms"],
+                *(json.loads(row[name] or "{}") for name in ("modules", "outcomes", "waiting")),
+            )
+            for row in rows
+        ]
+
+    async def energy(self, day: date) -> DayOfCdrs:
+        """What was charged on a day, UTC, by the CDRs that are there now."""
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.energy, begin, begin + timedelta(days=1))
+        return (
+            DayOfCdrs(day, row["cdrs"], float(row["energy_kwh"])) if row else DayOfCdrs(day, 0, 0)
+        )
+
     async def run(self, stop: asyncio.Event) -> None:
         """Add up until `stop`."""
         while not stop.is_set():
@@ -96,6 +155,9 @@ class PostgresTraffic:
                     await connection.execute(SQL.forget, KEPT)
                 await connection.execute(SQL.add_up, start, start + _STEP)
             start += _STEP
+        async with self._database.transaction() as connection:
+            if await connection.fetchval(SQL.try_lock):
+                await connection.execute(SQL.note_waiting, now)
 
 
 def _begin(last: datetime | None, now: datetime) -> datetime:

@@ -26,6 +26,7 @@ from ocpi_hub.console.pages.reports import report_pages
 from ocpi_hub.console.pages.sessions import session_pages
 from ocpi_hub.console.pages.statements import statement_pages
 from ocpi_hub.console.pages.tokens import token_pages
+from ocpi_hub.console.pages.traffic import traffic_pages
 from ocpi_hub.console.pages.whitelist import whitelist_pages
 from ocpi_hub.console.pages.whitelist_schedules import whitelist_schedule_pages
 
@@ -36,6 +37,7 @@ def all_pages() -> tuple[Page, ...]:
     """Every page and deed of the console, with who may."""
     return (
         *overview_pages(),
+        *traffic_pages(),
         *platform_pages(),
         *onboarding_pages(),
         *onboarding_platform_pages(),

@@ -141,4 +141,4 @@ from (
         and upper(location_id) = $3
         and ($4::text[] is null
             or (receiver_country_code, receiver_party_id) in (select * from unnest($4, $5::text[])))
-    limit 10000) as some;
+    limit 10000) as found;

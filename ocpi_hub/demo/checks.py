@@ -15,6 +15,7 @@ from ocpi_hub.demo.copies import differences, open_to
 from ocpi_hub.demo.evidence import Check, Checks, Evidence
 from ocpi_hub.demo.notes import exact
 from ocpi_hub.demo.parties import EMSPS, related
+from ocpi_hub.demo.settling import unproved, unsettled
 
 
 def run_checks(evidence: Evidence) -> list[Check]:
@@ -144,6 +145,21 @@ def _told_once(evidence: Evidence) -> Iterator[str]:
     yield from evidence.copies.returned.too_many()
 
 
+def _prices_fit(evidence: Evidence) -> Iterator[str]:
+    for row in evidence.ledger:
+        verdict = row["figures"]["price_verdict"] if row["figures"] else None
+        if verdict not in ("equal", "rounding"):
+            yield f"the price of {row['id']} is {verdict}"
+
+
+def _statements_add_up(evidence: Evidence) -> Iterator[str]:
+    yield from unsettled(evidence.settlement, evidence.cdrs)
+
+
+def _statements_are_proved(evidence: Evidence) -> Iterator[str]:
+    yield from unproved(evidence.settlement)
+
+
 def _log_is_clean(evidence: Evidence) -> Iterator[str]:
     if "Traceback" in evidence.hub_log:
         yield "a traceback"
@@ -173,5 +189,8 @@ CHECKS: Checks = (
     ("who was away was told each change once", _told_once),
     *checks_apps.CHECKS,
     *checks_shared.CHECKS,
+    ("the price of every CDR was recomputed", _prices_fit),
+    ("statements are the sum of CPOs' CDRs", _statements_add_up),
+    ("statements can be proved", _statements_are_proved),
     ("the hub's log is clean", _log_is_clean),
 )

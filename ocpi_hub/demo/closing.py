@@ -17,6 +17,7 @@ from ocpi_hub.demo.notes import take_notes
 from ocpi_hub.demo.parties import Company
 from ocpi_hub.demo.processes import Party
 from ocpi_hub.demo.report import latency
+from ocpi_hub.demo.settling import settle, tell_settlement
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story
 from ocpi_hub.demo.world import BUDGET_MS
 
@@ -50,6 +51,7 @@ async def collect(story: Story, copies: Copies) -> Evidence:
         live=story.charging.live,
         crawls=story.crawls,
         returned=(copies.returned.company, copies.returned.at),
+        settlement=await settle(story),
     )
 
 
@@ -119,3 +121,4 @@ def figures(story: Story, evidence: Evidence) -> None:
     )
     pulled = ", ".join(f"{len(tokens):,}" for tokens in evidence.pulled.values())
     report.line("tokens read back by the CPOs", pulled)
+    tell_settlement(story, evidence.settlement)

@@ -12,6 +12,7 @@ from ocpi_hub.demo.copies import Copies
 from ocpi_hub.demo.crawls import Crawl
 from ocpi_hub.demo.notes import AllNotes
 from ocpi_hub.demo.parties import Company
+from ocpi_hub.demo.settling import Settlement
 from ocpi_hub.demo.tokens import DemoToken
 from ocpi_hub.demo.wishes import Asked
 
@@ -40,6 +41,7 @@ class Evidence:
         live: by Session, how many of its changes were sent before anything went wrong.
         crawls: lists that parties have read page by page.
         returned: who was away, and when it was back (OCPI DateTime).
+        settlement: the statements.
     """
 
     answers: Sequence[Answered]
@@ -61,6 +63,7 @@ class Evidence:
     live: Mapping[str, int]
     crawls: Sequence[Crawl]
     returned: tuple[Company, str]
+    settlement: Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ocpi_hub.demo.evidence import MAX_SHOWN, Check, Evidence
 from ocpi_hub.demo.locations import location_object
 from ocpi_hub.demo.parties import ALL_CPOS, CPOS, EMSPS, FAHRTWIND, ROULIBRE, Company, related
 from ocpi_hub.demo.plan import Ask, make_plan
+from ocpi_hub.demo.settling import Settlement
 from ocpi_hub.demo.sites import SITES
 from tests.unit.demo.roaming import (
     HUB_URL,
@@ -51,6 +53,27 @@ def decision(each: Answered) -> dict[str, Any]:
     }
 
 
+def statements() -> list[dict[str, Any]]:
+    """One for each relation and month, as the hub would close them."""
+    totals: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for cdr in SENT:
+        body = json.loads(cdr.text, parse_float=Decimal, parse_int=Decimal)
+        place = (str(cdr.owner), str(cdr.receiver), body["end_date_time"][:7])
+        cost = body["total_cost"]
+        total = totals.setdefault(place, {"currency": body["currency"]})
+        for name, figure in (
+            ("cdrs", 1),
+            ("energy_kwh", body["total_energy"]),
+            ("excl_vat", cost["excl_vat"]),
+            ("incl_vat", cost["incl_vat"]),
+        ):
+            total[name] = total.get(name, 0) + figure
+    return [
+        {"cpo": cpo, "emsp": emsp, "month": month, "totals": [total]}
+        for (cpo, emsp, month), total in totals.items()
+    ]
+
+
 def make_evidence() -> Evidence:
     """A demo in which nothing went wrong; the numbers of CDRs arrive in another spelling."""
     answers = [answered(ask) for ask in PLAN.asks]
@@ -67,7 +90,7 @@ def make_evidence() -> Evidence:
             ]
             for emsp in EMSPS
         },
-        ledger=[{"id": cdr.cdr_id, "state": "delivered"} for cdr in SENT],
+        ledger=[listed(cdr.cdr_id) for cdr in SENT],
         attempts={},
         asked={
             emsp: {
@@ -100,7 +123,15 @@ def make_evidence() -> Evidence:
         live=LIVE,
         crawls=[make_crawl()],
         returned=(ROULIBRE, RETURN),
+        settlement=Settlement(statements(), [PROOF]),
     )
+
+
+def listed(cdr_id: str, state: str = "delivered", verdict: str = "equal") -> dict[str, Any]:
+    return {"id": cdr_id, "state": state, "figures": {"price_verdict": verdict}}
+
+
+PROOF = {"statement": 1, "reproduced": True, "differences": []}
 
 
 def tokens_for(cpo: Company) -> list[dict[str, Any]]:
@@ -182,7 +213,7 @@ def test_an_emsp_asked_about_anothers_token_is_found() -> None:
 
 @pytest.mark.parametrize("state", ["pending", "dead", "uncertain"])
 def test_a_cdr_that_is_not_delivered_is_found(state: str) -> None:
-    rows = [{"id": FIRST.cdr_id, "state": state}, *GOOD.ledger[1:]]
+    rows = [listed(FIRST.cdr_id, state), *GOOD.ledger[1:]]
     assert failed(replace(GOOD, ledger=rows)) == {"the hub's list of CDRs is settled"}
 
 
@@ -264,3 +295,15 @@ def test_many_problems_are_told_in_short() -> None:
     check = Check("promise", tuple(f"problem {number}" for number in range(MAX_SHOWN + 2)))
     assert check.told() == "problem 0; problem 1; problem 2; and 2 more"
     assert Check("promise", ("one",)).told() == "one"
+
+
+def test_a_price_that_does_not_fit_is_told() -> None:
+    rows = [listed(FIRST.cdr_id, verdict="differs"), *GOOD.ledger[1:]]
+    assert failed(replace(GOOD, ledger=rows)) == {"the price of every CDR was recomputed"}
+
+
+def test_statements_have_to_be_the_sum_and_proved() -> None:
+    short = Settlement(GOOD.settlement.statements[1:], [PROOF])
+    assert failed(replace(GOOD, settlement=short)) == {"statements are the sum of CPOs' CDRs"}
+    doubtful = Settlement(GOOD.settlement.statements, [{**PROOF, "reproduced": False}])
+    assert failed(replace(GOOD, settlement=doubtful)) == {"statements can be proved"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import json
 import os
@@ -132,3 +133,18 @@ def test_a_password_is_not_on_the_command_line() -> None:
         "postgresql://app@/ocpi_hub?host=/run",
         None,
     )
+    assert _without_password("postgresql:///hub?host=/run")[0] == "postgresql:///hub?host=/run"
+    assert _without_password("postgresql://u:old@db/hub?x=1&password=s%26t&y=2") == (
+        "postgresql://u@db/hub?x=1&y=2",
+        "s&t",
+    )
+
+
+async def test_two_backups_into_one_file_leave_a_whole_one(
+    address: DatabaseAddress, database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "hub.dump"
+    made = await asyncio.gather(*(run(address, "backup", str(file)) for _ in range(2)))
+    assert file.stat().st_size in {each["bytes"] for each in made}
+    assert os.listdir(tmp_path) == ["hub.dump"]
+    assert file.stat().st_mode & 0o777 == 0o600

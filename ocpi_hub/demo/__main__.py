@@ -11,6 +11,7 @@ from collections import deque
 from pathlib import Path
 
 from ocpi_hub.demo.acts import play
+from ocpi_hub.demo.admin import Login
 from ocpi_hub.demo.checks import run_checks
 from ocpi_hub.demo.closing import collect, figures
 from ocpi_hub.demo.evidence import Check
@@ -70,7 +71,8 @@ async def _run(scale: float, *, keep: bool) -> int:
     kept, logs_matter = False, True
     try:
         ok = await _perform(Story(world, make_plan(scale), Report()))
-        kept, logs_matter = ok and keep, not ok
+        login = await world.admin.make_login() if ok and keep else None
+        kept, logs_matter = login is not None, not ok
     except asyncio.CancelledError:
         logs_matter = False
         raise
@@ -83,9 +85,9 @@ async def _run(scale: float, *, keep: bool) -> int:
         _show_logs(world)
         print("demo: failed", flush=True)
         return FAILED
-    if kept:
+    if login is not None:
         await world.let_go()
-        _tell_how_to_stop(world)
+        _tell_how_to_stop(world, login)
     print(f"\n{time.monotonic() - began:.0f} s in all\ndemo: ok", flush=True)
     return 0
 
@@ -116,8 +118,10 @@ def _judge(report: Report, checks: list[Check]) -> bool:
     return all(check.ok for check in checks)
 
 
-def _tell_how_to_stop(world: World) -> None:
+def _tell_how_to_stop(world: World, login: Login) -> None:
     print(f"\nEverything is left running. The hub: {world.hub.url}/ocpi/versions")
+    print(f"   console: {world.hub.url}/console, log in as {login.name} with {login.password}")
+    print("      (shown this once; it asks for a password of your own first)")
     for company, party in world.parties.items():
         print(f"   {company.role.value} {company.name}: control at {party.control_url}")
     command = f"{sys.executable} -m ocpi_hub cdr list"

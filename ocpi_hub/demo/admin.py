@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -11,6 +12,17 @@ from ocpi_hub.errors import OperatorError
 
 TIMEOUT_S = 30.0
 PAGE = "1000"
+
+
+LOGIN = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Of the console."""
+
+    name: str
+    password: str = field(repr=False)
 
 
 class Admin:
@@ -37,6 +49,15 @@ class Admin:
             "admin", "key", "create", "--scope", "admin", "--name", "demo"
         )
         self.secret = str(made["secret"])
+
+    async def make_login(self) -> Login:
+        """Make an admin of the console; its password is good until the first login.
+
+        Raises:
+            OperatorError: the command failed.
+        """
+        made = await self._hub.command("admin", "account", "create", LOGIN, "--role", "admin")
+        return Login(LOGIN, str(made["password"]))
 
     async def disconnect(self) -> None:
         await self._http.aclose()

@@ -60,7 +60,7 @@ _REASONS: tuple[tuple[str, Failure], ...] = (
     ("must start with", Failure.NO_TLS),
     ("URL of the hub itself", Failure.OWN_URL),
     ("valid IP address", Failure.BAD_URL),
-    (r"\ban? [a-z\- ]*address\b|not a public address", Failure.PRIVATE_ADDRESS),
+    (r"\ban? [A-Za-z\- ]*address\b|not a public address", Failure.PRIVATE_ADDRESS),
     (r"\bthe URL\b", Failure.BAD_URL),
     ("cannot be resolved", Failure.UNKNOWN_HOST),
     ("TLS: ", Failure.CERTIFICATE),

@@ -17,7 +17,7 @@ from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.onboarding_steps import shown_steps
 from ocpi_hub.console.stories import Grid
 from ocpi_hub.console.texts import t
-from ocpi_hub.console.visit import Answer, Live, Redirect, Shown, Tone, Visit
+from ocpi_hub.console.visit import BASE, Answer, Live, Redirect, Shown, Tone, Visit
 from ocpi_hub.domain.party import CredentialsToken, PlatformState
 from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.registration.steps import Attempt
@@ -50,14 +50,19 @@ async def show(visit: Visit) -> Answer:
     viewer = visit.viewer
     if viewer.is_partner:
         return Redirect(f"/platforms/{viewer.platform_id}/onboarding")
-    forms = [(_invite(), t("onboarding.invite_help")), (_connect(), t("onboarding.connect_help")),
-             (_by_file(), t("onboarding.by_file_help"))]  # fmt: skip
+    forms = [("invite", _invite()), ("connect", _connect()), ("by_file", _by_file())]
     return Shown(
         "onboarding.html",
         t("onboarding.title"),
         {
             "ways": [
-                {"form": form, "help": text} for form, text in forms if offered([form], viewer)
+                {
+                    "form": form,
+                    "title": t(f"onboarding.{way}_title"),
+                    "help": t(f"onboarding.{way}_help"),
+                }
+                for way, form in forms
+                if offered([form], viewer)
             ],
             "grids": [_unfinished(visit), await _attempts(visit)],
         },
@@ -69,7 +74,6 @@ def _invite() -> Form:
         url("onboarding", "invite"),
         t("onboarding.invite"),
         (_name(required=True), _parties(required=False)),
-        title=t("onboarding.invite_title"),
         needs=Scope.ADMIN,
     )
 
@@ -87,7 +91,6 @@ def _connect(versions_url: str = "", name: str = "") -> Form:
             token,
             Input("allow_parties", t("platforms.allow"), help=t("platforms.allow_help")),
         ),
-        title=t("onboarding.connect_title"),
         needs=Scope.ADMIN,
     )
 
@@ -102,7 +105,6 @@ def _by_file() -> Form:
         url("onboarding", "by-file"),
         t("onboarding.by_file"),
         (_name(required=True), _parties(required=True)),
-        title=t("onboarding.by_file_title"),
         needs=Scope.ADMIN,
     )
 
@@ -200,8 +202,8 @@ async def connect(visit: Visit) -> Answer:
     attempt = Attempt.new()
     visit.parts.errands.require_room()
     visit.parts.errands.start(_carry_out(visit, wanted, attempt))
-    name = f"?name={url(wanted.name).rpartition('/')[2]}" if wanted.name else ""
-    return Redirect(f"/onboarding/attempts/{attempt.attempt_id}{name}")
+    to = url("onboarding", "attempts", str(attempt.attempt_id), name=wanted.name or "")
+    return Redirect(to.removeprefix(BASE))
 
 
 async def _carry_out(visit: Visit, wanted: Connection, attempt: Attempt) -> None:
@@ -270,6 +272,7 @@ async def attempt_live(visit: Visit) -> Answer:
 
 
 async def _attempt_now(visit: Visit, attempt_id: uuid.UUID) -> Mapping[str, object]:
+    name = visit.query.get("name", "")
     noted = await PostgresSteps(visit.parts.admin.access.database).of_attempt(attempt_id)
     platform = next((each.attempt.platform_id for each in noted if each.attempt.platform_id), None)
     asked = _URL.match(noted[0].step.request) if noted else None
@@ -277,9 +280,9 @@ async def _attempt_now(visit: Visit, attempt_id: uuid.UUID) -> Mapping[str, obje
         "steps": shown_steps(noted),
         "failed": bool(noted and noted[-1].step.failure),
         "next": onboarding_url(platform) if platform else None,
-        "again_url": url("onboarding", "attempts", str(attempt_id)),
+        "again_url": url("onboarding", "attempts", str(attempt_id), name=name),
         "versions_url": asked[1] if asked else None,
-        "connect_to": f"{url('onboarding', 'attempts', str(attempt_id))}/live",
+        "connect_to": url("onboarding", "attempts", str(attempt_id), "live", name=name),
     }
 
 

@@ -12,7 +12,7 @@ from ocpi_hub.admin.actions import platforms
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.platforms import PlatformDetails
-from ocpi_hub.console.cells import At, Chip, Code, html, url
+from ocpi_hub.console.cells import Chip, Code, html, url
 from ocpi_hub.console.forms import Form, Input, offered
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.onboarding import (
@@ -95,7 +95,6 @@ async def show(visit: Visit) -> Answer:
             "crumbs": _crumbs(visit.viewer, shown),
             "intro": t(intro),
             "live": f"{onboarding_url(platform_id)}/live",
-            "facts": _facts(visit, shown),
             "forms": forms,
         },
     )  # fmt: skip
@@ -111,15 +110,16 @@ def _crumbs(viewer: Viewer, shown: PlatformDetails) -> list[tuple[str, str]]:
     return [own] if viewer.is_partner else [(t("onboarding.title"), url("onboarding")), own]
 
 
-def _facts(visit: Visit, shown: PlatformDetails) -> Facts:
+def _facts(visit: Visit, platform: Platform) -> Facts:
     base = visit.parts.admin.onboarding.versions_url
+    parties = [f"{held.party} {held.role}" for held in platform.roles if held.active]
     return Facts(
         t("onboarding.addresses"),
         [
             (t("onboarding.hub_versions"), Code(base)),
-            (t("onboarding.their_versions"), Code(shown.versions_url)),
-            (t.label("version"), shown.version),
-            (t.label("invitation_expires_at"), At(shown.invitation_expires_at)),
+            (t("onboarding.their_versions"), Code(platform.versions_url)),
+            (t.label("version"), platform.version),
+            (t("platforms.parties"), ", ".join(parties)),
         ],
     )
 
@@ -128,7 +128,7 @@ async def _now(visit: Visit, platform_id: PlatformId) -> Mapping[str, object]:
     admin = visit.parts.admin
     platform = admin.directory().platforms.get(platform_id)
     if platform is None:  # It was removed while somebody looked.
-        return {"stages": [], "steps": [], "state": "", "next": None}
+        return {"stages": [], "steps": [], "state": "", "next": None, "facts": Facts("", [])}
     noted = await PostgresSteps(admin.access.database).of_platform(platform_id)
     found = [
         _handshake(platform),
@@ -142,6 +142,7 @@ async def _now(visit: Visit, platform_id: PlatformId) -> Mapping[str, object]:
         "steps": shown_steps(noted),
         "state": html(Chip(platform.state)),
         "next": todo,
+        "facts": _facts(visit, platform),
     }
 
 

@@ -16,7 +16,9 @@ from ocpi_hub.console.assets import Assets
 from ocpi_hub.console.logins import inside
 from ocpi_hub.console.pages import all_pages
 from ocpi_hub.console.texts import t
-from ocpi_hub.domain.party import PartyId, PlatformId
+from ocpi_hub.domain.party import PartyId, PlatformId, PlatformState
+from ocpi_hub.registration.failures import Failure
+from ocpi_hub.registration.steps import StepName
 
 CONSOLE = Path(str(resources.files("ocpi_hub.console")))
 PARTNER = Viewer(
@@ -109,3 +111,13 @@ def test_secrets_stay_out_of_logs_and_of_the_audit_log() -> None:
 def test_only_paths_of_the_console_are_gone_on_to(path: str | None) -> None:
     assert inside(path) == "/"
     assert inside("/platforms?q=x") == "/platforms?q=x"
+
+
+def test_every_step_and_failure_of_a_handshake_has_words() -> None:
+    names = t.names()
+    assert {f"onboarding.hint_{failure}" for failure in Failure} <= names
+    assert {f"onboarding.step_{step}" for step in StepName} <= names
+    ours = set(StepName) - {StepName.CAME, StepName.CREDENTIALS_CAME}
+    assert {f"onboarding.step_{step}_failed" for step in ours} <= names
+    stuck = set(PlatformState) - {PlatformState.CONNECTED, PlatformState.BY_FILE}
+    assert {f"onboarding.missing_{state}" for state in stuck} <= names

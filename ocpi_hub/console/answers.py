@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,10 @@ import aiohttp_jinja2
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ocpi_hub.admin.accounts import Secret
 from ocpi_hub.console.assets import Assets
 from ocpi_hub.console.cells import html
 from ocpi_hub.console.cookies import csrf_token, drop_session, is_secure, put_browser, put_session
+from ocpi_hub.console.files import Files
 from ocpi_hub.console.live import Streams
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import LANGUAGE, t
@@ -40,9 +39,6 @@ _ASKED_AGAIN = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding, 
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-DOWNLOADS_AT_ONCE = 2
-
-
 @dataclass(slots=True)
 class Seen:
     """What the pipeline learns about one request on its way."""
@@ -57,12 +53,14 @@ class Seen:
 class Answers:
     """Makes responses."""
 
-    def __init__(self, streams: Streams, pages: Sequence[Page], public_url: str) -> None:
+    def __init__(
+        self, streams: Streams, files: Files, pages: Sequence[Page], public_url: str
+    ) -> None:
         self.loader = PackageLoader("ocpi_hub.console")
         self._assets = Assets()
         self._streams = streams
         self._public_url = public_url
-        self._downloads = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+        self._files = files
         self._menu = [page for page in pages if page.nav]
 
     def complete(self, environment: Environment) -> None:
@@ -101,10 +99,9 @@ class Answers:
             case Data():
                 return await self._data(request, seen, answer)
             case Live():
-                session = seen.visit.session if seen.visit else Secret("")
                 return await self._streams.send(
                     request,
-                    session,
+                    _visit(seen),
                     answer,
                     lambda template, context: self._fill(request, seen, template, context),
                     self._headers(seen),
@@ -150,12 +147,7 @@ class Answers:
                 "Content-Disposition": f'attachment; filename="{answer.name}"',
             }
         )
-        await response.prepare(request)
-        async with self._downloads:
-            async for chunk in answer.chunks:
-                await response.write(chunk.encode())
-        await response.write_eof()
-        return response
+        return await self._files.send(request, _visit(seen), response, answer.chunks)
 
     async def _data(self, request: web.Request, seen: Seen, answer: Data) -> web.StreamResponse:
         # Browsers keep it, yet ask each time: whoever is logged out meanwhile gets nothing.
@@ -167,12 +159,7 @@ class Answers:
         response = web.StreamResponse(headers=all_headers)
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             response.enable_compression(web.ContentCoding.gzip)
-        async with self._downloads:
-            await response.prepare(request)
-            async for chunk in answer.chunks:
-                await response.write(chunk.encode())
-        await response.write_eof()
-        return response
+        return await self._files.send(request, _visit(seen), response, answer.chunks)
 
     def _fill(
         self, request: web.Request, seen: Seen, template: str, context: Mapping[str, object]
@@ -199,6 +186,12 @@ def _may(page: Page, seen: Seen) -> bool:
     if visitor.is_partner:
         return page.partner
     return page.needs is None or visitor.may(page.needs)
+
+
+def _visit(seen: Seen) -> Visit:
+    if seen.visit is None:
+        raise AssertionError("a handler has answered a visit")
+    return seen.visit
 
 
 def _csrf(seen: Seen) -> str:

@@ -26,6 +26,7 @@ from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.console import logins
 from ocpi_hub.console.answers import Answers, Seen
 from ocpi_hub.console.cookies import BROWSER, SESSION, cookie_name, csrf_token, is_secure
+from ocpi_hub.console.files import Files
 from ocpi_hub.console.live import Streams
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
@@ -66,8 +67,9 @@ class Console:
         self._gate = Gate(MAX_IN_FLIGHT)
         self._strangers = Gate(STRANGERS_IN_FLIGHT)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
-        self.streams = Streams(admin.accounts.is_open, admin.clock)
-        self.answers = Answers(self.streams, pages, self._public_url)
+        self.streams = Streams(admin.accounts.is_open, admin.clock, self._reads)
+        files = Files(admin.accounts.is_open)
+        self.answers = Answers(self.streams, files, pages, self._public_url)
 
     def handler(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """What serves a page."""

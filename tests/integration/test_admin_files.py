@@ -56,6 +56,12 @@ async def read(api: httpx.AsyncClient, path: str, **given: object) -> list[dict[
         following = {"next": part["next"]}
 
 
+async def test_a_key_that_only_reads_gets_no_names_of_drivers(database: Database) -> None:
+    async with admin_hub(database) as hub, hub.client(await hub.make_key(Scope.READ)) as client:
+        for path in ("token-export", "cdr-export"):
+            assert (await client.get(f"/admin/api/{path}", params=PAIR)).status_code == 403
+
+
 async def test_tokens_come_and_go_in_requests(api: httpx.AsyncClient) -> None:
     lines = [text(token(f"T{number}")) for number in range(3)]
     done = await sent(api, "token-imports", *lines, emsp=str(EMSP), full=True)

@@ -160,9 +160,11 @@ def file_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
               none, CdrFile, CdrImportItem, take_cdrs, max_body_bytes=MAX_BYTES),
         Route("GET", f"{API}/file-imports", read, "Imports of files, newest first",
               ImportListing, NoBody, Page[FileImportItem], imports),
-        Route("GET", f"{API}/token-export", read, "The tokens of an eMSP that a CPO may see",
+        # Texts hold what names drivers, which `read` is never shown of many at once.
+        Route("GET", f"{API}/token-export", operate, "The tokens of an eMSP that a CPO may see",
               Export, NoBody, Page[ExportedItem], export_tokens),
-        Route("GET", f"{API}/cdr-export", read, "A CPO's CDRs for an eMSP that no hold keeps back",
+        Route("GET", f"{API}/cdr-export", operate,
+              "A CPO's CDRs for an eMSP that no hold keeps back",
               CdrExportGiven, NoBody, CdrExportPage, export_cdrs),
         Route("POST", f"{API}/cdr-export/delivered", operate,
               "What waits and is in an export is delivered by it",

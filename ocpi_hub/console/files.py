@@ -24,6 +24,8 @@ log = get_logger(__name__)
 MOST, MOST_OF_ACCOUNT, MADE_AT_ONCE = 30, 3, 2
 WRITE_S = 30.0
 """Seconds in which a part has to be taken."""
+LOOK_S = 5.0
+"""Seconds between two looks at the session."""
 
 
 class Files:
@@ -75,10 +77,13 @@ class Files:
         Raises:
             PermissionError: it is over.
         """
+        loop, looked_at = asyncio.get_running_loop(), None
         while True:
             async with self._making:
-                if not await self._is_open(visit.session):
-                    raise PermissionError("logged out meanwhile")
+                if looked_at is None or loop.time() - looked_at >= LOOK_S:
+                    if not await self._is_open(visit.session):
+                        raise PermissionError("logged out meanwhile")
+                    looked_at = loop.time()
                 chunk = await anext(chunks, None)
             if chunk is None:
                 return

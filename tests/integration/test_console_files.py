@@ -116,7 +116,10 @@ async def test_an_account_gets_so_many_files_and_those_who_do_not_read_are_cut_o
 
 
 @pytest.mark.parametrize("fault", ["database", "logout"])
-async def test_what_breaks_off_does_not_look_complete(fault: str) -> None:
+async def test_what_breaks_off_does_not_look_complete(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LOOK_S", 0.0)
     asked = 0
 
     async def is_open(_: Secret) -> bool:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.admin.keys import Scope
 from ocpi_hub.console import pipeline
 from ocpi_hub.store.accounts import FREE_ACCOUNT, address_subject, subject_of
 from ocpi_hub.store.database import Database
@@ -155,3 +156,22 @@ async def test_cookies_over_tls_are_of_this_host_alone(database: Database) -> No
         assert cookie.startswith("__Host-")
         assert {"Secure", "Path=/", "HttpOnly"} <= set(cookie.split("; "))
         assert "Domain" not in cookie
+
+
+async def test_a_partner_by_file_is_in_the_audit_log(console: ConsoleHub) -> None:
+    key = await console.hub.make_key(Scope.ADMIN)
+    party = {"party": "FR*MSP", "role": "EMSP"}
+    async with console.hub.client(key) as api:
+        made = await api.post(
+            "/admin/api/file-platforms", json={"name": "Filed Co", "parties": [party]}
+        )
+        assert made.status_code == 201, made.text
+        other = await api.post("/admin/api/platforms/p-1/by-file", json={"parties": []})
+    assert other.status_code == 409
+    noted = (
+        "select array_agg(object || ' ' || outcome order by id) from audit_entry where what = $1"
+    )
+    assert await value(console.hub.database, noted, "platform.by_file") == [
+        f"{made.json()['platform']} done",
+        "p-1 refused",
+    ]

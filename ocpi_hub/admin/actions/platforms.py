@@ -89,8 +89,9 @@ async def serve_by_file(
 ) -> PlatformItem:
     """A new platform that exchanges files, and no message; returns once every process knows."""
     hub = (await access.load()).hub
-    platform_id = await by_file.serve_by_file(access.registrations, hub, name, parties)
-    return await _changed(access, platform_id)
+    async with noted_change("platform.by_file", name) as noted:
+        platform_id = await by_file.serve_by_file(access.registrations, hub, name, parties)
+        return noted.became(await _changed(access, platform_id), platform_id)
 
 
 async def turn_to_files(
@@ -101,8 +102,9 @@ async def turn_to_files(
     platform = find_platform(directory, platform_id)
     if not parties and not any(held.active for held in platform.roles):
         raise OperatorError(f"{platform_id} has no party: name those that files are exchanged with")
-    await by_file.turn_to_files(access.registrations, directory.hub, platform_id, parties)
-    return await _changed(access, platform_id)
+    async with noted_change("platform.by_file", platform_id, platform_item(platform)) as noted:
+        await by_file.turn_to_files(access.registrations, directory.hub, platform_id, parties)
+        return noted.became(await _changed(access, platform_id))
 
 
 async def connect(

@@ -10,7 +10,6 @@ from ocpi_hub.admin.actions import cdr_disputes
 from ocpi_hub.admin.actions.cdr_gaps import gap_report
 from ocpi_hub.admin.actions.cdrs import cdr_key
 from ocpi_hub.admin.views.cdr_affairs import conflict_item, dispute_view
-from ocpi_hub.cli.cdr_story import clean
 from ocpi_hub.cli.common import (
     add_command,
     moment_argument,
@@ -20,6 +19,7 @@ from ocpi_hub.cli.common import (
 )
 from ocpi_hub.cli.directed import PARTY
 from ocpi_hub.cli.table import render_plain
+from ocpi_hub.cli.terminal import clean
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.cdr_life import CdrLife
 from ocpi_hub.store.disputes import Disputes, Outcome, Side

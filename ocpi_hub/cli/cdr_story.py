@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ocpi_hub.cli.table import render_plain
+from ocpi_hub.cli.terminal import clean
 
 Shown = Mapping[str, Any]
 """A view as the command gives it with `--json`."""
@@ -52,7 +53,7 @@ def render_story(result: Any) -> str:
         _section("Delivery", _delivery(result)),
         _section("Its life", _life(result)),
     ]
-    return "\n".join(clean(line) for part in parts for line in part)
+    return "\n".join(clean(" ".join(line.split("\n"))) for part in parts for line in part)
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
@@ -222,8 +223,3 @@ def _dispute_events(disputes: Sequence[Shown]) -> Iterator[tuple[str, str, str]]
             yield each["answered_at"], each["answered_by"], f"{name} answered: {each['answer']}"
         if each["closed_at"]:
             yield each["closed_at"], each["closed_by"], f"{name} {each['outcome']}: {each['note']}"
-
-
-def clean(text: str) -> str:
-    """Text that does nothing to a terminal but being shown."""
-    return "".join(each if each.isprintable() or each == "\n" else " " for each in text)

@@ -30,6 +30,7 @@ import uvloop
 
 from ocpi_hub import __version__
 from ocpi_hub.cli.table import render_plain
+from ocpi_hub.cli.terminal import clean, escaped
 from ocpi_hub.errors import ConfigError, HubError
 from ocpi_hub.settings import Settings, load_settings
 from ocpi_hub.telemetry import configure_logging
@@ -194,9 +195,9 @@ def _dispatch(args: argparse.Namespace) -> int:
         except asyncio.CancelledError:  # by SIGTERM: nothing else cancels the command
             return TERMINATED
     if getattr(args, "json", False):
-        text = json.dumps(result, ensure_ascii=False)
+        text = escaped(json.dumps(result, ensure_ascii=False))
     else:
-        text = cast(Render, getattr(args, "render", render_plain))(result)
+        text = clean(cast(Render, getattr(args, "render", render_plain))(result))
     if text:
         _print(text)
     return cast(int, getattr(args, "status", DONE))
@@ -223,7 +224,7 @@ def _print(text: str) -> None:
 
 def _say(error: object, status: int) -> int:
     """One line on stderr, also when the text has several."""
-    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{PROGRAM}: {clean(' '.join(str(error).split()))}", file=sys.stderr)
     return status
 
 

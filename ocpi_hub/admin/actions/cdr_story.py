@@ -99,10 +99,10 @@ async def _price(database: Database, row: DirectedObject) -> PriceView | None:
         cdr = parse_object(row.body.encode(), CDR, max_depth=_DEPTH).value
     except OcpiError:
         return None
-    if is_large(cdr):
-        return None
     contexts = CheckContexts(database, SystemClock(), batch_rows=1, batch_queue_rows=1)
     (context,) = await contexts.read([ask_about(cdr, row.received_at)])
+    if is_large(cdr, context.tariffs):
+        return None
     zone = context.location.time_zone if context.location else None
     check = check_price(cdr, tariffs=context.tariffs, time_zone=zone)
     return PriceView(answer=as_json(check), explained=tuple(as_text(check).splitlines()))

@@ -1,0 +1,22 @@
+"""Text of partners on a terminal: it is shown, and moves nothing."""
+
+from __future__ import annotations
+
+
+def clean(text: str) -> str:
+    """Lines of text; what is not printable becomes a space."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else " " for each in text)
+
+
+def escaped(json_text: str) -> str:
+    """The same JSON; what is not printable, which stands in strings only, is written as escapes."""
+    if json_text.isprintable():
+        return json_text
+    return "".join(each if each.isprintable() else _escape(each) for each in json_text)
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

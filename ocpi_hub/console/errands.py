@@ -13,8 +13,8 @@ from aiohttp import web
 from ocpi_hub.errors import HubError, Overloaded
 from ocpi_hub.telemetry import get_logger
 
-MOST = 4
-"""Of one process."""
+MOST, MOST_OF_PARTNERS = 4, 2
+"""Of one process; partners leave room for operators."""
 
 log = get_logger(__name__)
 
@@ -25,9 +25,9 @@ class Errands:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def require_room(self) -> None:
+    def require_room(self, *, of_partner: bool = False) -> None:
         """Raises: Overloaded: as many as may are under way."""
-        if len(self._tasks) >= MOST:
+        if len(self._tasks) >= (MOST_OF_PARTNERS if of_partner else MOST):
             raise Overloaded("As many of these as may run at a time are running: try again shortly")
 
     def start(self, work: Coroutine[None, None, None]) -> None:

@@ -8,11 +8,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from ocpi_hub.admin.accounts import AccountRole
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.console import pipeline
+from ocpi_hub.console.errands import MOST_OF_PARTNERS, Errands
+from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.errors import Overloaded
 from ocpi_hub.store.accounts import FREE_ACCOUNT, address_subject, subject_of
+from ocpi_hub.store.check_runs import CheckRuns, Refused
 from ocpi_hub.store.database import Database
 from tests.support.console import ConsoleHub, console_hub
 from tests.support.directory import insert_platform
@@ -175,3 +180,36 @@ async def test_a_partner_by_file_is_in_the_audit_log(console: ConsoleHub) -> Non
         f"{made.json()['platform']} done",
         "p-1 refused",
     ]
+
+
+async def test_partners_read_no_names_of_operators_at_self_tests(console: ConsoleHub) -> None:
+    platform = PlatformId("p-1")
+    runs = CheckRuns(console.hub.database)
+    run = await runs.begin(platform, "olga", writes=False, partners_pause=None)
+    assert not isinstance(run, Refused)
+    await runs.end(run, report=None, error="stopped")
+    pages = (f"/platforms/p-1/checks/{run}", "/platforms/p-1/checks")
+    async with await console.logged_in(R.PARTNER, "p-1") as partner:
+        for page in pages:
+            assert "olga" not in (await partner.get(page)).text
+    async with await console.logged_in(R.VIEWER) as viewer:
+        for page in pages:
+            assert "olga" in (await viewer.get(page)).text
+
+
+async def test_errands_of_partners_leave_room_for_operators() -> None:
+    errands, begun, over = Errands(), asyncio.Semaphore(0), asyncio.Event()
+
+    async def wait() -> None:
+        begun.release()
+        await over.wait()
+
+    for _ in range(MOST_OF_PARTNERS):
+        errands.require_room(of_partner=True)
+        errands.start(wait())
+        await begun.acquire()
+    with pytest.raises(Overloaded):
+        errands.require_room(of_partner=True)
+    errands.require_room()
+    over.set()
+    await errands.close(web.Application())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -42,6 +42,11 @@ SQL = Queries("statements")
 
 PART: Final = 5000
 """CDRs that one transaction puts on a statement, or one look reads."""
+SUMMED: Final = 50_000
+"""CDRs that one question sums up."""
+SPAN: Final = timedelta(days=2)
+"""The same of what is on no statement yet, by time."""
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 SHOWN_DIFFERING: Final = 100
 _AMOUNTS: Final = ("energy_kwh", "excl_vat", "vat")
 
@@ -158,14 +163,41 @@ class StatementStore:
 
     async def open_totals(self, relation: Relation, until: datetime, time_zone: str) -> Totals:
         """What a statement would say if it were closed now."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.groups_open, *_place(relation), until, time_zone)
-        return total(map(_group, rows))
+        groups: list[Group] = []
+        async for begin, end in self._unsettled(relation, until):
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(
+                    SQL.groups_open, *_place(relation), end, time_zone, begin
+                )
+            groups += map(_group, rows)
+        return total(groups)
 
     async def left_out(self, relation: Relation, until: datetime) -> Sequence[LeftOut]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.left_out, *_place(relation), until)
-        return [LeftOut(**row) for row in rows]
+        found: dict[tuple[str, str], LeftOut] = {}
+        async for begin, end in self._unsettled(relation, until):
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(SQL.left_out, *_place(relation), end, begin)
+            for row in rows:
+                one, place = LeftOut(**row), (row["why"], row["currency"])
+                known = found.get(place)
+                found[place] = one if known is None else _together(known, one)
+        return [found[place] for place in sorted(found)]
+
+    async def _unsettled(
+        self, relation: Relation, until: datetime
+    ) -> AsyncIterator[tuple[datetime, datetime]]:
+        """Spans of time that hold what ended before and is on no statement: so many CDRs that one
+        question takes seconds at most."""
+        begin = LONG_AGO
+        while True:
+            async with self._database.connection() as connection:
+                first = await connection.fetchval(
+                    SQL.first_unsettled, *_place(relation), begin, until
+                )
+            if first is None:
+                return
+            begin = first + SPAN if until - first > SPAN else until
+            yield first, begin
 
     async def lines(self, statement: StoredStatement) -> AsyncIterator[StatementLine]:
         """Its CDRs in the order in which they came, a part of them in memory."""
@@ -215,9 +247,22 @@ class StatementStore:
         return Recheck(lines, tuple(differing[:SHOWN_DIFFERING]), differences)
 
 
+def _together(one: LeftOut, other: LeftOut) -> LeftOut:
+    return replace(
+        one, cdrs=one.cdrs + other.cdrs, excl_vat=EXACT.add(one.excl_vat, other.excl_vat)
+    )
+
+
 async def _groups_now(connection: Connection, statement: StoredStatement) -> Sequence[Group]:
-    rows = await connection.fetch(SQL.groups_closed, statement.statement_id, statement.time_zone)
-    return [_group(row) for row in rows]
+    """A part after the other: all at once may take longer than a statement of the database may."""
+    number, groups, last = statement.statement_id, list[Group](), 0
+    while True:
+        end = await connection.fetchval(SQL.part_end, number, last, SUMMED)
+        if end is None:
+            return groups
+        rows = await connection.fetch(SQL.groups_closed, number, statement.time_zone, last, end)
+        groups += map(_group, rows)
+        last = end
 
 
 def settled_sums(totals: Totals) -> dict[str, dict[str, str]]:

@@ -56,6 +56,12 @@ set statement_id = $6
 from due
 where (l.country_code, l.party_id, l.cdr_id) = (due.country_code, due.party_id, due.cdr_id);
 
+-- name: part_end
+-- The last entry of a part of a closed statement: $3 CDRs at most after $2.
+select max(entry) from (
+    select entry from cdr_ledger where statement_id = $1 and entry > $2 order by entry limit $3
+) as part;
+
 -- name: groups_closed
 -- West of Greenwich the first of all days would have begun before it.
 select
@@ -69,8 +75,14 @@ select
 from (
     select l.*, cdr_vat(l.price_verdict, l.price_vat, l.cost_excl_vat, l.cost_incl_vat) as vat
     from cdr_ledger l
-    where l.statement_id = $1) as l
+    where l.statement_id = $1 and l.entry > $3 and l.entry <= $4) as l
 group by 1, 2, 3, 4;
+
+-- name: first_unsettled
+-- When the first CDR ended that ended from $5 on, before $6, and is on no statement.
+select min(ended_at) from cdr_ledger
+where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+    and ended_at >= $5 and ended_at < $6 and statement_id is null;
 
 -- name: groups_open
 select
@@ -85,16 +97,16 @@ from (
     select u.*, cdr_vat(u.price_verdict, u.price_vat, u.cost_excl_vat, u.cost_incl_vat) as vat
     from cdr_unsettled u
     where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-        and ended_at < $5 and left_out is null) as l
+        and ended_at < $5 and ended_at >= $7 and left_out is null) as l
 group by 1, 2, 3, 4;
 
 -- name: left_out
--- What ended before $5 and is kept off.
+-- What ended from $6 on, before $5, and is kept off.
 select left_out as why, upper(currency) as currency, count(*) as cdrs,
     sum(cost_excl_vat) as excl_vat
 from cdr_unsettled
 where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-    and ended_at < $5 and left_out is not null
+    and ended_at < $5 and ended_at >= $6 and left_out is not null
 group by 1, 2
 order by 1, 2;
 

@@ -20,6 +20,7 @@ from ocpi_hub.console.cells import Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.charts import Chart, bars
 from ocpi_hub.console.forms import Form, Input, choices, read_form
 from ocpi_hub.console.page import Page
+from ocpi_hub.console.pages.statement_blocks import days_of
 from ocpi_hub.console.pages.statements import last_month
 from ocpi_hub.console.stories import Ask, Block, Facts, Figure, Grid, Note, Story, told
 from ocpi_hub.console.texts import t
@@ -49,7 +50,7 @@ async def overview(visit: Visit) -> Answer:
     days = await reports.daily_energy(visit.parts.admin.access, month)
     blocks: list[Block] = [
         Ask(t("reports.choose"), [_month_form(month)]),
-        Figure(_chart(days), t("reports.energy", month=month)),
+        Figure(_chart(month, days), t("reports.energy", month=month)),
         Grid(
             t("reports.by_relation"),
             [
@@ -59,7 +60,7 @@ async def overview(visit: Visit) -> Answer:
                 t("reports.kwh"),
                 t("reports.hours"),
             ],
-            _by_relation(days),
+            _by_relation(month, days),
             t("reports.nothing"),
         ),
         Ask(t("reports.thg"), [_year_form(month.year)]),
@@ -67,8 +68,8 @@ async def overview(visit: Visit) -> Answer:
     return told(visit, Story(t("reports.title"), blocks))
 
 
-def _chart(days: Sequence[DayEnergyView]) -> Markup:
-    labels = sorted({day.day for day in days})
+def _chart(month: Month, days: Sequence[DayEnergyView]) -> Markup:
+    labels = days_of(month, [day.day for day in days])
     relations: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for day in days:
         relations[f"{day.cpo} {day.emsp}"][day.day] = float(day.energy_kwh)
@@ -82,7 +83,7 @@ def _chart(days: Sequence[DayEnergyView]) -> Markup:
     return bars(Chart(t("reports.kwh_per_day"), labels, series, "kWh"))
 
 
-def _by_relation(days: Sequence[DayEnergyView]) -> list[list[Cell]]:
+def _by_relation(month: Month, days: Sequence[DayEnergyView]) -> list[list[Cell]]:
     sums: dict[tuple[str, str], list[float]] = {}
     for day in days:
         cdrs, kwh, hours = sums.setdefault((day.cpo, day.emsp), [0, 0, 0])
@@ -90,7 +91,13 @@ def _by_relation(days: Sequence[DayEnergyView]) -> list[list[Cell]]:
             cdrs + day.cdrs, kwh + float(day.energy_kwh), hours + float(day.time_h)
         ]  # fmt: skip
     return [
-        [Code(cpo), Code(emsp), Number(cdrs), Number(kwh, 3), Number(hours, 2)]
+        [
+            Link(cpo, url("statements", str(month), cpo, emsp)),
+            Code(emsp),
+            Number(cdrs),
+            Number(kwh, 3),
+            Number(hours, 2),
+        ]
         for (cpo, emsp), (cdrs, kwh, hours) in sums.items()
     ]
 
@@ -153,13 +160,13 @@ async def yearly(visit: Visit) -> Answer:
             ],
         ),
         Grid(
-            t("reports.first_points", count=len(shown)),
+            t("reports.first_points", count=len(shown)) if shown else t("reports.points"),
             [
                 t.label("evse_id"), t.label("cpo"), t("reports.address"), t("reports.kw"),
                 t.label("cdrs"), t("reports.kwh"), t("reports.complete"),
             ],
             [_point(point) for point in shown],
-            t("reports.nothing"),
+            t("reports.no_points"),
         ),
     ]  # fmt: skip
     title = t("reports.thg_of", year=report.year)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from ocpi_hub.admin.actions import statements
 from ocpi_hub.admin.faults import Code as FaultCode
@@ -16,21 +15,20 @@ from ocpi_hub.admin.statement_files import (
     PRINTED_LINES,
     first_lines,
     party_names,
-    rate_text,
     statement_csv,
     statement_page,
 )
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.admin.views.statements import CurrencyView, StatementItem, StatementView, SumsView
+from ocpi_hub.admin.views.statements import StatementItem, StatementView
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
-from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
-from ocpi_hub.console.charts import Chart, bars
+from ocpi_hub.console.cells import At, Chip, Code, url
 from ocpi_hub.console.forms import Form
 from ocpi_hub.console.lists import Column, ListPage, part_of
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.cdr_cells import who
-from ocpi_hub.console.stories import Block, Facts, Figure, Grid, Story, StoryPage
+from ocpi_hub.console.pages.statement_blocks import facts, figures, flags, left_out
+from ocpi_hub.console.stories import Block, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Download, Redirect, Tone, Visit
 from ocpi_hub.domain.party import PartyId
@@ -129,101 +127,27 @@ def place(visit: Visit) -> tuple[Relation, Month]:
 
 
 async def load(visit: Visit) -> StatementView:
-    return await statements.show(visit.parts.admin.access, *place(visit))
+    shown = await statements.show(visit.parts.admin.access, *place(visit))
+    return shown.model_copy(update={"closed_by": _closer(visit.viewer, shown)})
 
 
 async def tell(visit: Visit, shown: StatementView) -> Story:
-    own = visit.path
-    blocks: list[Block] = [
-        Facts(
-            t("statements.facts"),
-            [
-                (t.label("cpo"), Code(shown.cpo)),
-                (t.label("emsp"), Code(shown.emsp)),
-                (t.label("month"), shown.month),
-                (t.label("time_zone"), shown.time_zone),
-                (t.label("closed_at"), At(shown.closed_at)),
-                (t.label("closed_by"), _closer(visit.viewer, shown)),
-                (
-                    t("statements.files"),
-                    [
-                        Link(t("statements.print"), url() + f"{own}/print"),
-                        Link(t("statements.csv"), url() + f"{own}/csv"),
-                    ],
-                ),
-            ],
-        ),
-        *(block for total in shown.totals for block in _currency(total)),
-        Grid(
-            t("statements.flags"),
-            [t.label("flag"), t.label("cdrs")],
-            [[Code(each.flag), Number(each.cdrs)] for each in shown.flags],
-            t("statements.no_flags"),
-        ),
-    ]
+    own = url() + visit.path
+    viewer = visit.viewer
+    blocks: list[Block] = [facts(visit, shown, own), *figures(shown), flags(shown)]
     # What is held back is between a CPO and the hub.
-    if shown.state is not StatementState.CLOSED and visit.viewer.sees_party(shown.cpo):
-        blocks.append(
-            Grid(
-                t("statements.left_out"),
-                [
-                    t("statements.why"),
-                    t.label("cdrs"),
-                    t("statements.excl_vat"),
-                    t.label("currency"),
-                ],
-                [
-                    [Chip(each.why), Number(each.cdrs), _money(each.excl_vat), each.currency]
-                    for each in shown.left_out
-                ],
-                t("statements.nothing_left_out"),
-            )
-        )
+    if shown.state is not StatementState.CLOSED and viewer.sees_party(shown.cpo):
+        blocks.append(left_out(shown))
     return Story(
         f"{shown.month} {shown.cpo} {shown.emsp}",
         blocks,
         state=Chip(shown.state, _TONES[shown.state]),
         crumbs=[(t("statements.title"), url("statements", month=shown.month))],
-        deeds=_deeds(shown, url() + own),
+        deeds=_deeds(shown, own),
     )
 
 
 STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
-
-
-def _currency(total: CurrencyView) -> list[Block]:
-    heads = [
-        t("statements.vat"),
-        *(t.label(name) for name in ("cdrs", "credits")),
-        t("statements.kwh"),
-        *(t(f"statements.{name}") for name in ("excl_vat", "vat_amount", "incl_vat")),
-    ]
-    rows = [[rate_text(part.rate), *_figures(part)] for part in total.by_vat]
-    rows.append([t("statements.total"), *_figures(total)])
-    days = [day.day for day in total.by_day]
-    kwh = [float(day.energy_kwh) for day in total.by_day]
-    return [
-        Grid(total.currency, heads, rows),
-        Figure(
-            bars(Chart(t("statements.kwh_per_day"), days, {"kWh": kwh}, "kWh")),
-            t("statements.per_day", currency=total.currency),
-        ),
-    ]
-
-
-def _figures(sums: SumsView) -> list[Cell]:
-    return [
-        Number(sums.cdrs),
-        Number(sums.credits),
-        Number(float(sums.energy_kwh), 3),
-        _money(sums.excl_vat),
-        _money(sums.vat),
-        _money(sums.incl_vat),
-    ]
-
-
-def _money(text: str) -> Cell:
-    return Number(float(Decimal(text)), 2)
 
 
 def _deeds(shown: StatementView, own: str) -> list[Form]:
@@ -265,7 +189,7 @@ async def csv_file(visit: Visit) -> Answer:
 async def printed(visit: Visit) -> Answer:
     relation, month = place(visit)
     access = visit.parts.admin.access
-    view = await statements.show(access, relation, month)
+    view = await load(visit)
     lines = await first_lines(statements.lines(access, relation, month), PRINTED_LINES)
     page = statement_page(view, lines, await party_names(access, relation))
 

@@ -1,0 +1,136 @@
+"""Statements and reports in the console: figures, closing, proving, files, and whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.store.database import Database
+from tests.support.console import ConsoleHub, console_hub
+from tests.support.console_cdrs import seed
+from tests.support.directory import insert_platform
+from tests.support.ledger import body, bring, price
+from tests.support.stores import custody_store, execute, value
+
+R = AccountRole
+ONE = "/statements/2026-09/NL*CPO/DE*MSP"
+SEPTEMBER = "/statements?month=2026-09"
+
+
+@pytest_asyncio.fixture
+async def console(database: Database) -> AsyncIterator[ConsoleHub]:
+    """In September two CDRs that go on a statement, and two that do not; more in October."""
+    await insert_platform(database, "p-cpo", roles=(("CPO", "NL*CPO"),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", "DE*MSP"),))
+    await insert_platform(database, "p-rival", roles=(("EMSP", "FR*MSP"),))
+    await seed(database)
+    async with custody_store(database) as store:
+        await bring(store, body("A"), outcome=price("21"), flags=("price_differs",))
+        await bring(store, body("B", "5.00", "6.05"), outcome=price("21"))
+        await bring(store, body("C", "50.00", "60.50"), state="held")
+        await bring(store, body("D", "60.00", "72.60"), state="refused")
+    async with console_hub(database) as running:
+        yield running
+
+
+def cells(page: str) -> list[str]:
+    """What stands in tables."""
+    found = re.findall(r"<td[^>]*>(.*?)</td>", page, re.DOTALL)
+    return [re.sub(r"<[^>]+>", "", each).strip() for each in found]
+
+
+async def test_a_statement_shows_figures_flags_and_what_is_left_out(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.VIEWER) as viewer:
+        assert "/console/statements/2026-09/NL%2ACPO/DE%2AMSP" in (await viewer.get(SEPTEMBER)).text
+        page = (await viewer.get(ONE)).text
+        assert {"15.00", "3.15", "18.15", "24.690"} <= set(cells(page))
+        for why, amount, query in (
+            ("held", "50.00", "stage=held"),
+            ("refused", "60.00", "stage=refused"),
+        ):
+            assert {why, amount} <= set(cells(page))
+            assert f"receiver=DE%2AMSP&amp;{query}" in page
+        assert "flag=price_differs" in page
+        assert "Close" not in cells(page)
+        for word in ("close", "recheck"):
+            assert (await viewer.post(f"{ONE}/{word}")).status_code == 403
+
+
+async def test_a_statement_is_closed_once_and_proved(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.OPERATOR, name="ophelia") as operator:
+        assert (await operator.post(f"{ONE}/close")).status_code == 303
+        page = (await operator.get(ONE)).text
+        assert "The statement is closed." in page
+        assert "ophelia" in page
+        assert "Not on this statement yet" not in page
+        again = await operator.post(f"{ONE}/close")
+        assert again.status_code in (303, 409)
+        statements = "select count(*) from statement"
+        assert await value(console.hub.database, statements) == 1
+        await operator.post(f"{ONE}/recheck")
+        assert "Reproduced from the texts of 2 CDRs." in (await operator.get(ONE)).text
+        # The text of a CDR is not what was settled by any more.
+        await execute(
+            console.hub.database,
+            "update directed_object set body = replace(body::text, '10.0,', '11.0,')::json"
+            " where module = 'cdrs' and object_id = 'A'",
+        )
+        await operator.post(f"{ONE}/recheck")
+        assert "Not reproduced" in (await operator.get(ONE)).text
+        settled = (await operator.get("/cdrs?stage=settled&format=csv")).text
+        assert {line.split(",")[0] for line in settled.splitlines()[1:]} == {"A", "B"}
+        assert (
+            "/console/statements/2026-09/NL%2ACPO/DE%2AMSP"
+            in (await operator.get("/cdrs/NL*CPO/A")).text
+        )
+
+
+async def test_a_statement_is_a_file_and_a_page_to_print(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.VIEWER) as viewer:
+        file = await viewer.get(f"{ONE}/csv")
+        assert file.headers["Content-Disposition"].startswith("attachment")
+        assert len(file.text.splitlines()) == 3
+        printed = await viewer.get(f"{ONE}/print")
+        assert "18.15" in printed.text
+        overview = (await viewer.get(f"{SEPTEMBER}&format=csv")).text
+        assert "2026-09,NL*CPO,DE*MSP,open" in overview
+
+
+async def test_a_partner_sees_its_own_statements_only(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.OPERATOR, name="ophelia") as operator:
+        await operator.post(f"{ONE}/close")
+    async with await console.logged_in(R.PARTNER, "p-msp") as partner:
+        for path in (ONE, SEPTEMBER, f"{SEPTEMBER}&format=csv", f"{ONE}/print", f"{ONE}/csv"):
+            answer = await partner.get(path)
+            assert answer.status_code == 200, path
+            assert "ophelia" not in answer.text, path
+        for word in ("close", "recheck"):
+            assert (await partner.post(f"{ONE}/{word}")).status_code == 404
+        assert "60.00" not in cells((await partner.get("/statements/2026-10/NL*CPO/DE*MSP")).text)
+        for path in ("/reports", "/reports/thg?year=2026", "/reports/thg.csv?year=2026"):
+            assert (await partner.get(path)).status_code == 404
+    async with await console.logged_in(R.PARTNER, "p-rival", name="rival") as rival:
+        assert "NL*CPO" not in (await rival.get(SEPTEMBER)).text
+        assert "NL*CPO" not in (await rival.get(f"{SEPTEMBER}&format=csv")).text
+        for path in (ONE, f"{ONE}/csv", f"{ONE}/print"):
+            assert (await rival.get(path)).status_code == 404, path
+
+
+async def test_reports_tell_energy_by_day_and_by_charge_point(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.VIEWER) as viewer:
+        month = (await viewer.get("/reports?month=2026-09")).text
+        assert {"24.690", "4.00"} <= set(cells(month))
+        assert "2026-09-30" in month
+        assert "/console/statements/2026-09/NL%2ACPO/DE%2AMSP" in month
+        year = "year=2026&locations=all&allow_incomplete=true"
+        page = (await viewer.get(f"/reports/thg?{year}")).text
+        assert "2026 is not over yet" in page
+        assert "NL*CPO*E1" in cells(page)
+        file = (await viewer.get(f"/reports/thg.csv?{year}")).text
+        assert file.count("\n") == 3
+        for path in ("/reports?month=x", "/reports/thg", "/reports/thg?year=x"):
+            assert (await viewer.get(path)).status_code == 400
+        assert (await viewer.get("/reports/thg?year=2026")).status_code == 409

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -12,6 +12,8 @@ from ocpi_hub.console.texts import t
 WIDTH, HEIGHT = 640, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22
 _X_LABELS = 6
+_MOST = 1e15
+"""What is larger is nonsense that somebody has sent, and is not drawn."""
 _SERIES = 6
 """Series have a colour each: c0 to c5."""
 
@@ -38,7 +40,7 @@ class Chart:
 
 def nice(value: float) -> float:
     """A round number that is not smaller."""
-    if value <= 0:
+    if not 0 < value <= _MOST * 1000:
         return 1.0
     power = 1.0
     while power * 10 <= value:
@@ -50,6 +52,7 @@ def nice(value: float) -> float:
 
 def lines(chart: Chart) -> Markup:
     """Lines, one for each series."""
+    chart = _drawable(chart)
     top = chart.top
     shapes = [
         Markup('<polyline class="line c{}" points="{}"/>').format(
@@ -64,6 +67,7 @@ def lines(chart: Chart) -> Markup:
 
 def bars(chart: Chart) -> Markup:
     """Bars; those of several series stand on each other."""
+    chart = _drawable(chart)
     stacked = [
         sum(values[place] or 0 for values in chart.series.values())
         for place in range(len(chart.labels))
@@ -90,6 +94,17 @@ def bars(chart: Chart) -> Markup:
                 )
             below += value
     return _figure(chart, shapes, top)
+
+
+def _drawable(chart: Chart) -> Chart:
+    """Without values that no scale has room for; no number is none, too."""
+    return replace(
+        chart,
+        series={
+            name: [value if value is not None and abs(value) <= _MOST else None for value in values]
+            for name, values in chart.series.items()
+        },
+    )
 
 
 def _runs(values: Sequence[float | None], count: int) -> list[list[tuple[float, float]]]:

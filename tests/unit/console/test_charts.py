@@ -41,3 +41,12 @@ def test_the_figures_stand_in_a_table_too_and_times_can_be_made_local() -> None:
 
 def test_without_figures_it_says_so() -> None:
     assert "no traffic yet" in bars(Chart("Traffic", [], {}))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 1e308, 1e-320])
+def test_absurd_figures_draw_nothing_and_end(value: float) -> None:
+    chart = Chart("energy", ["a", "b"], {"one": [value, 2.0], "two": [value, 1.0]})
+    for drawn in (bars(chart), lines(chart)):
+        assert "nan" not in drawn
+        assert "inf" not in drawn
+    assert nice(value) > 0

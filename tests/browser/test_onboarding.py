@@ -131,4 +131,4 @@ async def choose_relations(desk: Desk, page: Page) -> None:
     await page.get_by_label("CPO NL*CPO, eMSP DE*MSP").select_option("realtime")
     await looks(desk, page, "onboarding-relations")
     await page.get_by_role("button", name="Save the relations").click()
-    await expect(page.get_by_text("1 relations changed")).to_be_visible()
+    await expect(page.get_by_text("Relations changed: 1")).to_be_visible()

@@ -57,7 +57,7 @@ def check_pages() -> tuple[Page, ...]:
 
 async def listing(visit: Visit) -> Answer:
     """The latest runs, and the button."""
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     name = visit.parts.admin.directory().platforms[platform_id].name
     runs = await _runs(visit).list(platform_id)
     return told(
@@ -140,7 +140,7 @@ def _runs(visit: Visit) -> CheckRuns:
 
 
 async def start(visit: Visit) -> Answer:
-    platform_id, viewer, admin = own_platform(visit), visit.viewer, visit.parts.admin
+    platform_id, viewer, admin = await own_platform(visit), visit.viewer, visit.parts.admin
     write = "write" in visit.form and not viewer.is_partner
     visit.parts.errands.require_room(of_partner=viewer.is_partner)
     run_id = await begin_check(
@@ -156,7 +156,7 @@ async def start(visit: Visit) -> Answer:
 
 
 async def show(visit: Visit) -> Answer:
-    platform_id, run_id = own_platform(visit), _run_id(visit)
+    platform_id, run_id = await own_platform(visit), _run_id(visit)
     now = await _now(visit, platform_id, run_id)
     return Shown(
         "check.html",
@@ -174,7 +174,7 @@ async def show(visit: Visit) -> Answer:
 
 
 async def live(visit: Visit) -> Answer:
-    platform_id, run_id = own_platform(visit), _run_id(visit)
+    platform_id, run_id = await own_platform(visit), _run_id(visit)
     return Live("check_now.html", lambda: _now(visit, platform_id, run_id), EVERY_S)
 
 

@@ -68,21 +68,26 @@ def onboarding_platform_pages() -> tuple[Page, ...]:
     )
 
 
-def own_platform(visit: Visit) -> PlatformId:
+async def own_platform(visit: Visit) -> PlatformId:
     """The platform of the path.
 
     Raises:
         NoSuchObject: there is none, as far as the viewer is told.
     """
     platform_id = PlatformId(visit.place["platform"])
-    directory = visit.parts.admin.directory()
-    if platform_id not in directory.platforms or not visit.viewer.sees_platform(platform_id):
+    admin = visit.parts.admin
+    if not visit.viewer.sees_platform(platform_id):
         raise NoSuchObject(t("base.no_such_page"))
+    if platform_id not in admin.directory().platforms:
+        # It was made a moment ago, perhaps, in another process.
+        await admin.keeper.refresh()
+        if platform_id not in admin.directory().platforms:
+            raise NoSuchObject(t("base.no_such_page"))
     return platform_id
 
 
 async def show(visit: Visit) -> Answer:
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     shown = await platforms.show(visit.parts.admin.access, platform_id)
     forms = offered(registration_deeds(shown), visit.viewer)
     intro = "onboarding.intro_partner" if visit.viewer.is_partner else "onboarding.intro"
@@ -101,7 +106,7 @@ async def show(visit: Visit) -> Answer:
 
 
 async def live(visit: Visit) -> Answer:
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     return Live("onboarding_now.html", lambda: _now(visit, platform_id), EVERY_S)
 
 
@@ -267,14 +272,14 @@ def removal(shown: PlatformDetails) -> Form:
 
 async def renew(visit: Visit) -> Answer:
     admin = visit.parts.admin
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     name = admin.directory().platforms[platform_id].name
     invitation = await platforms.renew_invitation(admin.access, admin.onboarding, platform_id)
     return told_invitation(invitation, name)
 
 
 async def rotate(visit: Visit) -> Answer:
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     visit.parts.errands.require_room()
     visit.parts.errands.start(_rotate(visit, platform_id))
     return Redirect(f"/platforms/{platform_id}/onboarding", (Tone.NOTE, t("onboarding.rotating")))
@@ -286,7 +291,7 @@ async def _rotate(visit: Visit, platform_id: PlatformId) -> None:
 
 
 async def remove(visit: Visit) -> Answer:
-    platform_id = own_platform(visit)
+    platform_id = await own_platform(visit)
     access = visit.parts.admin.access
     await platforms.remove(access, platform_id, force="force" in visit.form)
     return Redirect("/platforms", (Tone.GOOD, t("onboarding.removed")))

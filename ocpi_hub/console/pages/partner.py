@@ -30,7 +30,7 @@ def account_form(platform: str) -> Form:
 
 
 async def create(visit: Visit) -> Answer:
-    platform_id, admin = own_platform(visit), visit.parts.admin
+    platform_id, admin = await own_platform(visit), visit.parts.admin
     wanted = read_form(
         WantedAccount, {"name": visit.form.get("name", ""), "role": AccountRole.PARTNER}
     )

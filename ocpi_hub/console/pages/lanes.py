@@ -80,8 +80,7 @@ async def load(visit: Visit) -> Found:
     given = read_form(GapListing, {**visit.place, **_next(visit)})
     admin = visit.parts.admin
     gaps = await list_gaps(admin, given)
-    wanted = LaneListing(receiver=given.receiver, module=given.module)
-    found = (await list_lanes(admin, wanted)).items
+    found = (await list_lanes(admin, read_form(LaneListing, visit.place))).items
     return Found(found[0] if found else None, given.receiver, given.module.value, gaps)
 
 

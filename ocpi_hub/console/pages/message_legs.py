@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, Span, url
-from ocpi_hub.console.stories import Block, Body, Facts, Grid, Note
+from ocpi_hub.console.stories import Block, Body, Facts, Grid
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Tone, Visit
 from ocpi_hub.delivery.message_privacy import recordable_body
@@ -46,20 +46,19 @@ def leg_grid(visit: Visit, correlation_id: str, legs: Sequence[MessageRecord]) -
     whole_ms = max((leg.at - began) / timedelta(milliseconds=1) + leg.ms for leg in legs) or 1.0
     return Grid(
         t("messages.legs"),
-        ["", t("messages.time"), t("messages.platform"), t("messages.party_from"),
-         t("messages.party_to"), t("messages.request"), "HTTP", "OCPI", "ms", t("messages.error")],
+        ["", t("messages.time"), t("messages.platform"), t("messages.parties"),
+         t("messages.request"), "HTTP", "OCPI", "ms", t("messages.error")],
         [
             [
                 Link(str(number), url("messages", correlation_id, leg=str(number))),
                 [At(leg.at), t(f"messages.{leg.direction}"), Chip(leg.kind, Tone.NOTE)],
                 platform_cell(visit, leg.platform_id),
-                Code(_party(leg.sender)),
-                Code(_party(leg.receiver)),
+                _parties(leg),
                 [leg.method, leg.module, Code(leg.path)],
                 code_chip(leg.http),
                 code_chip(leg.ocpi),
                 _span(leg, began, whole_ms),
-                [outcome_chip(leg.outcome), leg.error or ""] if leg.has_failed else None,
+                _error(leg),
             ]
             for number, leg in enumerate(legs, 1)
         ],
@@ -108,21 +107,32 @@ def leg_blocks(visit: Visit, number: int, leg: MessageRecord) -> Sequence[Block]
         ("response_body", _text(leg.response_body)),
     ]
     blocks += [Body(f"{number}. {t(f'messages.{name}')}", text) for name, text in contents if text]
-    if note := _note(leg):
-        blocks.append(Note(note, Tone.NOTE))
     return blocks
 
 
-def _note(leg: MessageRecord) -> str:
-    """What is to be known about what was in it."""
-    if not leg.has_content:
-        return t("messages.no_content")
-    said = [t("messages.hidden")]
-    if not recordable_body(leg.module):
-        said.append(t("messages.no_bodies"))
-    if leg.cut:
-        said.append(t("messages.cut"))
-    return " ".join(said)
+def content_notes(legs: Sequence[MessageRecord]) -> Sequence[str]:
+    """What is to be known about what was in these requests."""
+    kept = [leg for leg in legs if leg.has_content]
+    said = {
+        "hidden": bool(kept),
+        "no_bodies": any(not recordable_body(leg.module) for leg in kept),
+        "cut": any(leg.cut for leg in kept),
+        "no_content": len(kept) < len(legs),
+    }
+    return [t(f"messages.{name}") for name, is_so in said.items() if is_so]
+
+
+def _error(leg: MessageRecord) -> Cell:
+    """Why it failed, in the hub's words; what a partner answered stands in the codes."""
+    if leg.outcome is Outcome.ANSWERED:
+        return leg.error
+    return [outcome_chip(leg.outcome), leg.error or ""]
+
+
+def _parties(leg: MessageRecord) -> Cell:
+    """From whom, to whom."""
+    named = [str(party) for party in (leg.sender, leg.receiver) if party is not None]
+    return Code(" → ".join(named)) if named else None
 
 
 def _lines(headers: HeaderLines | None) -> str:

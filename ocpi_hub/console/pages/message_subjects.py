@@ -113,7 +113,7 @@ def about(found: Subjects) -> Facts:
     ]  # fmt: skip
     rows += [
         (
-            str(lane.receiver),
+            t("messages.not_taken", receiver=lane.receiver),
             [
                 Link(
                     f"{gap.key.owner} {gap.key.object_id}",

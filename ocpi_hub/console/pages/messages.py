@@ -13,7 +13,13 @@ from ocpi_hub.admin.views.messages import MessageItem
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Number, url
 from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
-from ocpi_hub.console.pages.message_legs import code_chip, leg_blocks, leg_grid, outcome_chip
+from ocpi_hub.console.pages.message_legs import (
+    code_chip,
+    content_notes,
+    leg_blocks,
+    leg_grid,
+    outcome_chip,
+)
 from ocpi_hub.console.pages.message_subjects import Subjects, about, resend_forms, subjects
 from ocpi_hub.console.stories import Ask, Block, Note, Story, StoryPage
 from ocpi_hub.console.texts import t
@@ -61,11 +67,11 @@ LIST: ListPage[MessageItem, MessageListing] = ListPage(
         Column("to", lambda item: Code(item.receiver)),
         Column("module", lambda item: item.module),
         Column("method", lambda item: item.method),
-        Column("path", lambda item: Code(item.path)),
         Column("http", lambda item: code_chip(item.http)),
         Column("ocpi", lambda item: code_chip(item.ocpi)),
-        Column("ms", lambda item: Number(item.ms, 1)),
         Column("outcome", lambda item: outcome_chip(item.outcome)),
+        Column("ms", lambda item: Number(item.ms, 1)),
+        Column("path", lambda item: Code(item.path)),
         Column("correlation_id", lambda item: Code(item.correlation_id)),
     ),
     fetch=fetch,
@@ -116,6 +122,8 @@ async def tell(visit: Visit, found: Found) -> Story:
         blocks.append(Note(text, Tone.NOTE))
     for number in chosen:
         blocks += leg_blocks(visit, number, legs[number - 1])
+    notes = content_notes([legs[number - 1] for number in chosen])
+    blocks += [Note(text, Tone.NOTE) for text in notes]
     crumbs = [(t("messages.title"), url("messages"))]
     if "leg" in visit.query:
         crumbs.append((t("messages.back"), messages_url(found.correlation_id)))

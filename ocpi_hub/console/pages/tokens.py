@@ -83,7 +83,7 @@ LIST: ListPage[TokenItem, TokenListing] = ListPage(
 
 
 def _valid(item: TokenItem) -> Chip:
-    return Chip("true", Tone.GOOD) if item.valid else Chip("false", Tone.BAD)
+    return Chip("valid", Tone.GOOD) if item.valid else Chip("not valid", Tone.BAD)
 
 
 # One token ----------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -12,6 +14,7 @@ import pytest_asyncio
 from ocpi_hub.admin.accounts import AccountRole
 from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
+from ocpi_hub.console.pages import all_pages
 from ocpi_hub.delivery.custody import Intake, Start
 from ocpi_hub.delivery.verdict import Delivered
 from ocpi_hub.domain.objects import ObjectKey
@@ -20,6 +23,7 @@ from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from tests.support.console import ConsoleHub, console_hub
+from tests.support.console_cdrs import seed
 from tests.support.directory import insert_platform
 from tests.support.factories import CPO, cdr
 from tests.support.stores import OK, custody_store, ended, make_intake, taken
@@ -87,3 +91,33 @@ async def test_only_the_owner_reads_what_may_name_others(
     assert ("FR*MSP" in together) is (platform == "p-cpo")
     assert ("Held-1" in together) is (platform == "p-cpo")
     assert held.status_code == (200 if platform == "p-cpo" else 404)
+
+
+OF_OTHERS = {
+    "platform": "p-cpo", "cpo": "NL*CPO", "emsp": "DE*MSP", "owner": "NL*CPO", "receiver": "DE*MSP",
+    "location": "LOC1", "month": "2026-10", "module": "cdrs", "run": "1", "id": "Good-1",
+    "at": "2026-10-01T07:58:00.123456Z", "correlation_id": "correlation-1",
+}  # fmt: skip
+
+
+async def test_a_rival_finds_nothing_of_others_on_any_page(database: Database) -> None:
+    await insert_platform(database, "p-cpo", roles=(("CPO", "NL*CPO"),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", "DE*MSP"),))
+    await insert_platform(database, "p-rival", roles=(("EMSP", "FR*MSP"), ("CPO", "BE*CPO")))
+    await seed(database)
+    pages = [page for page in all_pages() if page.method == "GET" and page.partner]
+    async with (
+        console_hub(database) as console,
+        await console.logged_in(R.PARTNER, "p-rival") as rival,
+    ):
+        for page in pages:
+            if page.path.endswith("live"):
+                continue
+            path = re.sub(r"\{(\w+)\}", lambda found: OF_OTHERS[found[1]], page.path)
+            for query in ("", "?format=csv", "?owner=NL*CPO", "?platform=p-cpo"):
+                answer = await rival.get(path + query)
+                assert answer.status_code in (200, 303, 304, 400, 404), (path, answer.status_code)
+                text = answer.text.replace(path, "").replace(quote(path), "")
+                for name in ("NL*CPO", "DE*MSP", "p-cpo", "p-msp", "04AABBCC", "Good-1"):
+                    if name not in query:
+                        assert name not in text, (path + query, name)

@@ -18,7 +18,7 @@ from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Tone, Visit
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.delivery.feed.receivers import gets
-from ocpi_hub.domain.objects import ObjectKey
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.location_admin import (
@@ -31,6 +31,7 @@ from ocpi_hub.store.location_admin import (
 ONE = "/locations/{owner}/{location}"
 MOST_CDRS = 10_000
 _TARIFFS = 50
+_MOST_WATTS = 1e12
 _TONES: Mapping[EvseGroup, Tone] = {
     EvseGroup.AVAILABLE: Tone.GOOD,
     EvseGroup.IN_USE: Tone.NOTE,
@@ -119,7 +120,7 @@ async def tell(visit: Visit, told: LocationTold) -> Story:
             t("locations.nothing_owed"),
         ),
         *(
-            Body(f"{t('locations.body')}: {each.audience}", each.body)
+            Body(_body_title(each), each.body)
             for each in told.versions
         ),
     ]  # fmt: skip
@@ -142,6 +143,11 @@ def _sees(_viewer: Viewer, _told: LocationTold) -> bool:
 STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
 
 
+def _body_title(version: SeenObject) -> str:
+    title = t("locations.body")
+    return title if version.audience == EVERYBODY else f"{title}: {version.audience}"
+
+
 def _facts(visit: Visit, told: LocationTold) -> Facts:
     location, first = told.location, told.versions[0]
     place = location.get("coordinates") or {}
@@ -157,7 +163,7 @@ def _facts(visit: Visit, told: LocationTold) -> Facts:
         (t.label("address"), ", ".join(str(part) for part in parts if part)),
         (t("locations.position"), f"{place.get('latitude')}, {place.get('longitude')}"),
         (t("locations.published"), location.get("publish") is not False),
-        (t.label("time_zone"), str(location.get("time_zone") or "")),
+        (t("locations.time_zone"), str(location.get("time_zone") or "")),
         (t.label("last_updated"), At(first.last_updated)),
         (t("locations.changed_at"), At(first.changed_at)),
         (t("locations.cdrs"), t("locations.cdrs_most") if number >= MOST_CDRS else Number(number)),
@@ -194,11 +200,18 @@ def _connectors(evse: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
         yield (
             *head,
             " ".join(str(name) for name in names if name),
-            Number(power / 1000 if isinstance(power, int | float) else None, 1, "kW"),
+            Number(_kw(power), 1, "kW"),
             [Code(each) for each in _named(connector)],
             At(connector.get("last_updated") or evse.get("last_updated")),
         )
         head = (Code(str(evse.get("uid"))), None, None)
+
+
+def _kw(watts: object) -> float | None:
+    """None: it is no number, or none that makes sense."""
+    if not isinstance(watts, int | float) or not abs(watts) < _MOST_WATTS:
+        return None
+    return watts / 1000
 
 
 def _named(connector: Mapping[str, Any]) -> list[str]:

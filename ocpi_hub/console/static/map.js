@@ -8,7 +8,7 @@
   const near = document.querySelector("[data-map-near]"), said = document.querySelector("[data-map-said]");
   const words = JSON.parse(box.dataset.words);
   const GROUPS = ["available", "in_use", "out_of_order", "other"];
-  const CELL = 64, SINGLE = 7, NEAR = 24, WORLD = 4096, MIN = 0.06, MAX = 400, AGAIN_MS = 60000;
+  const CELL = 76, SINGLE = 7, NEAR = 24, WORLD = 4096, MIN = 0.06, MAX = 400, AGAIN_MS = 60000;
 
   let places = [], clusters = [], level = null, outlines = null, etag = null, colours = {};
   let view = { x: 0.52, y: 0.33, scale: 1 }, asked = 0, chosen = null, waiting = 0;
@@ -46,7 +46,7 @@
     for (const one of clusters) { one.x /= one.members.length; one.y /= one.members.length; }
   }
 
-  const radius = (one) => one.members.length === 1 ? SINGLE : Math.min(30, 11 + 2.6 * Math.log2(one.members.length));
+  const radius = (one) => one.members.length === 1 ? SINGLE : Math.min(26, 11 + 2 * Math.log2(one.members.length));
 
   function draw() {
     asked = 0;
@@ -64,10 +64,12 @@
       pen.setTransform(scale, 0, 0, scale, ratio * (w / 2 - view.x * pixels()), ratio * (h / 2 - view.y * pixels()));
       pen.fillStyle = colours.land;
       pen.fill(outlines.land);
+      pen.globalAlpha = 0.6;
       pen.lineWidth = 1 / view.scale;
       pen.strokeStyle = colours.line;
       pen.stroke(outlines.land);
       pen.stroke(outlines.borders);
+      pen.globalAlpha = 1;
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     }
     pen.font = "600 12px system-ui, sans-serif";
@@ -270,7 +272,7 @@
   function paint() {
     const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
     colours = {
-      sea: colour("--ground"), land: colour("--hover"), line: colour("--line"), panel: colour("--panel"),
+      sea: colour("--ground"), land: colour("--hover"), line: colour("--c5"), panel: colour("--panel"),
       text: colour("--text"), groups: ["--c0", "--c1", "--c3", "--c5"].map(colour),
     };
     redraw();

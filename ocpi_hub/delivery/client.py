@@ -124,10 +124,14 @@ class HttpClient:
             limit = Limit(request.deadline_s)
             if request.late is not None:
                 progress.overtime = self._overtime(limit, request.late)
-            slot = self._slots.hold(request.limit_key, request.sender_key, urgent=request.urgent)
+            slots, key, sender = self._slots, request.limit_key, request.sender_key
             with limit:
-                async with slot:
+                if not slots.take(key, sender, urgent=request.urgent):
+                    await slots.acquire(key, sender, urgent=request.urgent)
+                try:
                     raw = await self._call(request, place, progress)
+                finally:
+                    slots.release(key, sender)
             return read_answer(raw, max_bytes=self._settings.max_answer_bytes)
         except CallBroken as error:
             cause, exchange = error, NoAnswer(str(error))

@@ -83,15 +83,17 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
     else:
         segments = _segments(path[len(base) :])
         hidden = _hidden(about.module, about.interface_role, segments)
-    places = list(zip(segments, hidden, strict=True))
-    shown = segments if _PLAIN_PATH.fullmatch(path) else tuple(map(_quoted, segments))
-    texts = [
-        f"~{mask(segment)}" if masked else text
-        for text, (segment, masked) in zip(shown, places, strict=True)
-    ]
-    recorded = "/".join([base, *texts]) or "/"
-    secrets = tuple([segment for segment, masked in places if masked])
-    return f"{recorded[:MAX_PATH]}{_query(query[:MAX_PATH]) if query else ''}", secrets
+    is_plain = _PLAIN_PATH.fullmatch(path)
+    shown: list[str] = [base]
+    secrets: list[str] = []
+    for segment, masked in zip(segments, hidden, strict=True):
+        if masked:
+            secrets.append(segment)
+            shown.append(f"~{mask(segment)}")
+        else:
+            shown.append(segment if is_plain else _quoted(segment))
+    recorded = "/".join(shown)[:MAX_PATH] or "/"
+    return f"{recorded}{_query(query[:MAX_PATH])}" if query else recorded, tuple(secrets)
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:

@@ -39,16 +39,16 @@ def leg_of(
         query, body: in place of the message's own.
     """
     return Leg(
-        receiver=target.receiver,
-        platform=target.platform,
-        sender=message.sender,
-        module=message.module,
-        interface_role=message.interface_role,
-        method=message.method,
-        correlation_id=message.ids.correlation_id,
-        path=message.path,
-        query=foreign_query(message.query) if query is None else query,
-        body=message.body if body is None else body,
+        target.receiver,
+        target.platform,
+        message.sender,
+        message.module,
+        message.interface_role,
+        message.method,
+        message.ids.correlation_id,
+        message.path,
+        foreign_query(message.query) if query is None else query,
+        message.body if body is None else body,
         sender_key=message.platform.platform_id,
         urgent=urgent,
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from types import TracebackType
 
 
 class Slots:
@@ -24,16 +23,18 @@ class Slots:
     def __len__(self) -> int:
         return len(self._receivers)
 
-    def hold(self, key: str, sender: str = "", *, urgent: bool = False) -> _Slot:
-        """Waits for a slot on entering, and gives it back on leaving."""
-        return _Slot(self, key, sender, urgent)
-
-    async def acquire(self, key: str, sender: str, *, urgent: bool) -> None:
+    def take(self, key: str, sender: str, *, urgent: bool) -> bool:
+        """A slot, if there is one at once; it is given back by `release`."""
         receiver = self._receivers.get(key)
         if receiver is None:
             receiver = self._receivers[key] = _Receiver(self._limit)
-        if receiver.take(sender, urgent=urgent):
+        return receiver.take(sender, urgent=urgent)
+
+    async def acquire(self, key: str, sender: str, *, urgent: bool) -> None:
+        """Wait for a slot."""
+        if self.take(key, sender, urgent=urgent):
             return
+        receiver = self._receivers[key]
         granted = receiver.wait(sender, urgent=urgent)
         try:
             await granted
@@ -138,25 +139,3 @@ class _Receiver:
 
     def _queues(self, urgent: bool) -> _Queues:
         return self._urgent if urgent else self._waiting
-
-
-class _Slot:
-    # A class, because a generator-based context manager costs several times as much.
-    __slots__ = ("_key", "_sender", "_slots", "_urgent")
-
-    def __init__(self, slots: Slots, key: str, sender: str, urgent: bool) -> None:
-        self._slots = slots
-        self._key = key
-        self._sender = sender
-        self._urgent = urgent
-
-    async def __aenter__(self) -> None:
-        await self._slots.acquire(self._key, self._sender, urgent=self._urgent)
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._slots.release(self._key, self._sender)

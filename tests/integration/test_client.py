@@ -775,9 +775,10 @@ async def test_slots_are_given_in_order_and_forgotten_when_unused() -> None:
     order: list[int] = []
 
     async def use(number: int) -> None:
-        async with slots.hold("p-1"):
-            order.append(number)
-            await asyncio.sleep(0)
+        await slots.acquire("p-1", "A", urgent=False)
+        order.append(number)
+        await asyncio.sleep(0)
+        slots.release("p-1", "A")
 
     await asyncio.gather(*(use(number) for number in range(5)))
     assert order == [0, 1, 2, 3, 4]

@@ -36,14 +36,15 @@ class Use:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _hold(self, sender: str, *, urgent: bool) -> None:
-        async with self.slots.hold("receiver", sender, urgent=urgent):
-            end = asyncio.Event()
-            self.held.append(sender)
-            self._ends.setdefault(sender, []).append(end)
-            try:
-                await end.wait()
-            finally:
-                self.held.remove(sender)
+        await self.slots.acquire("receiver", sender, urgent=urgent)
+        end = asyncio.Event()
+        self.held.append(sender)
+        self._ends.setdefault(sender, []).append(end)
+        try:
+            await end.wait()
+        finally:
+            self.held.remove(sender)
+            self.slots.release("receiver", sender)
 
     async def _settled(self) -> None:
         for _ in range(5):
@@ -155,14 +156,15 @@ async def test_whatever_happens_no_slot_is_lost_or_invented(limit: int) -> None:
             async with asyncio.timeout(None) as limit_s:
                 if chance.random() < 0.3:
                     limit_s.reschedule(asyncio.get_running_loop().time())
-                async with slots.hold("receiver", sender, urgent=urgent):
-                    busy += 1
-                    most = max(most, busy)
-                    try:
-                        for _ in range(chance.randrange(4)):
-                            await asyncio.sleep(0)
-                    finally:
-                        busy -= 1
+                await slots.acquire("receiver", sender, urgent=urgent)
+                busy += 1
+                most = max(most, busy)
+                try:
+                    for _ in range(chance.randrange(4)):
+                        await asyncio.sleep(0)
+                finally:
+                    busy -= 1
+                    slots.release("receiver", sender)
                     served += 1
         except TimeoutError:
             pass

@@ -100,6 +100,9 @@ def plan(candidates: Sequence[Candidate], *, most: int, likely: PartyId | None =
         most: how many are asked. The others count as silent: any of them may be the one that knows.
         likely: whom to ask first.
     """
+    if len(candidates) == 1 and likely is None and most:
+        step = first_step(candidates[0])
+        return Plan((step,), ()) if isinstance(step, ToAsk) else Plan((), (step,))
     steps = [first_step(candidate) for candidate in candidates]
     settled = tuple([step for step in steps if not isinstance(step, ToAsk)])
     if any(map(is_final, settled)):

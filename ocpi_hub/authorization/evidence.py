@@ -125,21 +125,21 @@ class Recorder:
     ) -> DecisionRecord:
         message, outcome = request.message, _outcome(final)
         return DecisionRecord(
-            at=self._clock.now(),
-            uid=request.asked.uid,
-            token_type=request.asked.token_type,
-            cpo=message.sender,
-            emsp=outcome.emsp,
-            location=request.location,
-            decided_by=outcome.decided_by,
-            reason=outcome.reason,
-            allowed=outcome.allowed,
-            reference=reference or outcome.reference,
-            http_status=outcome.http_status,
-            status_code=outcome.status_code,
-            total_ms=round(total_ms, 3),
-            legs=tuple(legs),
-            correlation_id=message.ids.correlation_id,
+            self._clock.now(),
+            request.asked.uid,
+            request.asked.token_type,
+            message.sender,
+            outcome.emsp,
+            request.location,
+            outcome.decided_by,
+            outcome.reason,
+            outcome.allowed,
+            reference or outcome.reference,
+            outcome.http_status,
+            outcome.status_code,
+            round(total_ms, 3),
+            tuple(legs),
+            message.ids.correlation_id,
         )
 
     def _log(self, event: str, record: DecisionRecord) -> None:

@@ -5,6 +5,7 @@ Spec: 2.2.1 mod_tokens_post_method, mod_tokens_authorizationinfo_object.
 
 from __future__ import annotations
 
+import functools
 from typing import assert_never
 
 from ocpi_hub.authorization.answer import Asked
@@ -24,6 +25,8 @@ is found by it, and an index does not take any length."""
 MAX_QUERY = 500
 """Characters of names and values in the query: what a CPO makes too long to be called would look
 like an eMSP that cannot be reached."""
+REMEMBERED = 500
+"""Bytes of a body that is read once for many requests: what is longer, somebody made up."""
 
 
 @value
@@ -54,10 +57,22 @@ def read_request(message: Message, *, max_depth: int) -> Request:
     if length > MAX_QUERY:
         raise InvalidRequest(f"the query: {length} characters, at most {MAX_QUERY}")
     asked = Asked(message.path[0], message.parameter("type") or TokenType.RFID)
-    if not message.body.strip():
+    if not message.body:
         return Request(message, asked, None)
-    parse_object(message.body, LocationReferences, max_depth=max_depth)
-    return Request(message, asked, require_object_text(message.body))
+    read = _location if len(message.body) <= REMEMBERED else _read_location
+    return Request(message, asked, read(message.body, max_depth))
+
+
+def _read_location(body: bytes, max_depth: int) -> str | None:
+    """The text of LocationReferences; None without any. Raises as `read_request`."""
+    if not body.strip():
+        return None
+    parse_object(body, LocationReferences, max_depth=max_depth)
+    return require_object_text(body)
+
+
+# A charger names the same place in every request.
+_location = functools.lru_cache(maxsize=1024)(_read_location)
 
 
 def new_reference(final: Final) -> str | None:

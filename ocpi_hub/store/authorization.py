@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from json.encoder import encode_basestring_ascii as _json
 
 import asyncpg
-import pydantic_core
 
 from ocpi_hub.authorization.protocols import (
     DecidedBy,
@@ -249,8 +249,11 @@ def _row(decision: DecisionRecord) -> tuple[object, ...]:
 
 
 def _legs(legs: Sequence[LegRecord]) -> str:
-    values = [{"emsp": str(leg.emsp), "ms": leg.ms, "outcome": leg.outcome} for leg in legs]
-    return pydantic_core.to_json(values).decode()
+    told = [
+        f'{{"emsp":{_json(str(leg.emsp))},"ms":{leg.ms!r},"outcome":{_json(leg.outcome)}}}'
+        for leg in legs
+    ]
+    return f"[{','.join(told)}]"
 
 
 async def linked_decisions(database: Database, key: ObjectKey) -> Sequence[LinkedDecision]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import time
 from datetime import UTC, datetime
 
 import pydantic_core
@@ -14,8 +16,16 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan
 
 def timestamp(now: datetime | None = None) -> str:
     """An OCPI DateTime: UTC, milliseconds, `Z`."""
-    moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    if now is not None:
+        return now.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    second, nanos = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(second)}.{nanos // 1_000_000:03}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def _second(since_epoch: int) -> str:
+    """Thousands of answers fall into one."""
+    return datetime.fromtimestamp(since_epoch, UTC).isoformat().removesuffix("+00:00")
 
 
 def envelope(

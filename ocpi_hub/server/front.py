@@ -162,6 +162,7 @@ class Front(asyncio.Protocol):
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._left = True
         if not self.is_busy:  # else the server waits for it when it ends
             self._fronts.discard(self)
         self.resume_writing()
@@ -226,18 +227,18 @@ class Front(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             raise AssertionError("a request has come over it")
-        while (arrived := await self._arrival(transport)) is not None:
+        loop = asyncio.get_running_loop()
+        while True:
+            arrived, self._request = self._request, None
+            if arrived is None:
+                if self._left or transport.is_closing():
+                    return
+                self._arrived = loop.create_future()
+                await self._arrived
+                continue
             serving = self._serve(transport, *arrived)
             del arrived  # An idle connection holds nothing of its last request.
             await serving
-
-    async def _arrival(self, transport: asyncio.Transport) -> _Request | None:
-        """The next request; None when there will be none."""
-        if self._request is None and not self._left and not transport.is_closing():
-            self._arrived = asyncio.get_running_loop().create_future()
-            await self._arrived
-        request, self._request = self._request, None
-        return request
 
     async def _serve(
         self, transport: asyncio.Transport, request: PlainRequest, keep_alive: bool

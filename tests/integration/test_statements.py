@@ -19,7 +19,7 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.statements import StatementStore
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands, price
-from tests.support.stores import custody_store, execute
+from tests.support.stores import custody_store, execute, value
 
 WHO = ("--cpo", str(CPO), "--emsp", str(EMSP))
 SEPTEMBER = ("statement", "--month", "2026-09", *WHO)
@@ -156,6 +156,25 @@ async def test_two_who_close_at_once_and_one_who_died_make_one_statement(
     assert found.totals is not None
     assert found.totals["EUR"]["cdrs"] == "20"
     assert await statements.settle_some(found) == 0
+
+
+async def test_a_cdr_stays_on_its_statement_while_another_month_is_closed(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    await bring(store, body("A"))
+    statements = StatementStore(database)
+    september, october = [
+        await statements.begin(RELATION, Month(2026, number), "UTC", "somebody")
+        for number in (9, 10)
+    ]
+    async with database.transaction() as connection:
+        await connection.execute("update cdr_ledger set statement_id = $1", september.statement_id)
+        other = asyncio.create_task(statements.settle_some(october))
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        while not await value(database, f"{waiting} and datname = current_database()"):
+            assert not other.done()
+    assert await other == 0
+    assert await value(database, "select statement_id from cdr_ledger") == september.statement_id
 
 
 async def test_a_recheck_reads_the_texts_and_finds_what_was_tampered_with(

@@ -169,8 +169,8 @@ limit $2;
 select pg_try_advisory_xact_lock(hashtextextended('ocpi_hub cdr ledger', 0));
 
 -- name: ask
--- Part of those that match is looked at again, by their place in the ledger: the last place, and how
--- many they were.
+-- Part of those that match is looked at again, by their place in the ledger and locked in the order of
+-- custody: the last place, and how many they were.
 with asked as (
     select l.entry, l.country_code, l.party_id, l.cdr_id
     from cdr_ledger l
@@ -180,12 +180,17 @@ with asked as (
         and ($6::timestamptz is null or l.ended_at >= $6)
         and ($7::timestamptz is null or l.ended_at < $7)
     order by l.entry
-    limit $8
-    for update),
+    limit $8),
+locked as (
+    select l.country_code, l.party_id, l.cdr_id
+    from cdr_ledger l
+    join asked using (country_code, party_id, cdr_id)
+    order by l.country_code, l.party_id, l.cdr_id
+    for update of l),
 marked as (
     update cdr_ledger l
     set check_at = clock_timestamp()
-    from asked
+    from locked
     where (l.country_code, l.party_id, l.cdr_id)
-        = (asked.country_code, asked.party_id, asked.cdr_id))
+        = (locked.country_code, locked.party_id, locked.cdr_id))
 select coalesce(max(entry), 0) as last, count(*) as found from asked;

@@ -32,7 +32,14 @@ def lane_pages() -> tuple[Page, ...]:
 
 
 async def fetch(visit: Visit, given: LaneListing) -> Items[LaneItem]:
-    return await list_lanes(visit.parts.admin, given, lambda item: _sees_item(visit.viewer, item))
+    viewer = visit.viewer
+    found = await list_lanes(visit.parts.admin, given, lambda item: _sees_item(viewer, item))
+    return Items(items=tuple(_told_to(viewer, item) for item in found.items), next=found.next)
+
+
+def _told_to(viewer: Viewer, item: LaneItem) -> LaneItem:
+    """The hub's machines and processes are no affair of partners."""
+    return item.model_copy(update={"leased_by": None}) if viewer.is_partner else item
 
 
 def _sees_item(viewer: Viewer, item: LaneItem) -> bool:
@@ -81,7 +88,8 @@ async def load(visit: Visit) -> Found:
     admin = visit.parts.admin
     gaps = await list_gaps(admin, given)
     found = (await list_lanes(admin, read_form(LaneListing, visit.place))).items
-    return Found(found[0] if found else None, given.receiver, given.module.value, gaps)
+    lane = _told_to(visit.viewer, found[0]) if found else None
+    return Found(lane, given.receiver, given.module.value, gaps)
 
 
 def sees(viewer: Viewer, found: Found) -> bool:

@@ -182,9 +182,17 @@ def _facts(visit: Visit, shown: PlatformDetails) -> Facts:
             (t.label("custom_modules"), [Code(name) for name in shown.custom_modules]),
             (t("platforms.allow"), [Code(party) for party in shown.allowed_parties]),
             (t("platforms.way"), _way(shown)),
+            (t("nav.messages"), _messages(shown)),
             *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
         ],
     )
+
+
+def _messages(shown: PlatformDetails) -> Cell:
+    return [
+        Link(t("platforms.all_messages"), url("messages", platform=shown.platform)),
+        Link(t("messages.failures"), url("messages", platform=shown.platform, failed="true")),
+    ]
 
 
 def _way(shown: PlatformDetails) -> Cell:

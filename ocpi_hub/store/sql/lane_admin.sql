@@ -41,12 +41,19 @@ order by country_code, party_id, object_id, object_type, audience
 limit $9;
 
 -- name: hasten
--- What is on the way already is known to the process that sends, which does not send it twice.
-update lane_gap
+-- What is on the way already is known to the process that sends, which does not send it twice. Never
+-- waits for a lock: what somebody changes right now needs no haste.
+with meant as (
+    select ctid
+    from lane_gap
+    where (receiver_country_code, receiver_party_id, module) = ($1, $2, $3)
+        and ($4::text is null
+            or (country_code, party_id, object_id, object_type, audience) = ($4, $5, $6, $7, $8))
+    for update skip locked)
+update lane_gap g
 set next_attempt_at = now()
-where (receiver_country_code, receiver_party_id, module) = ($1, $2, $3)
-    and ($4::text is null
-        or (country_code, party_id, object_id, object_type, audience) = ($4, $5, $6, $7, $8));
+from meant
+where g.ctid = meant.ctid;
 
 -- name: lane_exists
 select exists (

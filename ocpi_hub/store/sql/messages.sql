@@ -40,7 +40,9 @@ limit $2;
 select at, serial, request_headers, response_headers, request_body, response_body
 from (
     select *,
-        sum(coalesce(octet_length(request_body), 0) + coalesce(octet_length(response_body), 0))
+        sum(coalesce(octet_length(request_body), 0) + coalesce(octet_length(response_body), 0)
+            + coalesce(octet_length(request_headers::text), 0)
+            + coalesce(octet_length(response_headers::text), 0))
             over (order by at, serial) as bytes
     from (
         select m.at, m.serial, c.request_headers, c.response_headers,

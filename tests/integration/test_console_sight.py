@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from ocpi_hub.admin.accounts import AccountRole
 from ocpi_hub.admin.actions import cdrs
+from ocpi_hub.admin.keys import Scope
 from ocpi_hub.clearing.ledger import CdrFinding, Examination, ledger_facts
 from ocpi_hub.console.pages import all_pages
 from ocpi_hub.delivery.custody import Intake, Start
@@ -25,7 +26,7 @@ from ocpi_hub.store.database import Database
 from tests.support.console import ConsoleHub, console_hub
 from tests.support.console_cdrs import seed
 from tests.support.directory import insert_platform
-from tests.support.factories import CPO, cdr
+from tests.support.factories import CPO, cdr, text, token
 from tests.support.stores import OK, custody_store, ended, make_intake, taken
 
 R = AccountRole
@@ -117,7 +118,29 @@ async def test_a_rival_finds_nothing_of_others_on_any_page(database: Database) -
             for query in ("", "?format=csv", "?owner=NL*CPO", "?platform=p-cpo"):
                 answer = await rival.get(path + query)
                 assert answer.status_code in (200, 303, 304, 400, 404), (path, answer.status_code)
-                text = answer.text.replace(path, "").replace(quote(path), "")
+                told = answer.text.replace(path, "").replace(quote(path), "")
                 for name in ("NL*CPO", "DE*MSP", "p-cpo", "p-msp", "04AABBCC", "Good-1"):
                     if name not in query:
-                        assert name not in text, (path + query, name)
+                        assert name not in told, (path + query, name)
+
+
+async def test_what_is_masked_leads_to_nothing_that_is_not(database: Database) -> None:
+    await insert_platform(database, "p-cpo", roles=(("CPO", "NL*CPO"),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", "DE*MSP"),))
+    await seed(database)
+    file = {"format": "jsonl", "content": text(token()), "emsp": "DE*MSP"}
+    async with console_hub(database) as console:
+        key = await console.hub.make_key(Scope.OPERATE)
+        async with console.hub.client(key) as api:
+            done = await api.post("/admin/api/token-imports", json=file)
+            assert done.status_code == 200, done.text
+        seen = {}
+        for role in (R.VIEWER, R.OPERATOR):
+            async with await console.logged_in(role) as browser:
+                listed = await browser.get("/tokens?uid=04AABBCC&format=csv")
+                shown = await browser.get("/tokens?uid=04AABBCC")
+                (path,) = set(re.findall(r'href="/console(/tokens/\d+)"', shown.text))
+                seen[role] = listed.text + (await browser.get(path)).text
+    for mark in ("04AABBCC", "/console/authorizations/", "/console/messages/"):
+        assert mark not in seen[R.VIEWER], mark
+        assert mark in seen[R.OPERATOR], mark

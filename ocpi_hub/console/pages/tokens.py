@@ -173,10 +173,13 @@ def _decisions(visit: Visit, found: Found) -> Grid:
                 At(each.at),
                 party_cell(visit, str(each.cpo)),
                 Chip(each.decided_by),
-                Link(each.reason, decision_url(each.at, each.correlation_id)),
+                # A decision tells the uid: from what is masked, nothing leads there.
+                Link(each.reason, decision_url(each.at, each.correlation_id))
+                if _is_clear(visit)
+                else Code(each.reason),
                 each.allowed,
-                Code(each.reference),
-                messages_link(each.correlation_id),
+                Code(each.reference) if _is_clear(visit) else None,
+                messages_link(each.correlation_id) if _is_clear(visit) else None,
             ]
             for each in found.decisions
         ],

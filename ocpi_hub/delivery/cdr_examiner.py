@@ -17,7 +17,7 @@ from ocpi_hub.clearing.ledger import Examination, ledger_facts
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import PartyId, Relation
 from ocpi_hub.domain.value import value
-from ocpi_hub.errors import Overloaded, StoreError
+from ocpi_hub.errors import Overloaded, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
 from ocpi_hub.telemetry import get_logger
 
@@ -106,6 +106,8 @@ class CdrExaminer:
             context = await self._lookups.context(ask_about(cdr, now))
         except (StoreError, Overloaded) as error:
             log.warning("cdr_examined_in_part", cdr=cdr.id, reason=str(error))
+        except Exception:  # what stands beside a CDR counts for less than the CDR, too
+            log.exception("cdr_lookup_failed", cdr=cdr.id, owner=str(cdr.owner))
         return self._at_once(cdr, context, now, relation)
 
     async def examine_listed(self, cdrs: Sequence[tuple[CDR, Relation]]) -> Sequence[Examination]:
@@ -118,6 +120,9 @@ class CdrExaminer:
             )
         except StoreError as error:
             log.warning("cdrs_examined_in_part", cdrs=len(cdrs), reason=str(error))
+            contexts = [None] * len(cdrs)
+        except Exception:  # as for one
+            log.exception("cdr_lookups_failed", cdrs=len(cdrs))
             contexts = [None] * len(cdrs)
         return [
             self._at_once(cdr, context, now, relation)
@@ -133,11 +138,29 @@ class CdrExaminer:
         Raises:
             StoreError: the database does not answer.
         """
-        contexts = await self._lookups.read([ask_about(cdr, at) for cdr, _, at in cdrs])
+        asked = [ask_about(cdr, at) for cdr, _, at in cdrs]
+        try:
+            contexts: Sequence[CheckContext | None] = await self._lookups.read(asked)
+        except StoreUnavailable:
+            raise
+        except Exception:  # one of them may be the reason
+            log.exception("cdr_lookups_failed", cdrs=len(cdrs))
+            contexts = [await self._alone(each) for each in asked]
         return [
-            await asyncio.to_thread(self._whole, cdr, context, relation)
+            None
+            if context is None
+            else await asyncio.to_thread(self._whole, cdr, context, relation)
             for (cdr, relation, _), context in zip(cdrs, contexts, strict=True)
         ]
+
+    async def _alone(self, asked: Asked) -> CheckContext | None:
+        try:
+            return (await self._lookups.read([asked]))[0]
+        except StoreUnavailable:
+            raise
+        except Exception:  # the others are examined all the same
+            log.exception("cdr_lookup_failed", cdr=asked.cdr_id, owner=str(asked.owner))
+            return None
 
     def _at_once(
         self, cdr: CDR, context: CheckContext | None, now: datetime, relation: Relation

@@ -200,7 +200,14 @@ def _time(label: str) -> Markup:
     return Markup(' data-at="{}"').format(label) if _is_time(label) else Markup("")
 
 
+def _is_day(label: str) -> bool:
+    return len(label) == len("2026-01-31") and label[4] == label[7] == "-"
+
+
 def _short(label: str) -> str:
+    """Of a time what a clock shows, of a day its month and number."""
+    if _is_day(label):
+        return label[5:]
     return label[11:16] if _is_time(label) else label
 
 

@@ -48,6 +48,8 @@ READ_S = 10.0
 """Seconds in which a form has to arrive."""
 READS_AT_ONCE = 3
 """Pages of them that are looked up at a time: partners need the database's connections."""
+SESSIONS_AT_ONCE, LOGINS_AT_ONCE = 2, 3
+"""Likewise, whatever cookies and names somebody tries."""
 _LONGEST_FLASH = 2000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FORM = "application/x-www-form-urlencoded"
@@ -67,6 +69,8 @@ class Console:
         self._gate = Gate(MAX_IN_FLIGHT)
         self._strangers = Gate(STRANGERS_IN_FLIGHT)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._sessions = asyncio.Semaphore(SESSIONS_AT_ONCE)
+        self._logins = asyncio.Semaphore(LOGINS_AT_ONCE)
         self.streams = Streams(admin.accounts.is_open, admin.clock, self._reads)
         files = Files(admin.accounts.is_open)
         self.answers = Answers(self.streams, files, pages, self._public_url)
@@ -128,7 +132,8 @@ class Console:
                 return await page.handler(visit)
         visit = seen.visit = await self._with_form(request, visit)
         if visit.visitor is None:
-            return await page.handler(visit)
+            async with self._logins:
+                return await page.handler(visit)
         actor = Actor(ActorKind.ACCOUNT, visit.visitor.account_id, visit.visitor.name)
         with acting(actor, self._parts.admin.audit, seen.ids.correlation_id):
             answer = await page.handler(visit)
@@ -142,7 +147,8 @@ class Console:
         cookie = _secret(request, cookie_name(SESSION, secure=secure))
         browser = _secret(request, cookie_name(BROWSER, secure=secure))
         session = cookie or Secret.new_session()
-        found = await admin.accounts.session(session) if cookie else None
+        async with self._sessions:
+            found = await admin.accounts.session(session) if cookie else None
         if found is not None:
             seen.must_change = found.account.must_change
             if found.flash is not None and request.method == "GET" and not _is_live(request):

@@ -10,13 +10,19 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.admin.accounts import AccountRole, Secret
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.console import pipeline
 from ocpi_hub.console.errands import MOST_OF_PARTNERS, Errands
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.errors import Overloaded
-from ocpi_hub.store.accounts import FREE_ACCOUNT, address_subject, subject_of
+from ocpi_hub.store.accounts import (
+    FREE_ACCOUNT,
+    FoundSession,
+    PostgresAccounts,
+    address_subject,
+    subject_of,
+)
 from ocpi_hub.store.check_runs import CheckRuns, Refused
 from ocpi_hub.store.database import Database
 from tests.support.console import ConsoleHub, console_hub
@@ -127,6 +133,33 @@ async def test_strangers_leave_room_for_those_who_are_logged_in(
         assert (await viewer.get("/platforms")).status_code == 200
         for _, writer in slow:
             writer.close()
+
+
+async def test_made_up_sessions_leave_the_database_to_others(
+    console: ConsoleHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, now = 0, 0
+    look_up = PostgresAccounts.session
+
+    async def counted(self: PostgresAccounts, session: Secret) -> FoundSession | None:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        try:
+            return await look_up(self, session)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(PostgresAccounts, "session", counted)
+    async with console.browser() as stranger:
+        answers = await asyncio.gather(
+            *(
+                stranger.get("/platforms", headers={"Cookie": f"ocpi-hub-session={number}"})
+                for number in range(30)
+            )
+        )
+    assert {answer.status_code for answer in answers} == {303}
+    assert 1 <= most <= pipeline.SESSIONS_AT_ONCE
 
 
 @pytest.mark.parametrize("name", ["Cookie", "X-CSRF-Token", "Origin", "Referer", "Accept"])

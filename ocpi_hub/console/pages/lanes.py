@@ -100,7 +100,7 @@ async def tell(visit: Visit, found: Found) -> Story:
     receiver, lane = str(found.receiver), found.lane
     blocks: list[Block] = [_facts(visit, found), _gaps(found)]
     if lane is not None and lane.resting_since:
-        blocks.insert(0, Note(t("lanes.resting", since=lane.resting_since), Tone.WARN))
+        blocks.insert(0, Note(t("lanes.resting"), Tone.WARN))
     if found.gaps.next:
         more = url("lanes", receiver, found.module, next=found.gaps.next)
         blocks.append(Facts("", [(t("lanes.more"), Link(t("base.next"), more))]))
@@ -151,12 +151,12 @@ def _facts(visit: Visit, found: Found) -> Facts:
 def _gaps(found: Found) -> Grid:
     return Grid(
         t("lanes.gaps"),
-        [t.label("owner"), t("lanes.object"), t.label("audience"), t.label("since"),
+        [t.label("owner"), t("lanes.object"), t.label("audience"), t("lanes.since"),
          t.label("attempts"), t.label("next_attempt_at"), "HTTP", "OCPI", t("lanes.answer")],
         [
             [
                 Code(gap.owner),
-                [Code(gap.id), gap.type or ""],
+                [Code(gap.id), gap.type] if gap.type else Code(gap.id),
                 Code(gap.audience),
                 At(gap.since),
                 Number(gap.attempts),

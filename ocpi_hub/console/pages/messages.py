@@ -27,7 +27,7 @@ from ocpi_hub.console.visit import Tone, Visit
 from ocpi_hub.domain.message_record import MessageRecord
 from ocpi_hub.errors import NoSuchObject
 
-SHOWN_LEGS = 10
+SHOWN_LEGS = 3
 """Of a message, with what was in them; the others one by one."""
 
 
@@ -151,9 +151,9 @@ def outcome_of(legs: Sequence[MessageRecord]) -> Cell:
 
 def _chosen(visit: Visit, legs: Sequence[MessageRecord]) -> Sequence[int]:
     """Numbers of the requests whose content is shown, from 1 on: one that was asked for, or the
-    first ones; those that failed come before others."""
+    first one and others, those that failed before those that did not."""
     asked = visit.query.get("leg", "")
     if asked.isascii() and asked.isdigit() and len(asked) < 6 and 1 <= int(asked) <= len(legs):
         return [int(asked)]
-    numbers = sorted(range(1, len(legs) + 1), key=lambda n: (not legs[n - 1].has_failed, n))
+    numbers = sorted(range(1, len(legs) + 1), key=lambda n: (n > 1, not legs[n - 1].has_failed, n))
     return sorted(numbers[:SHOWN_LEGS])

@@ -107,18 +107,29 @@ async def _recheck(access: OperatorAccess, relation: Relation, month: Month) -> 
 
 
 async def _all(access: OperatorAccess, args: argparse.Namespace) -> list[dict[str, object]]:
-    result = []
+    """What one relation is refused keeps no other from being closed or proved.
+
+    Raises:
+        OperatorError: some were refused, after all have been gone through.
+    """
+    result: list[dict[str, object]] = []
+    refused: list[str] = []
     for item in await statements.overview(access, args.month):
         relation = Relation(PartyId.parse(item.cpo), PartyId.parse(item.emsp))
         chosen = args.cpo in (None, relation.cpo) and args.emsp in (None, relation.emsp)
-        if not chosen or (args.recheck and item.statement is None):
+        if not chosen or (args.recheck and item.closed_at is None):
             continue
-        if args.recheck:
-            result.append(await _recheck(access, relation, args.month))
-        elif args.close and item.closed_at is None:
-            result += await _closed(access, relation, args.month)
-        else:
-            result.append(item.shown())
+        try:
+            if args.recheck:
+                result.append(await _recheck(access, relation, args.month))
+            elif args.close and item.closed_at is None:
+                result += await _closed(access, relation, args.month)
+            else:
+                result.append(item.shown())
+        except OperatorError as error:
+            refused.append(str(error))
+    if refused:
+        raise OperatorError(f"{len(result)} done, {len(refused)} not: {'; '.join(refused)}")
     return result
 
 

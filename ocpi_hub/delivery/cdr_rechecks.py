@@ -226,7 +226,10 @@ class CdrRechecks:
 
     def _facts(self, body: str) -> LedgerFacts | None:
         cdr = self._read(body)
-        return None if cdr is None else ledger_facts(cdr)
+        if cdr is None:
+            log.warning("cdr_without_ledger_entry_unreadable")
+            return None
+        return ledger_facts(cdr)
 
     def _read(self, body: str) -> CDR | None:
         try:

@@ -158,6 +158,22 @@ async def test_two_who_close_at_once_and_one_who_died_make_one_statement(
     assert await statements.settle_some(found) == 0
 
 
+async def test_what_one_relation_is_refused_keeps_no_other_from_being_closed(
+    store: PostgresCustodyStore, run: Run, database: Database
+) -> None:
+    await bring(store, body("A"))
+    await run("statement", "--month", "2026-10", *WHO, "--close")
+    await bring(store, body("LATE"))
+    await bring(store, body("B"))
+    await execute(database, "update cdr_ledger set receiver_party_id = 'OTH' where cdr_id = 'B'")
+    with pytest.raises(OperatorError, match="1 done, 1 not: 2026-10 is closed already"):
+        await run("statement", "--month", "2026-09", "--close")
+    closed = (
+        "select receiver_party_id from statement where month = '2026-09-01' and state = 'closed'"
+    )
+    assert await value(database, closed) == "OTH"
+
+
 async def test_a_cdr_stays_on_its_statement_while_another_month_is_closed(
     store: PostgresCustodyStore, database: Database
 ) -> None:

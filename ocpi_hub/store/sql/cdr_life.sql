@@ -1,7 +1,8 @@
 -- CDRs as operators look at them: with their figures, their life and what belongs to them.
 
 -- name: list
--- Newest first, from a place on; null filters select everything. Times are those of arrival.
+-- Newest first, from a place on; null filters select everything. Times are those of arrival. It is
+-- planned with its values; what a stage or a dispute says of other columns leads to their indexes.
 select d.*, v as standing,
     cdr_stage(d.state, coalesce(v.is_settled, false), coalesce(v.is_corrected, false)) as stage,
     p.disputed
@@ -20,16 +21,26 @@ where d.module = 'cdrs'
     and ($7::text is null or d.state = $7)
     and ($8::text is null or $8
         = cdr_stage(d.state, coalesce(v.is_settled, false), coalesce(v.is_corrected, false)))
-    and ($9::text is null or v.flags @> array[$9])
-    and ($10::text is null or v.holds @> array[$10])
+    and ($8::text is null or $8 in ('received', 'delivered', 'settled', 'corrected') or d.state = $8)
+    and ($8::text is null or $8 <> 'received' or d.state in ('pending', 'in_flight'))
+    and ($8::text is null or $8 <> 'settled' or v.statement_id is not null)
+    and ($8::text is null or $8 <> 'corrected' or (d.country_code, d.party_id, d.object_id) in (
+        select country_code, party_id, credited_id from cdr_ledger where credited_id is not null))
+    and ($9::text is null or (v.flags @> array[$9] and (v.flags <> '{}' or v.holds <> '{}')))
+    and ($10::text is null or (v.holds @> array[$10] and (v.flags <> '{}' or v.holds <> '{}')))
     and ($11::text is null or v.price_verdict = $11)
     and ($12::timestamptz is null or d.received_at >= $12)
     and ($13::timestamptz is null or d.received_at < $13)
     and ($14::boolean is null or p.disputed = $14)
+    and ($14::boolean is not true or (d.country_code, d.party_id, d.object_id) in (
+        select country_code, party_id, cdr_id from cdr_dispute where closed_at is null))
     and ($15::text is null or d.object_id = $15)
     and ($2::bigint is null or d.serial < $2)
 order by d.serial desc
 limit $1;
+
+-- name: plan_with_values
+select set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: find
 select d.*, v as standing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -11,8 +12,9 @@ import pytest_asyncio
 from ocpi_hub.admin.accounts import AccountRole
 from ocpi_hub.store.database import Database
 from tests.support.console import Browser, ConsoleHub, console_hub
-from tests.support.console_cdrs import seed
+from tests.support.console_cdrs import bring, seed
 from tests.support.directory import insert_platform
+from tests.support.metering import Meter, signed_data
 from tests.support.stores import value
 
 R = AccountRole
@@ -70,6 +72,21 @@ async def test_a_cdr_tells_its_figures_price_findings_and_life(console: ConsoleH
                  "Dispute opened for the EMSP", "differs"):  # fmt: skip
         assert text in odd, text
     assert "Release" not in odd
+
+
+async def test_signed_meter_data_is_verified_while_one_looks(console: ConsoleHub) -> None:
+    meter = Meter()
+    begin = datetime(2026, 10, 1, 8, tzinfo=UTC)
+    record = meter.session(begin, begin + timedelta(minutes=90), 1000, 23_500)
+    for name, text in (("Right-1", record), ("Wrong-1", record.replace("23.500", "24.500"))):
+        signed = signed_data(text, key=meter.key).model_dump(mode="json", exclude_unset=True)
+        await bring(console.hub.database, name, signed_data=signed)
+    async with await console.logged_in(R.VIEWER) as viewer:
+        right = (await viewer.get(f"{CDRS}/Right-1")).text
+        wrong = (await viewer.get(f"{CDRS}/Wrong-1")).text
+    assert '<span class="chip good">valid</span>' in right
+    assert "1 / 1" in right
+    assert '<span class="chip bad">invalid</span>' in wrong
 
 
 async def test_a_decision_is_told_in_plain_words(console: ConsoleHub) -> None:

@@ -82,6 +82,12 @@ async def seed(database: Database) -> None:
     await _decide(database)
 
 
+async def bring(database: Database, cdr_id: str, **fields: Any) -> None:
+    """One more CDR, delivered."""
+    async with custody_store(database) as store:
+        await _bring(store, cdr_id, state="delivered", **fields)
+
+
 def _intake(
     cdr_id: str,
     *,
@@ -105,7 +111,11 @@ async def _bring(store: PostgresCustodyStore, cdr_id: str, *, state: str, **fiel
     if state == "held":
         await store.take_in(replace(_intake(cdr_id, start=Start.HOLD, **fields), reason=HELD.text))
         return
-    verdicts: dict[str, Verdict] = {"delivered": Delivered(OK), "refused": Refused(NO), "failed": Failed(NOTHING)}
+    verdicts: dict[str, Verdict] = {
+        "delivered": Delivered(OK),
+        "refused": Refused(NO),
+        "failed": Failed(NOTHING),
+    }
     attempt = await taken(store, _intake(cdr_id, **fields))
     await store.record(ended(attempt, verdicts[state], acknowledged=state == "refused"))
 

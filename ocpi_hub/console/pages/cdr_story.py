@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from ocpi_hub.admin.actions import cdrs
@@ -30,6 +29,7 @@ from ocpi_hub.console.pages.cdr_cells import (
 )
 from ocpi_hub.console.pages.cdr_deeds import ONE, decisions, dispute_forms
 from ocpi_hub.console.pages.cdr_events import life
+from ocpi_hub.console.pages.cdr_meter import meter_blocks
 from ocpi_hub.console.pages.cdr_price import price_blocks
 from ocpi_hub.console.stories import Ask, Block, Body, Facts, Grid, Note, Story, StoryPage
 from ocpi_hub.console.texts import t
@@ -51,6 +51,7 @@ async def tell(visit: Visit, shown: CdrLifeStory) -> Story:
         _figures(visit, shown),
         _findings(visit, shown),
         *price_blocks(shown),
+        *meter_blocks(shown),
         _custody(visit, shown),
         life(visit, shown),
         decisions_grid(linked),
@@ -259,7 +260,4 @@ def _contents(visit: Visit, shown: CdrLifeStory) -> Iterator[Block]:
         for other in shown.other_contents:
             at = (other.at or "")[:19].replace("T", " ")
             yield Body(t(f"cdr.content_{other.kind}", at=at), other.body)
-    signed = json.loads(shown.body, parse_int=str, parse_float=str).get("signed_data")
-    if signed is not None:
-        yield Body(t("cdr.signed_data"), json.dumps(signed))
     yield Body(t("cdr.body"), shown.body)

@@ -138,11 +138,12 @@ def operation_id(route: AnyRoute) -> str:
 
 
 def _refusals(route: AnyRoute) -> Sequence[Code]:
-    codes = [Code.INVALID_REQUEST, Code.UNAUTHENTICATED, Code.FORBIDDEN]
+    # What is asked for may not be possible as things are, even where nothing is changed.
+    codes = [Code.INVALID_REQUEST, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.CONFLICT]
     if route.path_names:
         codes.append(Code.NOT_FOUND)
     if route.changes:
-        codes += [Code.CONFLICT, Code.TOO_LARGE]
+        codes.append(Code.TOO_LARGE)
     if route.template.endswith(("/rotate", "/connections")):
         codes.append(Code.REFUSED_BY_PARTNER)
     return (*codes, Code.TOO_MANY_REQUESTS, Code.INTERNAL, Code.UNAVAILABLE)

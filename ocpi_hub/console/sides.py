@@ -46,5 +46,7 @@ async def newest(
     found: dict[Any, T] = {}
     for pair in pairs:
         found.update((place(each), each) for each in await ask(*pair))
-    ordered = [found[key] for key in sorted(found, reverse=True)]
+        # What cannot be among the newest any more is forgotten at once: there may be many pairs.
+        found = {key: found[key] for key in sorted(found, reverse=True)[: limit + 1]}
+    ordered = list(found.values())
     return ordered[:limit], len(ordered) > limit

@@ -97,26 +97,27 @@ def outbound_request(
     }
     if leg.body:
         all_headers["Content-Type"] = "application/json"
+    about = LegInfo(
+        leg.kind,
+        platform.platform_id,
+        leg.sender,
+        leg.receiver,
+        leg.module,
+        leg.interface_role,
+        ids,
+        platform.endpoints.get((leg.module, leg.interface_role)),
+    )
     return OutboundRequest(
-        method=leg.method,
-        url=target,
-        limit_key=platform.platform_id,
-        deadline_s=deadline_s,
-        headers=all_headers,
-        body=leg.body or None,
-        sender_key=leg.sender_key or str(leg.sender),
-        urgent=leg.urgent,
-        late=late,
-        about=LegInfo(
-            leg.kind,
-            platform.platform_id,
-            leg.sender,
-            leg.receiver,
-            leg.module,
-            leg.interface_role,
-            ids,
-            platform.endpoints.get((leg.module, leg.interface_role)),
-        ),
+        leg.method,
+        target,
+        platform.platform_id,
+        deadline_s,
+        all_headers,
+        leg.body or None,
+        leg.sender_key or str(leg.sender),
+        leg.urgent,
+        about,
+        late,
     )
 
 

@@ -32,7 +32,7 @@ class Limit:
         if task is None:
             raise RuntimeError("a limit is for a task")
         self._task, self._cancelling = task, task.cancelling()
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        self._timer = task.get_loop().call_later(self._seconds, self._expire)
         return self
 
     def __exit__(

@@ -200,8 +200,9 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
     """Which segments after the module to hide."""
     match module:
         case Module.TOKENS:
-            own = 2 if _PARTY.fullmatch("*".join(rest[:2])) else 0
-            return [number >= own and each != "authorize" for number, each in enumerate(rest)]
+            if _PARTY.fullmatch("*".join(rest[:2])):
+                return [n >= 2 and each != "authorize" for n, each in enumerate(rest)]
+            return [each != "authorize" for each in rest]
         case Module.COMMANDS:
             return [number > 0 or each not in _COMMANDS for number, each in enumerate(rest)]
         case Module.CHARGING_PROFILES if role is InterfaceRole.SENDER:

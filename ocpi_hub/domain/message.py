@@ -50,7 +50,10 @@ class Message:
 
     def parameter(self, name: str) -> str | None:
         """The first value of a query parameter."""
-        return next((value for key, value in self.query if key == name), None)
+        for key, text in self.query:
+            if key == name:
+                return text
+        return None
 
 
 @value

@@ -247,18 +247,18 @@ def read_message(
     sender = _sender(request, caller)
     to = headers.routing_pair(request.headers, headers.TO_COUNTRY, headers.TO_PARTY)
     return Message(
-        platform=caller.platform,
-        sender=sender,
-        to=to,
-        version=OcpiVersion(version),
-        module=module,
-        interface_role=ROLES[role],
-        method=request.method,
-        path=tuple(path),
-        query=target.query,
-        body=body,
-        ids=ids,
-        raw_query=target.raw_query,
+        caller.platform,
+        sender,
+        to,
+        OcpiVersion(version),
+        module,
+        ROLES[role],
+        request.method,
+        tuple(path),
+        target.query,
+        body,
+        ids,
+        target.raw_query,
     )
 
 

@@ -12,6 +12,8 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.locate import database_address
 from ocpi_hub.store.migrate import migrate
 
+ANALYZE_S = 600.0
+
 EXAMPLE = """\
 example:
   OCPI_HUB_DATA_DIR=/srv/hub-restored ocpi-hub restore hub-2026-11-22.dump
@@ -46,6 +48,9 @@ async def run_restore(args: argparse.Namespace, settings: Settings) -> dict[str,
             await restore(address, file)
             applied = await migrate(address, settings)
             async with database.connection() as connection:
+                # A copy holds no statistics; without them questions about many CDRs take minutes.
+                await connection.execute("set statement_timeout = 0")
+                await connection.execute("analyze", timeout=ANALYZE_S)
                 platforms = await connection.fetchval("select count(*) from platform")
                 cdrs = await connection.fetchval("select count(*) from cdr_ledger")
         finally:

@@ -94,6 +94,8 @@ async def test_a_backup_makes_the_same_hub_again(
             "select nextval(pg_get_serial_sequence('cdr_ledger', 'entry'))"
         )
         assert following > last
+        counted = "select reltuples from pg_class where oid = 'cdr_ledger'::regclass"
+        assert await restored.fetchval(counted) == 5
     finally:
         await restored.close()
     with pytest.raises(OperatorError, match="the database is not empty"):

@@ -120,8 +120,9 @@ class Handshake:
         )
 
     async def note_visit(self, platform: Platform, request: str) -> None:
-        """A partner that has not registered yet asks what there is."""
-        if platform.state is PlatformState.INVITED:
+        """A partner that has not registered yet asks what there is, or does so while the hub
+        registers with it."""
+        if platform.state in (PlatformState.INVITED, PlatformState.CONNECTING):
             step = Step(StepName.CAME, request[:MAX_SAID], http_status=200)
             await self._steps.note(Attempt.new(platform.platform_id), step)
 

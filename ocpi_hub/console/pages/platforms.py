@@ -145,6 +145,7 @@ async def tell(visit: Visit, shown: PlatformDetails) -> Story:
         ),
         Ask(t("platforms.settings"), [_settings(shown)]),
         Ask(t("platforms.logins"), [account_form(shown.platform)]),
+        Ask(t("onboarding.remove_title"), [removal(shown)]),
     ]
     if shown.circuit is not None:
         text = t(
@@ -225,7 +226,7 @@ def _quality(mistakes: list[QualityItem]) -> Grid:
 def _deeds(shown: PlatformDetails) -> list[Form]:
     own = platform_url(shown.platform)
     if shown.state is PlatformState.SUSPENDED:
-        return [Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE), removal(shown)]
+        return [Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE)]
     again = [form for form in registration_deeds(shown) if not form.inputs]
     return [
         *again,
@@ -236,7 +237,6 @@ def _deeds(shown: PlatformDetails) -> list[Form]:
             confirm=t("platforms.suspend_sure"),
             danger=True,
         ),
-        removal(shown),
     ]
 
 

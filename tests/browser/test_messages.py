@@ -155,3 +155,19 @@ async def test_a_token_is_found_and_its_records_are_erased(scene: Scene) -> None
         await page.get_by_role("button", name="Erase its records").click()
         await expect(page.get_by_text("Erased from 1 decisions")).to_be_visible()
         await expect(page.get_by_text("Nobody has asked about it lately.")).to_be_visible()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_pages_of_token_lists_and_files_fit_their_window(scene: Scene, look: str) -> None:
+    desk = scene.desk
+    async with desk.page(look) as page:
+        await desk.log_in(page, "anna")
+        await page.goto(f"/console/whitelist-schedules/{scene.roam.emsp_platform}")
+        await desk.shoot(page, f"whitelist-schedule-{look}")
+        await page.get_by_role("button", name="Read its list now").click()
+        await expect(page.get_by_text("is requested.")).to_be_visible()
+        await desk.shoot(page, f"whitelist-run-{look}")
+        for path in ("whitelist", "whitelist-schedules", "whitelist-ages", "imports", "lanes"):
+            await page.goto(f"/console/{path}")
+            await expect(page.get_by_role("heading", level=1)).to_be_visible()
+            await desk.shoot(page, f"{path}-{look}")

@@ -18,8 +18,9 @@ from ocpi_hub.store.queries import Queries
 
 SQL = Queries("cross_links")
 
-LONGEST: Final = timedelta(days=60)
-"""How long after its authorization a session may end."""
+LONGEST: Final = timedelta(days=7)
+"""How long after its authorization a session may end. What lasts longer is found from the CDR's
+side only; looking further would read months of CDRs of two parties."""
 NEWEST: Final = 2000
 """Sessions of a receiver among which one without a CDR is looked for."""
 

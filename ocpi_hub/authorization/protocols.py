@@ -150,8 +150,11 @@ class DecisionRecord:
 class EvidenceSink(Protocol):
     """Where decisions are recorded."""
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
-        """Queue a record; the future is done when it is committed.
+    def record(self, decision: DecisionRecord, lost: Callable[[], None]) -> asyncio.Future[None]:
+        """Queue a record; the future is done when it is committed. Who waits may end it before.
+
+        Args:
+            lost: told when it could not be committed, also after that.
 
         Raises:
             Overloaded: there is no room for more.

@@ -143,8 +143,10 @@ class PostgresDecisionStore:
             keep_trying=True,
         )
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
-        return self.decisions.enqueue(decision)
+    def record(
+        self, decision: DecisionRecord, lost: Callable[[], None] | None = None
+    ) -> asyncio.Future[None]:
+        return self.decisions.enqueue(decision, lost)
 
     def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
         self.decisions.put(decision, lost)

@@ -102,15 +102,18 @@ class BatchWriter(Generic[Row, Result]):
         """
         return await asyncio.shield(self.enqueue(row))
 
-    def enqueue(self, row: Row) -> asyncio.Future[Result]:
-        """Queue a row; the future is done when it is committed.
+    def enqueue(self, row: Row, lost: Callable[[], None] | None = None) -> asyncio.Future[Result]:
+        """Queue a row; the future is done when it is committed. Who waits may end it before.
+
+        Args:
+            lost: told when it could not be written, also after that.
 
         Raises:
             Overloaded: see `submit`.
         """
         self._require_room()
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(row, done))
+        self._queue.append(_Waiting(row, done, lost))
         self._wake.set()
         return done
 

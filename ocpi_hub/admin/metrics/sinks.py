@@ -16,9 +16,9 @@ class CountedDecisions:
         self._sink = sink
         self._instruments = instruments
 
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord, lost: Callable[[], None]) -> asyncio.Future[None]:
         self._instruments.decided(decision)
-        return self._sink.record(decision)
+        return self._sink.record(decision, lost)
 
     def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
         self._instruments.decided(decision)

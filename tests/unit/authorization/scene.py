@@ -300,22 +300,18 @@ class Evidence:
     late: list[LateRecord] = field(default_factory=list)
 
     def note(self, decision: DecisionRecord, lost: Callable[[], None]) -> None:
-        def ended(_: object) -> None:
-            if self.fails is not None:
-                lost()
+        self.record(decision, lost)
 
-        self.record(decision).add_done_callback(ended)
-
-    def record(self, decision: DecisionRecord) -> asyncio.Future[None]:
+    def record(self, decision: DecisionRecord, lost: Callable[[], None]) -> asyncio.Future[None]:
         if self.refuses is not None:
             raise self.refuses
         self.records.append(decision)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         if self.commits_after_s == 0:
-            self._end(done)
+            self._end(done, lost)
         elif self.commits_after_s is not None:
-            loop.call_later(self.commits_after_s, self._end, done)
+            loop.call_later(self.commits_after_s, self._end, done, lost)
         return done
 
     def record_late(self, late: LateRecord) -> None:
@@ -323,7 +319,11 @@ class Evidence:
             raise self.refuses
         self.late.append(late)
 
-    def _end(self, done: asyncio.Future[None]) -> None:
+    def _end(self, done: asyncio.Future[None], lost: Callable[[], None]) -> None:
+        if self.fails is not None:
+            lost()
+        if done.done():
+            return
         if self.fails is None:
             done.set_result(None)
         else:

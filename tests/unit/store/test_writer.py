@@ -129,6 +129,19 @@ async def test_a_batch_has_a_limit() -> None:
     assert gate.written == list(range(10))
 
 
+async def test_a_row_whose_wait_was_ended_is_missed_all_the_same() -> None:
+    gate, lost = Gate(), list[int]()
+    gate.open.clear()
+    async with running(gate) as it:
+        done = it.writer.enqueue(BAD, lambda: lost.append(BAD))
+        await gate.entered(1)
+        done.set_exception(TimeoutError())
+        assert isinstance(done.exception(), TimeoutError)
+        gate.open.set()
+        assert await it.writer.submit(1) == 2
+    assert lost == [BAD]
+
+
 async def test_a_bad_row_fails_alone() -> None:
     gate = Gate()
     async with running(gate) as it:

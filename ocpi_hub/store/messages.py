@@ -137,7 +137,7 @@ class PostgresMessageWriter:
 
     async def _with_a_day(self, records: list[MessageRecord]) -> list[MessageRecord]:
         """The records that there is a table for: a clock may have jumped anywhere."""
-        if all(self._is_complete(record) for record in records):
+        if self._has_days_of(records):
             return records
         now = time.monotonic()
         if now >= self._make_at:
@@ -146,10 +146,13 @@ class PostgresMessageWriter:
             await self._contents.make()
         return [record for record in records if self._days.has(record.at)]
 
-    def _is_complete(self, record: MessageRecord) -> bool:
-        """Whether there are tables for all of it."""
-        has_content = record.has_content and not self._contents.has(record.at)
-        return self._days.has(record.at) and not has_content
+    def _has_days_of(self, records: Sequence[MessageRecord]) -> bool:
+        """Whether there are tables for all of them, who are of one day as a rule."""
+        days = {each.at.date(): each.at for each in records}
+        contents = {each.at.date(): each.at for each in records if each.has_content}
+        return all(map(self._days.has, days.values())) and all(
+            map(self._contents.has, contents.values())
+        )
 
 
 class PostgresMessages:

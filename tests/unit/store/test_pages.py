@@ -43,4 +43,6 @@ def calls_for_a_page_of(number: int) -> int:
 
 
 def test_no_object_on_a_page_is_work_for_python() -> None:
-    assert calls_for_a_page_of(1000) == calls_for_a_page_of(10)
+    # The least of several: some of it is worked out once, or once a second.
+    many, few = (min(calls_for_a_page_of(number) for _ in range(3)) for number in (1000, 10))
+    assert many == few

@@ -24,8 +24,8 @@ def read_answer(raw: RawAnswer, *, max_bytes: int) -> Answer:
         TooLarge: larger than `max_bytes` once it is decompressed.
         CallBroken: wrongly encoded.
     """
-    encoding = raw.headers.get("content-encoding", "").strip().lower()
-    if encoding in _PLAIN:
+    encoding = raw.headers.get("content-encoding")
+    if encoding is None or (encoding := encoding.strip().lower()) in _PLAIN:
         return Answer(raw.status, raw.headers, raw.body)
     if encoding not in _COMPRESSED:
         raise CallBroken("the answer has a Content-Encoding that was not asked for")

@@ -9,6 +9,7 @@ end.
 from __future__ import annotations
 
 import asyncio
+import functools
 import select
 import socket
 from collections.abc import Callable
@@ -62,6 +63,12 @@ class TooLarge(CallBroken):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(f"answer larger than {max_bytes} bytes")
+
+
+@functools.lru_cache(maxsize=128)
+def _header_name(name: bytes) -> str:
+    """The same few names come with every answer."""
+    return name.decode("latin-1").lower()
 
 
 @value
@@ -287,7 +294,7 @@ class Connection(asyncio.Protocol):
         self._header_count += 1
         if self._header_count > MAX_HEADERS or len(name) + len(value) > MAX_HEADER_BYTES:
             raise NoHttp
-        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
+        key, text = _header_name(name), value.decode("utf-8", "replace")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"
 

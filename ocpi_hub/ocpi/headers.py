@@ -34,7 +34,6 @@ MAX_ID_LENGTH = 200
 _NEXT_LINK = re.compile(
     r'<([^<>]*)>\s*(?:;[^<,]*?)?;\s*rel\s*=\s*(?:"next"|next)\s*(?=[;,]|$)', re.IGNORECASE
 )
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -55,7 +54,7 @@ def token_candidates(header: str | None) -> Iterator[str]:
     dropped), then the raw text that many 2.1.1 and 2.2 platforms send.
     """
     scheme, space, encoded = (header or "").partition(" ")
-    if scheme.lower() != "token" or not space or not _PRINTABLE.fullmatch(encoded):
+    if scheme.lower() != "token" or not space or not encoded or not _is_word(encoded):
         return
     try:
         decoded = base64.b64decode(encoded, validate=True).decode()
@@ -72,9 +71,14 @@ def message_ids(headers: Mapping[str, str]) -> MessageIds:
 
 
 def _id(value: str | None) -> str:
-    if value and len(value) <= MAX_ID_LENGTH and _PRINTABLE.fullmatch(value):
+    if value and len(value) <= MAX_ID_LENGTH and _is_word(value):
         return value
     return new_id()
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is visible ASCII alone, without a space."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def new_id() -> str:

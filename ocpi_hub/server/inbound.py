@@ -115,7 +115,8 @@ def read_target(raw_path: str) -> Target:
         raw_path.encode()
     except ValueError:
         raise InvalidRequest("The URL is not valid percent-encoded UTF-8") from None
-    if _CONTROL.search("".join(segments)):
+    joined = "".join(segments)
+    if not joined.isprintable() and _CONTROL.search(joined):
         raise InvalidRequest("The URL contains control characters")
     if "" in segments:
         raise NotFound("There is no such path: it has an empty segment")

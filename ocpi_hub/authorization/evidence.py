@@ -173,7 +173,8 @@ class _TooLate(Exception):
 async def _ended_within(committed: asyncio.Future[None], limit_s: float) -> bool:
     """Wait for a commit, or its failure; false when it takes longer.
 
-    The future is ours alone, so that time ends it too: `asyncio.wait` costs four times as much.
+    The future is ours alone, so that time may end it too, which needs neither a second one nor
+    `asyncio.wait`.
     """
     timer = asyncio.get_running_loop().call_later(limit_s, _give_up, committed)
     try:

@@ -231,7 +231,7 @@ def shaped(seen: SeenLeg, mask: Mask, hidden: tuple[str, ...] = ()) -> MessageRe
     about = seen.about
     path, secrets = recorded_target(about, seen.url, mask)
     request, response = seen.request_body, seen.response_body
-    # By position: names would take as long as all the rest of it.
+    # By position: made twice for each request, and names cost as much again as the values.
     return MessageRecord(
         seen.ended_at - timedelta(seconds=seen.elapsed_s),
         about.kind,

@@ -21,6 +21,7 @@ from ocpi_hub.cli.directed import PARTY
 from ocpi_hub.cli.table import render_plain
 from ocpi_hub.cli.terminal import clean
 from ocpi_hub.settings import Settings
+from ocpi_hub.store.cdr_gaps import ALL
 from ocpi_hub.store.cdr_life import CdrLife
 from ocpi_hub.store.disputes import Disputes, Outcome, Side
 
@@ -180,6 +181,7 @@ async def run_gaps(args: argparse.Namespace, settings: Settings) -> dict[str, ob
             owner=args.owner,
             receiver=args.receiver,
             limit=args.limit,
+            looked_at=ALL,
         )
     return report.shown()
 

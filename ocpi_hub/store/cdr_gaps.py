@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -32,6 +32,7 @@ class GapKind(StrEnum):
     """A dispute was accepted, and no Credit CDR came."""
 
 
+ALL: Final = 2**31 - 1
 QUERIES: Final[Mapping[GapKind, str]] = MappingProxyType({kind: SQL[kind] for kind in GapKind})
 
 
@@ -60,12 +61,15 @@ async def cdr_gaps(
     owner: PartyId | None = None,
     receiver: PartyId | None = None,
     limit: int,
+    looked_at: int = ALL,
+    kinds: Collection[GapKind] = GapKind,
 ) -> Sequence[CdrGap]:
     """Gaps of all kinds, oldest first within each.
 
     Args:
         expected_after_h: hours after which a completed session should have its CDR.
         limit: of each kind, at most.
+        looked_at: sessions, and CDRs, that are held against others: so many of the newest ones.
     """
     parties = (
         *(party_columns(owner) if owner else (None, None)),
@@ -73,8 +77,10 @@ async def cdr_gaps(
     )
     found: list[CdrGap] = []
     async with database.connection() as connection:
-        for kind, query in QUERIES.items():
-            rows = await connection.fetch(query, since, *parties, limit, expected_after_h)
+        for kind in kinds:
+            rows = await connection.fetch(
+                QUERIES[kind], since, *parties, limit, expected_after_h, looked_at
+            )
             for row in rows:
                 country, party = row["receiver_country_code"], row["receiver_party_id"]
                 found.append(

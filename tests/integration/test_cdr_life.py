@@ -465,10 +465,26 @@ async def test_a_number_is_missed_only_where_a_cpo_counts(
     scattered = [f"R{number * number}" for number in range(30)]
     few = [f"F-{number}" for number in range(10) if number != 4]
     for name in (*counted, *scattered, *few):
-        await store.take_in(make_intake(name, start=Start.WAIT))
+        await store.take_in(make_cdr(name, start=Start.WAIT))
     assert await gaps_of(database, GapKind.NUMBER_MISSING) == ["N-1000", "N-1010"]
     assert await gaps_of(database, GapKind.NUMBER_MISSING, owner=OTHER) == []
     assert await gaps_of(database, GapKind.NUMBER_MISSING, receiver=EMSP) == []
+    # What came in between is not missing, and what is not looked at is not told.
+    (oldest,) = await cdr_gaps(
+        database, since=LONG_AGO, expected_after_h=0, limit=1, kinds=[GapKind.NUMBER_MISSING]
+    )
+    assert oldest.text == "no CDR has this number"
+    await store.take_in(make_cdr("N-1010", start=Start.WAIT))
+    assert await gaps_of(database, GapKind.NUMBER_MISSING) == ["N-1000", "N-1011"]
+    newest = await cdr_gaps(
+        database,
+        since=LONG_AGO,
+        expected_after_h=0,
+        limit=9,
+        looked_at=19,
+        kinds=[GapKind.NUMBER_MISSING],
+    )
+    assert newest == []
 
 
 async def test_a_report_says_what_it_left_out(

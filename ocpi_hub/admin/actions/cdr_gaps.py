@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +15,8 @@ from ocpi_hub.store.cdr_gaps import CdrGap, GapKind, cdr_gaps
 
 USUAL_TIME: Final = timedelta(days=35)
 """How far back a report looks unless told: over the end of a month."""
+LOOKED_AT: Final = 5_000
+"""Sessions, and CDRs, that a page holds against others: whatever is kept, it answers at once."""
 
 
 async def gap_report(
@@ -24,6 +27,8 @@ async def gap_report(
     owner: PartyId | None,
     receiver: PartyId | None,
     limit: int,
+    looked_at: int = LOOKED_AT,
+    kinds: Collection[GapKind] = GapKind,
 ) -> GapReport:
     """Gaps of all kinds.
 
@@ -31,6 +36,8 @@ async def gap_report(
         since: None: `USUAL_TIME` ago.
         expected_after_h: hours after which a session should have its CDR; None: the setting.
         limit: of each kind, at most.
+        looked_at: sessions, and CDRs, that are held against others: so many of the newest ones
+            that should have their counterparts by now.
     """
     begin = since or datetime.now(UTC) - USUAL_TIME
     hours = access.settings.cdr_expected_after_h if expected_after_h is None else expected_after_h
@@ -41,6 +48,8 @@ async def gap_report(
         owner=owner,
         receiver=receiver,
         limit=limit + 1,
+        looked_at=looked_at,
+        kinds=kinds,
     )
     counts = Counter(gap.kind for gap in found)
     shown: list[CdrGap] = []

@@ -71,7 +71,7 @@ class GapItem(View):
 
 
 class GapReport(View):
-    """Gaps of all kinds.
+    """Gaps of all kinds. Sessions, and CDRs, that are held against others are the newest 5000.
 
     Attributes:
         cut: kinds of which there are more than were asked for.

@@ -41,7 +41,13 @@ async def waiting(visit: Visit) -> Answer:
     disputes = await Disputes(access.database).list(is_open=True, limit=SHOWN + 1)
     conflicts = await CdrLife(access.database).conflicts(owner=None, receiver=None, limit=SHOWN + 1)
     report = await gap_report(
-        access, since=None, expected_after_h=None, owner=None, receiver=None, limit=SHOWN + 1
+        access,
+        since=None,
+        expected_after_h=None,
+        owner=None,
+        receiver=None,
+        limit=SHOWN + 1,
+        kinds=_GAPS,
     )
     gaps = {kind: [gap for gap in report.gaps if gap.kind is kind] for kind in _GAPS}
     counted: list[tuple[str, int, str]] = [

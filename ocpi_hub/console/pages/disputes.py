@@ -175,8 +175,9 @@ async def fetch_gaps(visit: Visit, given: GapListing) -> Items[GapItem]:
             owner=owner,
             receiver=receiver,
             limit=MAX_ITEMS,
+            kinds=(given.kind,) if given.kind else _KINDS,
         )
-        found |= {_place(gap): gap for gap in report.gaps if given.kind in (None, gap.kind)}
+        found |= {_place(gap): gap for gap in report.gaps}
     viewer = visit.viewer
     items = [
         gap if viewer.sees_party(gap.owner) else gap.model_copy(update={"text": ""})

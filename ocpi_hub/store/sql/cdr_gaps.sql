@@ -1,48 +1,76 @@
 -- What is missing, or needs somebody, among the CDRs since a time. Parameters of all: $1 since; $2, $3
 -- the owner and $4, $5 the receiver, or nulls; $6 rows at most; $7 hours after which a CDR is expected.
+-- What has to be held against something else is looked at newest first, and so many of them: $8.
 
 -- name: session_without_cdr
-select d.country_code, d.party_id, d.receiver_country_code, d.receiver_party_id, d.object_id as id,
-    d.last_updated as at, 'completed, and no CDR names it' as text
-from directed_object d
-where d.module = 'sessions'
-    and d.last_updated >= $1
-    and d.last_updated < now() - make_interval(hours => $7::int)
-    and ($2::text is null or (d.country_code, d.party_id) = ($2, $3))
-    and ($4::text is null or (d.receiver_country_code, d.receiver_party_id) = ($4, $5))
-    and d.body ->> 'status' = 'COMPLETED'
-    and not exists (
+with looked_at as materialized (
+    select d.country_code, d.party_id, d.receiver_country_code, d.receiver_party_id, d.object_id,
+        d.last_updated
+    from directed_object d
+    where d.module = 'sessions'
+        and d.body ->> 'status' = 'COMPLETED'
+        and d.last_updated >= $1
+        and d.last_updated < now() - make_interval(hours => $7::int)
+        and ($2::text is null or (d.country_code, d.party_id) = ($2, $3))
+        and ($4::text is null or (d.receiver_country_code, d.receiver_party_id) = ($4, $5))
+    order by d.last_updated desc
+    limit $8)
+select s.country_code, s.party_id, s.receiver_country_code, s.receiver_party_id, s.object_id as id,
+    s.last_updated as at, 'completed, and no CDR names it' as text
+from looked_at s
+where not exists (
         select from cdr_ledger l
-        where (l.country_code, l.party_id) = (d.country_code, d.party_id)
+        where (l.country_code, l.party_id) = (s.country_code, s.party_id)
             and l.session_id is not null
-            and left(upper(l.session_id), 100) = left(d.object_id, 100)
-            and upper(l.session_id) = d.object_id)
-order by d.last_updated
+            and left(upper(l.session_id), 100) = left(s.object_id, 100)
+            and upper(l.session_id) = s.object_id
+        offset 0)
+order by s.last_updated
 limit $6;
 
 -- name: cdr_without_session
 -- Of CPOs that sent sessions before this one began; a Credit CDR repeats what its original says.
-with begun as (
-    select country_code, party_id, min(received_at) as at
-    from directed_object
-    where module = 'sessions'
-    group by 1, 2)
+with looked_at as materialized (
+    select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id, l.entry,
+        l.spelled_id, l.received_at, l.started_at, l.session_id
+    from cdr_ledger l
+    where l.received_at >= $1
+        and l.received_at < now() - make_interval(hours => least($7::int, 1))
+        and not l.is_credit
+        and l.session_id is not null
+        and ($2::text is null or (l.country_code, l.party_id) = ($2, $3))
+        and ($4::text is null or (l.receiver_country_code, l.receiver_party_id) = ($4, $5))
+    order by l.received_at desc
+    limit $8),
+unseen as materialized (
+    select *
+    from looked_at l
+    where not exists (
+        select from directed_object d
+        where (d.module, d.country_code, d.party_id, d.object_id)
+            = ('sessions', l.country_code, l.party_id, upper(l.session_id))
+        offset 0)),
+begun as materialized (
+    select country_code, party_id, first.received_at as at
+    from (select distinct country_code, party_id from unseen) as owner
+    -- Who sent none at all is known at once, and is not looked for among all sessions.
+    cross join lateral (
+        select d.received_at
+        from directed_object d
+        where d.module = 'sessions'
+            and (d.country_code, d.party_id) = (owner.country_code, owner.party_id)
+            and (select true from directed_object a
+                where (a.module, a.country_code, a.party_id)
+                    = ('sessions', owner.country_code, owner.party_id)
+                limit 1)
+        order by d.serial
+        limit 1) as first)
 select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id,
     l.spelled_id as id, l.received_at as at,
     'the hub never saw its session ' || l.session_id as text
-from cdr_ledger l
+from unseen l
 join begun b using (country_code, party_id)
-where l.received_at >= $1
-    and l.received_at < now() - make_interval(hours => least($7::int, 1))
-    and l.started_at >= b.at
-    and not l.is_credit
-    and l.session_id is not null
-    and ($2::text is null or (l.country_code, l.party_id) = ($2, $3))
-    and ($4::text is null or (l.receiver_country_code, l.receiver_party_id) = ($4, $5))
-    and not exists (
-        select from directed_object d
-        where (d.module, d.country_code, d.party_id, d.object_id)
-            = ('sessions', l.country_code, l.party_id, upper(l.session_id)))
+where l.started_at >= b.at
 order by l.entry
 limit $6;
 
@@ -50,39 +78,56 @@ limit $6;
 -- Of ids that end in numbers: only where these follow each other so closely, at least 20 of them and
 -- nine in ten of what they span, that a CPO must be counting. A number that another receiver's CDR
 -- has is not missing, so receivers are no filter here, and what is older than $1 counts as well.
-with numbered as (
-    select country_code, party_id, left(object_id, -length(digits)) as prefix,
-        digits::numeric as number, length(digits) as digits, received_at
+-- What came since a CDR is expected, or is not looked at, fills gaps, too.
+with looked_at as materialized (
+    select l.country_code, l.party_id, l.cdr_id, l.received_at
+    from cdr_ledger l
+    where coalesce($4::text, $5::text) is null
+        and ($2::text is null or (l.country_code, l.party_id) = ($2, $3))
+        and l.received_at >= $1::timestamptz - interval '31 days'
+        and l.received_at < now() - make_interval(hours => $7::int)
+    order by l.received_at desc
+    limit $8),
+numbered as materialized (
+    select country_code, party_id, left(cdr_id, length(cdr_id) - digits) as prefix,
+        right(cdr_id, digits)::bigint as number, digits, received_at
     from (
-        select country_code, party_id, object_id, received_at,
-            substring(object_id from '[0-9]{1,18}$') as digits
-        from directed_object
-        where module = 'cdrs'
-            and coalesce($4::text, $5::text) is null
-            and ($2::text is null or (country_code, party_id) = ($2, $3))
-            and received_at >= $1::timestamptz - interval '31 days') as ids
-    where digits is not null),
+        select *, least(length(cdr_id) - length(rtrim(cdr_id, '0123456789')), 18) as digits
+        from looked_at) as ids
+    where digits > 0),
 runs as (
     select country_code, party_id, prefix
     from numbered
     group by 1, 2, 3
-    having count(distinct number) >= 20
+    having count(*) >= 20
+        and count(distinct number) >= 20
         and count(distinct number) >= 0.9 * (max(number) - min(number) + 1)),
 steps as (
     select country_code, party_id, prefix, digits, number, received_at,
         lag(number) over (partition by country_code, party_id, prefix order by number) as before
     from numbered
-    join runs using (country_code, party_id, prefix))
+    join runs using (country_code, party_id, prefix)),
+missing as (
+    select s.*, n, n - row_number() over (
+        partition by country_code, party_id, prefix, number order by n) as island
+    from steps s
+    cross join generate_series(s.before + 1, s.number - 1) n
+    where s.number - s.before > 1
+        and s.received_at >= $1::timestamptz
+        and not exists (
+            select from directed_object d
+            where (d.module, d.country_code, d.party_id) = ('cdrs', s.country_code, s.party_id)
+                and d.object_id in (s.prefix || n,
+                    s.prefix || lpad(n::text, greatest(s.digits, length(n::text)), '0'))
+            offset 0))
 select country_code, party_id, null as receiver_country_code, null as receiver_party_id,
-    prefix || lpad((before + 1)::text, greatest(digits, length((before + 1)::text)), '0') as id,
+    prefix || lpad(min(n)::text, greatest(digits, length(min(n)::text)), '0') as id,
     received_at as at,
-    case when number - before = 2 then 'no CDR has this number'
-        else 'no CDR has this number, nor the ' || (number - before - 2) || ' after it' end as text
-from steps
-where number - before > 1
-    and received_at >= $1::timestamptz
-    and received_at < now() - make_interval(hours => $7::int)
-order by received_at
+    case when count(*) = 1 then 'no CDR has this number'
+        else 'no CDR has this number, nor the ' || (count(*) - 1) || ' after it' end as text
+from missing
+group by country_code, party_id, prefix, digits, number, received_at, island
+order by received_at, id
 limit $6;
 
 -- name: refused_after_ack
@@ -95,7 +140,7 @@ where module = 'cdrs'
     and state in ('refused', 'uncertain')
     and refused_after_ack
     and changed_at >= $1
-    and $7::int is not null
+    and num_nulls($7::int, $8::int) = 0
     and ($2::text is null or (country_code, party_id) = ($2, $3))
     and ($4::text is null or (receiver_country_code, receiver_party_id) = ($4, $5))
 order by serial
@@ -108,7 +153,7 @@ from directed_object
 where module = 'cdrs'
     and state = 'dead'
     and changed_at >= $1
-    and $7::int is not null
+    and num_nulls($7::int, $8::int) = 0
     and ($2::text is null or (country_code, party_id) = ($2, $3))
     and ($4::text is null or (receiver_country_code, receiver_party_id) = ($4, $5))
 order by serial
@@ -125,6 +170,7 @@ join directed_object d
 where c.outcome = 'accepted'
     and c.closed_at >= $1
     and c.closed_at < now() - make_interval(hours => $7::int)
+    and $8::int is not null
     and ($2::text is null or (c.country_code, c.party_id) = ($2, $3))
     and ($4::text is null or (d.receiver_country_code, d.receiver_party_id) = ($4, $5))
     and not exists (

@@ -9,13 +9,14 @@ from decimal import Decimal
 
 import asyncpg
 
-from ocpi_hub.clearing.credits import Booked, Total
+from ocpi_hub.clearing.credits import Booked
 from ocpi_hub.clearing.ledger import CdrFinding
 from ocpi_hub.clearing.life import Stage
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.domain.value import value
 from ocpi_hub.ocpi.differences import differing_fields
+from ocpi_hub.store.check_rows import booked_of
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directed_rows import directed_object, key_columns
@@ -244,7 +245,7 @@ def _living(row: asyncpg.Record) -> LivingCdr:
 def _entry(row: asyncpg.Record) -> LedgerEntry:
     """A row of `cdr_standing`."""
     return LedgerEntry(
-        booked=_booked(row),
+        booked=booked_of(row),
         session_id=row["session_id"],
         location_id=row["location_id"],
         evse_id=row["evse_id"],
@@ -269,22 +270,6 @@ def _entry(row: asyncpg.Record) -> LedgerEntry:
         statement_month=row["statement_month"],
         settled_at=row["settled_at"],
         settled_by=row["settled_by"],
-    )
-
-
-def _booked(row: asyncpg.Record) -> Booked:
-    credited = row["credited_excl_vat"]
-    return Booked(
-        owner=PartyId(row["country_code"], row["party_id"]),
-        receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
-        cdr_id=row["cdr_id"],
-        spelled_id=row["spelled_id"],
-        session_id=row["session_id"].upper() if row["session_id"] else None,
-        is_credit=row["is_credit"],
-        credited_id=row["credited_id"],
-        currency=row["currency"],
-        cost=Total(row["cost_excl_vat"], row["cost_incl_vat"]),
-        credited=None if credited is None else Total(credited, row["credited_incl_vat"]),
     )
 
 

@@ -45,7 +45,7 @@ def authorization_of(row: asyncpg.Record) -> AuthorizationSeen | None:
 
 
 def booked_of(row: asyncpg.Record) -> Booked:
-    back = row["back_excl_vat"]
+    back = row["credited_excl_vat"]
     return Booked(
         owner=PartyId(row["country_code"], row["party_id"]),
         receiver=PartyId(row["receiver_country_code"], row["receiver_party_id"]),
@@ -56,7 +56,7 @@ def booked_of(row: asyncpg.Record) -> Booked:
         credited_id=row["credited_id"],
         currency=row["currency"],
         cost=Total(row["cost_excl_vat"], row["cost_incl_vat"]),
-        credited=None if back is None else Total(back, row["back_incl_vat"]),
+        credited=None if back is None else Total(back, row["credited_incl_vat"]),
     )
 
 

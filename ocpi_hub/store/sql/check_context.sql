@@ -67,7 +67,7 @@ order by q.place, o.audience <> '*';
 -- session, with what credits took back of those.
 select q.place, r.as_what, r.country_code, r.party_id, r.receiver_country_code,
     r.receiver_party_id, r.cdr_id, r.spelled_id, r.session_id, r.is_credit, r.credited_id,
-    r.currency, r.cost_excl_vat, r.cost_incl_vat, b.back_excl_vat, b.back_incl_vat
+    r.currency, r.cost_excl_vat, r.cost_incl_vat, b.credited_excl_vat, b.credited_incl_vat
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality as q (
     country_code, party_id, cdr_id, session_id, credited_id, place)
 cross join lateral (
@@ -98,8 +98,8 @@ cross join lateral (
     order by c.entry + 0
     limit 20)) as r
 left join lateral (
-    select sum(c.cost_excl_vat) as back_excl_vat,
-        case when count(c.cost_incl_vat) = count(*) then sum(c.cost_incl_vat) end as back_incl_vat
+    select sum(c.cost_excl_vat) as credited_excl_vat,
+        case when count(c.cost_incl_vat) = count(*) then sum(c.cost_incl_vat) end as credited_incl_vat
     from cdr_ledger c
     where r.as_what = 'other'
         and (c.country_code, c.party_id, left(c.credited_id, 100))

@@ -178,6 +178,23 @@ class MessageFilter:
     method: str | None = None
     ocpi_class: int | None = None
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether nothing else is looked at: of a correlation id, failures, or of a platform and
+        a time only."""
+        if self.correlation_id is not None or self.failed or self._finds_failures:
+            return True
+        others = (self.party, self.module, self.direction, self.http_class, self.outcome)
+        return all(each is None for each in (*others, self.failed, self.method, self.ocpi_class))
+
+    @property
+    def _finds_failures(self) -> bool:
+        return (
+            (self.http_class or 0) >= 4
+            or (self.ocpi_class or 0) >= 2
+            or self.outcome not in (None, Outcome.ANSWERED)
+        )
+
 
 @value
 class MessagePage:

@@ -32,6 +32,7 @@ class GapKind(StrEnum):
     """A dispute was accepted, and no Credit CDR came."""
 
 
+KINDS: Final = tuple(GapKind)
 ALL: Final = 2**31 - 1
 QUERIES: Final[Mapping[GapKind, str]] = MappingProxyType({kind: SQL[kind] for kind in GapKind})
 
@@ -62,7 +63,7 @@ async def cdr_gaps(
     receiver: PartyId | None = None,
     limit: int,
     looked_at: int = ALL,
-    kinds: Collection[GapKind] = GapKind,
+    kinds: Collection[GapKind] = KINDS,
 ) -> Sequence[CdrGap]:
     """Gaps of all kinds, oldest first within each.
 

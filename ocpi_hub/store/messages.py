@@ -167,11 +167,28 @@ class PostgresMessages:
         wanted: MessageFilter | None = None,
         *,
         after: MessageCursor | None = None,
+        looked_at: int | None = None,
     ) -> MessagePage:
-        """Records that match, newest first, from a place on; without what was in them."""
+        """Records that match, newest first, from a place on; without what was in them.
+
+        Args:
+            looked_at: so many at most, if no index finds what is wanted: then the page may have
+                fewer than its limit, even none, and yet a next one. None: all.
+        """
         wanted = wanted or MessageFilter()
+        reach: asyncpg.Record | None = None
         async with self._database.transaction() as connection:
             await connection.execute(SQL.plan_with_values)
+            if looked_at is not None and not wanted.is_indexed:
+                reach = await connection.fetchrow(
+                    SQL.reach,
+                    looked_at - 1,
+                    after.at if after else None,
+                    after.serial if after else None,
+                    wanted.platform_id,
+                    wanted.since,
+                    wanted.until,
+                )
             rows = await connection.fetch(
                 SQL.list_messages,
                 limit + 1,
@@ -189,9 +206,11 @@ class PostgresMessages:
                 wanted.until,
                 wanted.method,
                 wanted.ocpi_class,
+                reach["at"] if reach else None,
+                reach["serial"] if reach else None,
             )
         items = [_record(row) for row in rows[:limit]]
-        last = rows[limit - 1] if len(rows) > limit else None
+        last = rows[limit - 1] if len(rows) > limit else reach
         return MessagePage(items, MessageCursor(last["at"], last["serial"]) if last else None)
 
     async def legs(self, correlation_id: str, limit: int = 1000) -> Sequence[MessageRecord]:

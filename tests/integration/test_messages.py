@@ -371,7 +371,7 @@ async def test_lists_find_their_index(
         )
         await connection.execute("analyze message")
         await connection.execute(SQL.plan_with_values)
-        arguments = [10, None, None, platform, *[None] * 5, failed, correlation, *[None] * 4]
+        arguments = [10, None, None, platform, *[None] * 5, failed, correlation, *[None] * 6]
         rows = await connection.fetch(f"explain {SQL.list_messages}", *arguments)
     assert any(index in row[0] for row in rows), rows
 

@@ -11,7 +11,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.views.base import moment
 from ocpi_hub.admin.views.cdr_affairs import GapReport, gap_items
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.store.cdr_gaps import CdrGap, GapKind, cdr_gaps
+from ocpi_hub.store.cdr_gaps import KINDS, CdrGap, GapKind, cdr_gaps
 
 USUAL_TIME: Final = timedelta(days=35)
 """How far back a report looks unless told: over the end of a month."""
@@ -28,7 +28,7 @@ async def gap_report(
     receiver: PartyId | None,
     limit: int,
     looked_at: int = LOOKED_AT,
-    kinds: Collection[GapKind] = GapKind,
+    kinds: Collection[GapKind] = KINDS,
 ) -> GapReport:
     """Gaps of all kinds.
 

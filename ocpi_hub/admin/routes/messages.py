@@ -32,6 +32,8 @@ from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.messages import PostgresMessages
 
 KIND = "messages"
+LOOKED_AT = 100_000
+"""Records that one page may go through for a filter that has no index."""
 
 
 class MessageListing(Listing):
@@ -77,8 +79,10 @@ def message_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
 
 
 async def list_messages(messages: PostgresMessages, given: MessageListing) -> Page[MessageItem]:
-    """Those that match, newest first."""
-    page = await messages.page(given.limit, _wanted(given), after=_cursor(given))
+    """Those that match, newest first; a page may have few of them, and yet a next one."""
+    page = await messages.page(
+        given.limit, _wanted(given), after=_cursor(given), looked_at=LOOKED_AT
+    )
     return Page(
         items=tuple(map(message_item, page.items)),
         next=cursor_text(KIND, str(page.next)) if page.next else None,

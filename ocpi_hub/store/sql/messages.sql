@@ -20,8 +20,25 @@ where ($2::timestamptz is null or (at, serial) < ($2, $3::bigint))
     and ($13::timestamptz is null or at < $13)
     and ($14::text is null or method = $14)
     and ($15::integer is null or ocpi / 1000 = $15)
+    -- What these say of failures leads to their index.
+    and (not (coalesce($8::integer, 0) >= 4 or coalesce($15::integer, 0) >= 2
+            or coalesce($9::text, 'answered') <> 'answered')
+        or outcome <> 'answered' or coalesce(http >= 400, false) or coalesce(ocpi >= 2000, false))
+    and ($16::timestamptz is null or (at, serial) >= ($16, $17::bigint))
 order by at desc, serial desc
 limit $1;
+
+-- name: reach
+-- The record so many further on, of those that indexes find.
+select at, serial
+from message
+where ($2::timestamptz is null or (at, serial) < ($2, $3::bigint))
+    and ($4::text is null or platform_id = $4)
+    and ($5::timestamptz is null or at >= $5)
+    and ($6::timestamptz is null or at < $6)
+order by at desc, serial desc
+offset $1
+limit 1;
 
 -- name: plan_with_values
 select set_config('plan_cache_mode', 'force_custom_plan', true);

@@ -24,16 +24,28 @@ where d.module = 'cdrs'
     and ($8::text is null or $8 in ('received', 'delivered', 'settled', 'corrected') or d.state = $8)
     and ($8::text is null or $8 <> 'received' or d.state in ('pending', 'in_flight'))
     and ($8::text is null or $8 <> 'settled' or v.statement_id is not null)
-    and ($8::text is null or $8 <> 'corrected' or (d.country_code, d.party_id, d.object_id) in (
-        select country_code, party_id, credited_id from cdr_ledger where credited_id is not null))
+    and ($8::text is null or $8 <> 'corrected' or d.serial = any(array(
+        select o.serial
+        from cdr_ledger k
+        join directed_object o
+            on (o.module, o.country_code, o.party_id, o.object_id)
+                = ('cdrs', k.country_code, k.party_id, k.credited_id)
+        where k.credited_id is not null
+            and ($2::bigint is null or o.serial < $2))))
     and ($9::text is null or (v.flags @> array[$9] and (v.flags <> '{}' or v.holds <> '{}')))
     and ($10::text is null or (v.holds @> array[$10] and (v.flags <> '{}' or v.holds <> '{}')))
     and ($11::text is null or v.price_verdict = $11)
     and ($12::timestamptz is null or d.received_at >= $12)
     and ($13::timestamptz is null or d.received_at < $13)
     and ($14::boolean is null or p.disputed = $14)
-    and ($14::boolean is not true or (d.country_code, d.party_id, d.object_id) in (
-        select country_code, party_id, cdr_id from cdr_dispute where closed_at is null))
+    and ($14::boolean is not true or d.serial = any(array(
+        select o.serial
+        from cdr_dispute c
+        join directed_object o
+            on (o.module, o.country_code, o.party_id, o.object_id)
+                = ('cdrs', c.country_code, c.party_id, c.cdr_id)
+        where c.closed_at is null
+            and ($2::bigint is null or o.serial < $2))))
     and ($15::text is null or d.object_id = $15)
     and ($2::bigint is null or d.serial < $2)
 order by d.serial desc

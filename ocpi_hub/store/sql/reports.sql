@@ -3,10 +3,33 @@
 -- what the eMSP did not accept.
 
 -- name: relations
-select distinct country_code, party_id, receiver_country_code, receiver_party_id
-from cdr_ledger
-where ended_at > $1 and started_at < $2
-    and ($3::text is null or (country_code, party_id) = ($3, $4))
+-- From one relation to the next one, not through all CDRs.
+with recursive relation as (
+    (select country_code, party_id, receiver_country_code, receiver_party_id
+    from cdr_ledger
+    where (country_code, party_id) >= (coalesce($3::text, ''), coalesce($4::text, ''))
+    order by 1, 2, 3, 4
+    limit 1)
+    union all
+    select later.*
+    from relation r
+    cross join lateral (
+        select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id
+        from cdr_ledger l
+        where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+            > (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
+        order by 1, 2, 3, 4
+        limit 1) as later
+    where $3::text is null or (r.country_code, r.party_id) = ($3, $4))
+select country_code, party_id, receiver_country_code, receiver_party_id
+from relation r
+where ($3::text is null or (country_code, party_id) = ($3, $4))
+    and exists (
+        select from cdr_ledger l
+        where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+                = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
+            and l.ended_at > $1 and l.started_at < $2
+        offset 0)
 order by 1, 2, 3, 4;
 
 -- name: points
@@ -106,19 +129,59 @@ left join lateral json_array_elements(
 order by l.audience <> '*', l.serial;
 
 -- name: days
--- A relation's CDRs by the day on which they ended.
-select (l.ended_at at time zone $7)::date as day, count(*) as cdrs,
-    sum(l.energy_kwh) as energy_kwh, sum(l.time_h) as time_h
-from cdr_standing l
-join directed_object d
-    on (d.module, d.country_code, d.party_id, d.object_id)
-        = ('cdrs', l.country_code, l.party_id, l.cdr_id)
-where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
-        = ($1, $2, $3, $4)
-    and l.ended_at >= $5 and l.ended_at < $6
-    and d.state = 'delivered' and not l.is_credit and not l.is_corrected
-group by 1
-order by 1;
+-- A relation's CDRs by the day on which they ended: all, less the few that do not count. So neither
+-- where each of them stands is looked up, nor what Credit CDRs took back of it.
+with days as (
+    select day::date as day, sums.*
+    from generate_series(
+        date_trunc('day', $5::timestamptz at time zone $7),
+        $6::timestamptz at time zone $7 - interval '1 microsecond', interval '1 day') as day
+    cross join lateral (
+        select count(*) as cdrs, sum(energy_kwh) as energy_kwh, sum(time_h) as time_h
+        from cdr_ledger
+        where (country_code, party_id, receiver_country_code, receiver_party_id)
+                = ($1, $2, $3, $4)
+            and ended_at >= greatest($5, day at time zone $7)
+            and ended_at < least($6, (day + interval '1 day') at time zone $7)
+            and not is_credit) as sums),
+candidates as (
+    select object_id as cdr_id
+    from directed_object
+    where module = 'cdrs'
+        and state in ('uncertain', 'held', 'dead', 'refused')
+        and (country_code, party_id) = ($1, $2)
+    union
+    select object_id
+    from directed_object
+    where module = 'cdrs'
+        and (receiver_country_code, receiver_party_id) = ($3, $4)
+        and state in ('pending', 'in_flight')
+        and (country_code, party_id) = ($1, $2)
+    union
+    select credited_id
+    from cdr_ledger
+    where (country_code, party_id) = ($1, $2)
+        and credited_id is not null),
+excluded as (
+    select (s.ended_at at time zone $7)::date as day, count(*) as cdrs,
+        sum(s.energy_kwh) as energy_kwh, sum(s.time_h) as time_h
+    from candidates c
+    join cdr_standing s on (s.country_code, s.party_id, s.cdr_id) = ($1, $2, c.cdr_id)
+    left join directed_object d
+        on (d.module, d.country_code, d.party_id, d.object_id)
+            = ('cdrs', s.country_code, s.party_id, s.cdr_id)
+    where (s.receiver_country_code, s.receiver_party_id) = ($3, $4)
+        and s.ended_at >= $5 and s.ended_at < $6
+        and not s.is_credit
+        and (d.state is distinct from 'delivered' or s.is_corrected)
+    group by 1)
+select day, d.cdrs - coalesce(x.cdrs, 0) as cdrs,
+    d.energy_kwh - coalesce(x.energy_kwh, 0) as energy_kwh,
+    d.time_h - coalesce(x.time_h, 0) as time_h
+from days d
+left join excluded x using (day)
+where d.cdrs > coalesce(x.cdrs, 0)
+order by day;
 
 -- name: ledger
 -- The ledger itself, a part at a time, with where each CDR stands.

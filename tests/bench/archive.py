@@ -9,12 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from ocpi_hub.domain.party import PartyId
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    from ocpi_hub.store.database import Connection
 
 DAYS = 5
 """Days that message records are spread over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,12 +25,15 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.audit import Actor, ActorKind, AuditLog
-from ocpi_hub.store.cdr_gaps import GapKind, cdr_gaps
+from ocpi_hub.store.cdr_gaps import QUERIES, GapKind, cdr_gaps
+from ocpi_hub.store.cdr_life import SQL as LIFE_SQL
 from ocpi_hub.store.cdr_life import CdrFilters, CdrLife
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.disputes import Outcome, Side
+from ocpi_hub.store.reports import SQL as REPORT_SQL
+from tests.bench.archive import store_cdrs
 from tests.support.cdr_lives import deliver, lives_are_whole, make_cdr
 from tests.support.factories import CPO, EMSP
 from tests.support.postgres import make_settings
@@ -495,3 +498,51 @@ async def test_a_report_says_what_it_left_out(
     await execute(database, "update directed_object set state = 'dead', next_attempt_at = null")
     found = await cdr_gaps(database, since=LONG_AGO, expected_after_h=0, limit=2)
     assert [gap.kind for gap in found] == [GapKind.DEAD, GapKind.DEAD]
+
+
+# Plans -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "not-counted"])
+async def test_what_is_asked_of_all_cdrs_begins_with_an_index(
+    database: Database, counted: bool
+) -> None:
+    """Whether the database has counted what it holds or not."""
+    now = datetime.now(UTC)
+    begin, end = now - timedelta(days=31), now
+    relation = ("NL", "CPO", "DE", "MSP")
+    filters: list[object] = [100, *[None] * 14]
+    corrected, disputed = [*filters], [*filters]
+    corrected[7], disputed[13] = "corrected", True
+    asked: dict[str, tuple[str, Sequence[object]]] = {
+        **{kind: (query, [begin, *[None] * 4, 100, 24, 5000]) for kind, query in QUERIES.items()},
+        "corrected": (LIFE_SQL.list, corrected),
+        "disputed": (LIFE_SQL.list, disputed),
+        "relations": (REPORT_SQL.relations, [begin, end, None, None]),
+        "days": (REPORT_SQL.days, [*relation, begin, end, "Europe/Berlin"]),
+    }
+    plans: dict[str, str] = {}
+    async with database.transaction() as connection:
+        await store_cdrs(connection, CPO, EMSP, 10_000, now)
+        await connection.execute(
+            "insert into directed_object (module, country_code, party_id, object_id,"
+            " receiver_country_code, receiver_party_id, body, fingerprint, last_updated,"
+            " correlation_id, state, sent_version)"
+            " select 'sessions', country_code, party_id, 'S' || substring(object_id from 2),"
+            " receiver_country_code, receiver_party_id, '{\"status\": \"COMPLETED\"}', 'x',"
+            " last_updated, 's', 'delivered', 1 from directed_object"
+        )
+        if counted:
+            await connection.execute("analyze directed_object, cdr_ledger")
+        await connection.execute("set local plan_cache_mode = force_custom_plan")
+        for name, (query, arguments) in asked.items():
+            rows = await connection.fetch(f"explain {query}", *arguments)
+            plans[name] = "\n".join(row[0] for row in rows)
+    for name, plan in plans.items():
+        assert "Seq Scan on directed_object" not in plan, (name, plan)
+        assert "Seq Scan on cdr_ledger" not in plan, (name, plan)
+    assert "directed_object_completed" in plans[GapKind.SESSION_WITHOUT_CDR]
+    for kind in (GapKind.CDR_WITHOUT_SESSION, GapKind.NUMBER_MISSING):
+        assert "cdr_ledger_received" in plans[kind], plans[kind]
+    if counted:
+        assert "cdr_ledger_relation" in plans["days"], plans["days"]

@@ -379,3 +379,27 @@ async def test_lists_find_their_index(
 async def test_a_long_queue_is_written_in_several_batches(database: Database) -> None:
     store = await write(database, *(make_record(request_id=f"r{n}") for n in range(1200)))
     assert len((await store.page(2000)).items) == 1200
+
+
+async def test_a_page_that_goes_through_so_many_records_leads_to_the_others(
+    database: Database,
+) -> None:
+    store = await write(
+        database,
+        *(
+            make_record(request_id=f"r{n}", module="cdrs" if n in (0, 1, 6) else "tokens")
+            for n in range(9)
+        ),
+    )
+    wanted = MessageFilter(module="cdrs")
+    page = await store.page(2, wanted, looked_at=3)
+    pages = [len(page.items)]
+    found = [*page.items]
+    while page.next is not None:
+        page = await store.page(2, wanted, after=page.next, looked_at=3)
+        pages.append(len(page.items))
+        found += page.items
+    assert found == (await store.page(9, wanted)).items
+    assert pages == [1, 0, 2, 0]
+    failures = await store.page(9, MessageFilter(failed=True), looked_at=1)
+    assert (failures.items, failures.next) == ([], None)

@@ -62,6 +62,7 @@ begun as materialized (
             and (select true from directed_object a
                 where (a.module, a.country_code, a.party_id)
                     = ('sessions', owner.country_code, owner.party_id)
+                order by a.object_id
                 limit 1)
         order by d.serial
         limit 1) as first)

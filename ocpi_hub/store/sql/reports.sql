@@ -29,6 +29,7 @@ where ($3::text is null or (country_code, party_id) = ($3, $4))
         where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
                 = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
             and l.ended_at > $1 and l.started_at < $2
+        order by l.ended_at
         offset 0)
 order by 1, 2, 3, 4;
 

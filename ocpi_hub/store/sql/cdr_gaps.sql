@@ -53,18 +53,12 @@ unseen as materialized (
 begun as materialized (
     select country_code, party_id, first.received_at as at
     from (select distinct country_code, party_id from unseen) as owner
-    -- Who sent none at all is known at once, and is not looked for among all sessions.
     cross join lateral (
         select d.received_at
         from directed_object d
         where d.module = 'sessions'
             and (d.country_code, d.party_id) = (owner.country_code, owner.party_id)
-            and (select true from directed_object a
-                where (a.module, a.country_code, a.party_id)
-                    = ('sessions', owner.country_code, owner.party_id)
-                order by a.object_id
-                limit 1)
-        order by d.serial
+        order by d.received_at
         limit 1) as first)
 select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id,
     l.spelled_id as id, l.received_at as at,

@@ -134,7 +134,10 @@ class End:
             lines += partner.faults
             for party in partner.parties:
                 held = self._of_related(party, partner.held[party])
-                lines += self._compared(party, held)
+                # Who refused a deletion, which nobody can send again, keeps what it has.
+                kept = {key for whose, key in partner.refused if whose == party}
+                gone = kept - self._run.roaming.should_hold(party).keys()
+                lines += self._compared(party, {k: v for k, v in held.items() if k not in gone})
         return lines
 
     def _of_related(self, party: str, held: dict[Key, Fields]) -> dict[Key, Fields]:

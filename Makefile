@@ -12,9 +12,10 @@ UNFINISHED := $(VENV)/.unfinished
 # Wheels only: nothing is compiled. Hashes: exactly the files that were locked.
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 INSTALL_LOCKED := $(INSTALL) --only-binary :all: --require-hashes
-# A file's tests stay together: they share a hub. In their order, with the many short unit tests last:
+# They wait for processes as often as they compute, so there are more of them than cores; a file's
+# tests stay together: they share a hub. In their order, with the many short unit tests last:
 # xdist's own order ends with the files of few tests, which are the long ones, one core idle.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -q
 

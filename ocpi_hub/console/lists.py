@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.faults import Refusal, invalid_model
 from ocpi_hub.admin.keys import Scope
-from ocpi_hub.admin.routes.base import MAX_ITEMS, Listing
+from ocpi_hub.admin.routes.base import MAX_ITEMS, Listing, page_of
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
 from ocpi_hub.admin.views.base import View
@@ -223,9 +223,9 @@ def part_of(
             for item in ordered
             if (tuple(key(item)) > place) != descending and tuple(key(item)) != place
         ]
-    shown = tuple(ordered[: given.limit])
-    more = len(ordered) > len(shown)
-    return Items(items=shown, next=cursor_text(kind, *key(shown[-1])) if more else None)
+    return page_of(
+        ordered, given.limit, lambda item: item, lambda last: cursor_text(kind, *key(last))
+    )
 
 
 def _kind(annotation: Any) -> tuple[str, Sequence[str]]:

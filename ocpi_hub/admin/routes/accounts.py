@@ -19,6 +19,7 @@ from ocpi_hub.admin.routes.base import (
     NoBody,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.routes.onboarding import NoParameters
 from ocpi_hub.admin.views.accounts import AccountItem, NewPassword, account_item
@@ -90,9 +91,6 @@ async def list_accounts(parts: AdminParts, given: Listing) -> Page[AccountItem]:
     place = given.place(KIND, str)
     after = str(place[0]) if place else None
     found = await parts.accounts.list(after=after, limit=given.limit + 1)
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(account_item, shown)),
-        next=cursor_text(KIND, shown[-1].account_id) if more else None,
+    return page_of(
+        found, given.limit, account_item, lambda last: cursor_text(KIND, last.account_id)
     )

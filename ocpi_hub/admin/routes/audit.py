@@ -18,6 +18,7 @@ from ocpi_hub.admin.routes.base import (
     Route,
     Text,
     Time,
+    page_of,
 )
 from ocpi_hub.admin.views.audit import AuditItem, audit_item
 from ocpi_hub.admin.views.base import Page
@@ -62,8 +63,4 @@ async def list_audit(log: AuditLog, given: AuditListing) -> Page[AuditItem]:
     )
     before = int(place[0]) if place else None
     found = await log.list(given.limit + 1, wanted, before=before)
-    shown = found[: given.limit]
-    return Page(
-        items=tuple(map(audit_item, shown)),
-        next=cursor_text(KIND, shown[-1].entry_id) if len(found) > len(shown) else None,
-    )
+    return page_of(found, given.limit, audit_item, lambda last: cursor_text(KIND, last.entry_id))

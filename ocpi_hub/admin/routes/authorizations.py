@@ -20,6 +20,7 @@ from ocpi_hub.admin.routes.base import (
     Route,
     Text,
     Time,
+    page_of,
 )
 from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
 from ocpi_hub.admin.views.base import Page
@@ -69,10 +70,11 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         found = await parts.decisions.decisions_before(
             decision_place(given), given.limit + 1, wanted
         )
-        shown = found[: given.limit]
-        return Page(
-            items=tuple(authorization_item(decision) for _, decision in shown),
-            next=decision_cursor(shown[-1][0]) if len(found) > len(shown) else None,
+        return page_of(
+            found,
+            given.limit,
+            lambda row: authorization_item(row[1]),
+            lambda last: decision_cursor(last[0]),
         )
 
     return (

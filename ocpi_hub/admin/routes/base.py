@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from ocpi_hub.admin.cursors import Place, cursor_place
 from ocpi_hub.admin.faults import invalid
 from ocpi_hub.admin.keys import AdminKey, Scope
-from ocpi_hub.admin.views.base import PARTY_PATTERN, View
+from ocpi_hub.admin.views.base import PARTY_PATTERN, Page, View
 from ocpi_hub.domain.party import PartyId
 
 API = "/admin/api"
@@ -23,6 +23,10 @@ MAX_ITEMS = 1000
 MAX_BODY_BYTES = 64 * 1024
 TEXT_LENGTH = 255
 """Characters of an id or of a reason, at most."""
+
+
+Found = TypeVar("Found")
+Shown = TypeVar("Shown", bound=View)
 
 
 class Given(BaseModel):
@@ -61,6 +65,22 @@ class Listing(Given):
             return cursor_place(kind, self.next, *types)
         except ValueError as error:
             raise invalid("next", str(error)) from None
+
+
+def page_of(
+    found: Sequence[Found],
+    limit: int,
+    view: Callable[[Found], Shown],
+    cursor: Callable[[Found], str],
+) -> Page[Shown]:
+    """What a list answers, of rows that one more was asked for than are shown.
+
+    Args:
+        cursor: where a list goes on after a row.
+    """
+    shown = found[:limit]
+    more = len(found) > len(shown)
+    return Page(items=tuple(map(view, shown)), next=cursor(shown[-1]) if more else None)
 
 
 def _party(value: object) -> PartyId:

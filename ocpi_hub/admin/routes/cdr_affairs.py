@@ -25,6 +25,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Time,
+    page_of,
 )
 from ocpi_hub.admin.routes.directed import CdrGiven, Words
 from ocpi_hub.admin.views.base import Page
@@ -105,11 +106,8 @@ def cdr_affair_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             limit=given.limit + 1,
             before=int(place[0]) if place else None,
         )
-        shown = found[: given.limit]
-        more = len(found) > len(shown)
-        return Page(
-            items=tuple(map(dispute_view, shown)),
-            next=cursor_text(DISPUTES, shown[-1].place) if more else None,
+        return page_of(
+            found, given.limit, dispute_view, lambda last: cursor_text(DISPUTES, last.place)
         )
 
     async def conflicts(call: Call[CdrParties, NoBody]) -> Page[ConflictItem]:
@@ -121,11 +119,8 @@ def cdr_affair_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             limit=given.limit + 1,
             before=int(place[0]) if place else None,
         )
-        shown = found[: given.limit]
-        more = len(found) > len(shown)
-        return Page(
-            items=tuple(map(conflict_item, shown)),
-            next=cursor_text(CONFLICTS, shown[-1].place) if more else None,
+        return page_of(
+            found, given.limit, conflict_item, lambda last: cursor_text(CONFLICTS, last.place)
         )
 
     async def gaps(call: Call[GapsGiven, NoBody]) -> GapReport:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from ocpi_hub.admin.cursors import cursor_text
-from ocpi_hub.admin.routes.base import Body, Given, Listing, Party, Text
+from ocpi_hub.admin.routes.base import Body, Given, Listing, Party, Text, page_of
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.cdrs import CdrItem, cdr_item
 from ocpi_hub.domain.objects import DirectedState
@@ -57,9 +57,4 @@ async def directed_page(admin: CustodyAdmin, given: DirectedListing, kind: str) 
         limit=given.limit + 1,
         before=int(place[0]) if place else None,
     )
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(cdr_item, shown)),
-        next=cursor_text(kind, shown[-1].serial) if more else None,
-    )
+    return page_of(found, given.limit, cdr_item, lambda last: cursor_text(kind, last.serial))

@@ -26,6 +26,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Time,
+    page_of,
 )
 from ocpi_hub.admin.routes.onboarding import NoParameters
 from ocpi_hub.admin.views.base import Page
@@ -201,13 +202,11 @@ async def list_runs(batches: CdrBatches, given: RunListing) -> Page[CdrRunItem]:
     """Those that match, newest first."""
     place = given.place(RUNS, str, str, str)
     found = await batches.runs(given.cpo, given.emsp, given.limit + 1, _run(place))
-    shown = found[: given.limit]
-    last = shown[-1] if len(found) > len(shown) else None
-    return Page(
-        items=tuple(map(cdr_run_item, shown)),
-        next=cursor_text(RUNS, str(last.cpo), str(last.emsp), last.due_at.isoformat())
-        if last
-        else None,
+    return page_of(
+        found,
+        given.limit,
+        cdr_run_item,
+        lambda last: cursor_text(RUNS, str(last.cpo), str(last.emsp), last.due_at.isoformat()),
     )
 
 
@@ -233,9 +232,6 @@ async def list_imports(
     place = given.place(IMPORTS, int)
     before = int(place[0]) if place else before
     found = await store.list(given.module, given.owner, given.limit + 1, before=before)
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(file_import_item, shown)),
-        next=cursor_text(IMPORTS, shown[-1].import_id) if more else None,
+    return page_of(
+        found, given.limit, file_import_item, lambda last: cursor_text(IMPORTS, last.import_id)
     )

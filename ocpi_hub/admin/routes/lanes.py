@@ -22,6 +22,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.lanes import GapItem, GapsHastened, LaneItem, gap_item
@@ -112,10 +113,11 @@ async def list_lanes(
         and sees(item)
     ]
     found.sort(key=lambda item: (item.receiver, item.module))
-    shown = tuple(found[: given.limit])
-    more = len(found) > len(shown)
-    return Page(
-        items=shown, next=cursor_text(KIND, shown[-1].receiver, shown[-1].module) if more else None
+    return page_of(
+        found,
+        given.limit,
+        lambda item: item,
+        lambda last: cursor_text(KIND, last.receiver, last.module),
     )
 
 
@@ -135,11 +137,7 @@ async def list_gaps(parts: AdminParts, given: GapListing) -> Page[GapItem]:
     found = await parts.lanes.gaps(lane, after=after, limit=given.limit + 1)
     if found is None:
         raise NoSuchObject(f"there is no lane {given.module} of {given.receiver}")
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(gap_item, shown)), next=_gap_cursor(shown[-1].key) if more else None
-    )
+    return page_of(found, given.limit, gap_item, lambda last: _gap_cursor(last.key))
 
 
 def _gap_cursor(key: ObjectKey) -> str:

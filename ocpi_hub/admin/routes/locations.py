@@ -18,6 +18,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.locations import (
@@ -55,11 +56,7 @@ async def location_page(
     found = await store.objects(
         Module.LOCATIONS, sight, wanted, after=int(place[0]) if place else 0, limit=given.limit + 1
     )
-    shown = found[: given.limit]
-    return Page(
-        items=tuple(map(location_item, shown)),
-        next=cursor_text(KIND, shown[-1].serial) if len(found) > len(shown) else None,
-    )
+    return page_of(found, given.limit, location_item, lambda last: cursor_text(KIND, last.serial))
 
 
 def location_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:

@@ -21,6 +21,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.platforms import (
@@ -163,9 +164,6 @@ def list_platforms(parts: AdminParts, given: PlatformListing) -> Page[PlatformIt
         and given.state in (None, platform.state)
         and (given.party is None or directory.platform_of(given.party) is platform)
     ]
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(platform_item, shown)),
-        next=cursor_text(KIND, shown[-1].platform_id) if more else None,
+    return page_of(
+        found, given.limit, platform_item, lambda last: cursor_text(KIND, last.platform_id)
     )

@@ -18,6 +18,7 @@ from ocpi_hub.admin.routes.base import (
     NoBody,
     Party,
     Route,
+    page_of,
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.relations import RelationItem, relation_item
@@ -85,8 +86,6 @@ def list_relations(parts: AdminParts, given: RelationListing) -> Page[RelationIt
         and given.mode in (None, item.mode)
     ]
     found.sort(key=lambda item: (item.cpo, item.emsp))
-    shown = tuple(found[: given.limit])
-    more = len(found) > len(shown)
-    return Page(
-        items=shown, next=cursor_text(KIND, shown[-1].cpo, shown[-1].emsp) if more else None
+    return page_of(
+        found, given.limit, lambda item: item, lambda last: cursor_text(KIND, last.cpo, last.emsp)
     )

@@ -21,6 +21,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.tokens import TokenErased, TokenItem, token_item
@@ -96,9 +97,10 @@ async def list_tokens(
         asked_by=asked_by,
         clear=clear,
     )
-    shown = found[: given.limit]
     hide = None if clear else lambda text: access.keyring.mac("token uid", text.upper())
-    return Page(
-        items=tuple(token_item(token, hide) for token in shown),
-        next=cursor_text(KIND, shown[-1].serial) if len(found) > len(shown) else None,
+    return page_of(
+        found,
+        given.limit,
+        lambda token: token_item(token, hide),
+        lambda last: cursor_text(KIND, last.serial),
     )

@@ -21,6 +21,7 @@ from ocpi_hub.admin.routes.base import (
     Party,
     Route,
     Text,
+    page_of,
 )
 from ocpi_hub.admin.routes.platforms import PlatformGiven
 from ocpi_hub.admin.views.base import Page
@@ -123,12 +124,7 @@ async def list_runs(admin: WhitelistAdmin, given: RunListing) -> Page[WhitelistR
         state=given.state,
         before=RunId(int(place[0])) if place else None,
     )
-    shown = found[: given.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=tuple(map(run_item, shown)),
-        next=cursor_text(KIND, shown[-1].run_id) if more else None,
-    )
+    return page_of(found, given.limit, run_item, lambda last: cursor_text(KIND, last.run_id))
 
 
 async def list_ages(
@@ -152,8 +148,6 @@ async def list_ages(
         ),
         key=lambda item: (item.cpo, item.emsp),
     )
-    shown = tuple(found[: given.limit])
-    more = len(found) > len(shown)
-    return Page(
-        items=shown, next=cursor_text(AGES, shown[-1].cpo, shown[-1].emsp) if more else None
+    return page_of(
+        found, given.limit, lambda item: item, lambda last: cursor_text(AGES, last.cpo, last.emsp)
     )

@@ -31,12 +31,12 @@ _PATIENCE_MS = 30_000
 
 def chromium() -> str:
     """The browser of this machine. Without one a test is skipped; it fails where
-    OCPI_HUB_REQUIRE_BROWSER or CI says that there has to be one."""
+    REQUIRE_BROWSER or CI says that there has to be one."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is not None:
         return found
     text = "there is no Chromium here: on Debian, apt-get install chromium"
-    if os.environ.get("CI") == "1" or os.environ.get("OCPI_HUB_REQUIRE_BROWSER"):
+    if os.environ.get("CI") == "1" or os.environ.get("REQUIRE_BROWSER"):
         pytest.fail(text)
     pytest.skip(text)
 

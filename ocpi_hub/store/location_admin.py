@@ -129,7 +129,8 @@ class LocationAdmin:
         """All that somebody sees, some at a time."""
         serial = 0
         while True:
-            async with self._database.connection() as connection:
+            async with self._database.transaction() as connection:
+                await connection.execute(SQL.read_in_order)
                 rows = await connection.fetch(SQL.points, serial, PART, *sight.columns)
             if rows:
                 yield [_point(row) for row in rows]

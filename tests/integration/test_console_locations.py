@@ -10,6 +10,7 @@ import pytest_asyncio
 from ocpi_hub.admin.accounts import AccountRole
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.location_admin import PART, SQL, LocationAdmin, Sight
 from tests.support.console import Browser, ConsoleHub, console_hub
 from tests.support.directory import insert_platform
 from tests.support.locations import store_locations
@@ -169,3 +170,20 @@ async def test_admin_api_lists_and_shows_locations(console: ConsoleHub) -> None:
         shown = (await client.get("/admin/api/locations/NL*CPO/loc1")).json()
         assert shown["location"]["name"] == "Place 1"
         assert (await client.get("/admin/api/locations/NL*CPO/x")).status_code == 404
+
+
+async def test_points_are_read_a_page_at_a_time_before_anybody_has_counted_locations(
+    database: Database,
+) -> None:
+    await store_locations(database, "NL*CPO", 3000)
+    found = [part async for part in LocationAdmin(database).points(Sight(everything=True))]
+    assert [len(part) for part in found] == [PART] * 3
+    everybody = Sight(everything=True)
+    async with database.transaction() as connection:
+        await connection.execute(SQL.read_in_order)
+        rows = await connection.fetch(
+            f"explain (analyze, timing off) {SQL.points}", 0, 500, *everybody.columns
+        )
+    plan = "\n".join(row[0] for row in rows)
+    assert "Index Scan using shared_object_list" in plan, plan
+    assert not [line for line in plan.splitlines() if "rows=3000" in line], plan

@@ -8,13 +8,46 @@ select position from shared_object where module = 'locations' order by position 
 -- Where they are and how their EVSEs are, in the order of arrival, from a place on. Who sees what:
 -- $3 everything; or what the owners $4, $5 have; or what is addressed to ($6) or broadcast by the
 -- owners ($7, $8), published ones alone where $9 says so, unless something addressed to one of $10
--- stands in front. Of several that one sees, the broadcast one, else the first audience's.
+-- stands in front. Of several that one sees, the broadcast one, else the first audience's. The texts
+-- are read of no more Locations than are told.
+with seen as materialized (
+    select o.serial, o.country_code, o.party_id, o.object_id, o.body
+    from shared_object o
+    left join unnest($6::text[], $7::text[], $8::text[], $9::boolean[])
+        as s (audience, country_code, party_id, published_only)
+        on (s.audience, s.country_code, s.party_id) = (o.audience, o.country_code, o.party_id)
+    cross join lateral (
+        select $3 or (o.country_code, o.party_id) in (select * from unnest($4::text[], $5::text[]))
+    ) as mine (own)
+    where o.module = 'locations'
+        and o.object_type = ''
+        and o.serial > $1
+        and not o.deleted
+        and (
+            mine.own and (o.audience = '*' or not exists (
+                select from shared_object a
+                where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                    = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+                    and a.audience < o.audience
+                    and not a.deleted))
+            or not mine.own
+                and s.audience is not null
+                and not (o.audience = '*' and exists (
+                    select from shared_object a
+                    where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
+                        = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
+                        and a.audience = any ($10::text[])
+                        and (not a.deleted or a.position > o.position)))
+                and not (s.published_only and o.audience = '*'
+                    and o.body ->> 'publish' is not distinct from 'false'))
+    order by o.serial
+    limit $2
+)
 select o.serial, o.country_code, o.party_id, coalesce(b.id, o.object_id) as id, b.name,
     b.coordinates ->> 'latitude' as latitude, b.coordinates ->> 'longitude' as longitude,
     e.available, e.in_use, e.out_of_order, e.other
-from shared_object o
-cross join lateral json_to_record(o.body)
-    as b (id text, name text, coordinates json, evses json, publish text)
+from seen o
+cross join lateral json_to_record(o.body) as b (id text, name text, coordinates json, evses json)
 cross join lateral (
     select
         count(*) filter (where status = 'AVAILABLE') as available,
@@ -27,34 +60,12 @@ cross join lateral (
         from json_array_elements(
             case when json_typeof(b.evses) = 'array' then b.evses else '[]' end) each) as evse
 ) as e
-left join unnest($6::text[], $7::text[], $8::text[], $9::boolean[])
-    as s (audience, country_code, party_id, published_only)
-    on (s.audience, s.country_code, s.party_id) = (o.audience, o.country_code, o.party_id)
-cross join lateral (
-    select $3 or (o.country_code, o.party_id) in (select * from unnest($4::text[], $5::text[]))
-) as mine (own)
-where o.module = 'locations'
-    and o.object_type = ''
-    and o.serial > $1
-    and not o.deleted
-    and (
-        mine.own and (o.audience = '*' or not exists (
-            select from shared_object a
-            where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
-                = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
-                and a.audience < o.audience
-                and not a.deleted))
-        or not mine.own
-            and s.audience is not null
-            and not (s.published_only and o.audience = '*' and b.publish is not distinct from 'false')
-            and not (o.audience = '*' and exists (
-                select from shared_object a
-                where (a.module, a.country_code, a.party_id, a.object_id, a.object_type)
-                    = (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
-                    and a.audience = any ($10::text[])
-                    and (not a.deleted or a.position > o.position))))
-order by o.serial
-limit $2;
+order by o.serial;
+
+-- name: read_in_order
+-- For this transaction: a page begins with the index of the list, also before anybody has counted
+-- how many objects there are.
+select set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true);
 
 -- name: objects
 -- Objects of a module with their texts: $11 and $12, the owner; $13 an id, folded; $14 EVSEs of this

@@ -14,6 +14,7 @@ from ocpi_hub.console.cells import html
 from ocpi_hub.console.cookies import csrf_token, drop_session, is_secure, put_browser, put_session
 from ocpi_hub.console.files import Files
 from ocpi_hub.console.live import Streams
+from ocpi_hub.console.menu import Menu
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import LANGUAGE, t
 from ocpi_hub.console.visit import BASE, Answer, Data, Download, Live, Redirect, Shown, Visit
@@ -61,7 +62,7 @@ class Answers:
         self._streams = streams
         self._public_url = public_url
         self._files = files
-        self._menu = [page for page in pages if page.nav]
+        self._menu = Menu(pages)
 
     def complete(self, environment: Environment) -> None:
         """What templates may use."""
@@ -168,7 +169,7 @@ class Answers:
         everywhere = {
             "viewer": visitor,
             "csrf": _csrf(seen),
-            "menu": [page for page in self._menu if visitor is not None and _may(page, seen)],
+            "menu": self._menu.of(lambda page: _may(page, seen)),
             "here": seen.page.path,
             "flash": seen.flash,
             "title": "",

@@ -174,8 +174,7 @@ class PostgresDecisionStore:
             StoreUnavailable: the database does not answer.
         """
         at, number = place or (None, None)
-        async with self._database.transaction() as connection:
-            await connection.execute(SQL.plan_with_values)
+        async with self._database.planned() as connection:
             rows = await connection.fetch(
                 SQL.list_decisions,
                 limit,

@@ -143,9 +143,8 @@ class CdrLife:
         Args:
             before: only CDRs with a smaller serial.
         """
-        async with self._database.transaction() as connection:
+        async with self._database.planned() as connection:
             # A plan for whatever is asked for would read all CDRs to find a few.
-            await connection.execute(SQL.plan_with_values)
             rows = await connection.fetch(
                 SQL.list, limit, before, *_parts(filters.owner), *_parts(filters.receiver),
                 filters.state, filters.stage, filters.flag, filters.hold, filters.verdict,

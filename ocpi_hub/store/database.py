@@ -162,6 +162,14 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    @asynccontextmanager
+    async def planned(self) -> AsyncIterator[Connection]:
+        """As `transaction`, and each statement is planned for the values that it is given: where
+        these decide which index serves."""
+        async with self.transaction() as connection:
+            await connection.execute("set local plan_cache_mode = force_custom_plan")
+            yield connection
+
     async def _acquire(self) -> PoolConnectionProxy[asyncpg.Record]:
         try:
             return await self._pool.acquire(timeout=self._settings.database_acquire_timeout_s)

@@ -146,9 +146,8 @@ class LocationAdmin:
         owner = wanted.owner
         folded = wanted.object_id.upper() if wanted.object_id else None
         status = wanted.evse_status.upper() if wanted.evse_status else None
-        async with self._database.transaction() as connection:
+        async with self._database.planned() as connection:
             # Each filter has an index of its own, or none.
-            await connection.execute(SQL.plan_with_values)
             rows = await connection.fetch(
                 SQL.objects, after, limit, *sight.columns,
                 *(party_columns(owner) if owner else (None, None)), folded, status, wanted.text,

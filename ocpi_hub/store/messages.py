@@ -177,8 +177,7 @@ class PostgresMessages:
         """
         wanted = wanted or MessageFilter()
         reach: asyncpg.Record | None = None
-        async with self._database.transaction() as connection:
-            await connection.execute(SQL.plan_with_values)
+        async with self._database.planned() as connection:
             if looked_at is not None and not wanted.is_indexed:
                 reach = await connection.fetchrow(
                     SQL.reach,

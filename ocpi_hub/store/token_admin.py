@@ -95,8 +95,7 @@ class TokenAdmin:
         """
         uid = None if wanted.uid is None else _folded(wanted.uid)
         emsp = party_columns(wanted.emsp) if wanted.emsp else (None, None)
-        async with self._database.transaction() as connection:
-            await connection.execute(SQL.plan_with_values)
+        async with self._database.planned() as connection:
             rows = await connection.fetch(
                 SQL.search,
                 uid,

@@ -32,7 +32,7 @@ select 'cdrs', $1, $2, 'C' || n, $3, $4, {_CDR_BODY}, decode(md5(n::text), 'hex'
     case when n % {HELD_EACH} = 0 then 'held' else 'delivered' end,
     case when n % {HELD_EACH} = 0 then 0 else 1 end,
     ended, ended
-from (select n, $5::timestamptz - n * interval '1 second' as ended
+from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
     from generate_series(1, $6::integer) n) as made
 """  # noqa: S608  # nothing in it comes from outside
 _LEDGER = """
@@ -46,9 +46,21 @@ select $1, $2, 'C' || n, 'C' || n, $3, $4, 1, ended, 'S' || n, 'LOC' || n % 5000
     4 + n % 300 / 10.0, (4 + n % 300 / 10.0) * 1.21, false, ended, 'equal', 4 + n % 300 / 10.0,
     (4 + n % 300 / 10.0) * 1.21, '[{"rate": "21", "excl_vat": "4", "vat": "0.84"}]',
     'not_verifiable', null
-from (select n, $5::timestamptz - n * interval '1 second' as ended
+from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
     from generate_series(1, $6::integer) n) as made
 """
+_STEPS = f"""
+insert into cdr_transition (country_code, party_id, cdr_id, at, version, from_stage, to_stage,
+    actor)
+select $1, $2, 'C' || n, ended + step * interval '1 millisecond', 1,
+    case when step = 1 then 'received' end,
+    case when step = 0 then 'received' when n % {HELD_EACH} = 0 then 'held' else 'delivered' end,
+    case when step = 0 then 'owner' else 'receiver ' || $3::text || '*' || $4::text end
+from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
+    from generate_series(1, $6::integer) n) as made
+cross join generate_series(0, 1) step
+order by n, step
+"""  # noqa: S608  # nothing in it comes from outside
 _TOKENS = """
 insert into shared_object (module, country_code, party_id, object_id, object_type, position, body,
     last_updated, origin, correlation_id)
@@ -82,6 +94,7 @@ async def store_cdrs(
         await _quickly(connection)
         await connection.execute(_DIRECTED, *place, timeout=1800)
         await connection.execute(_LEDGER, *place, timeout=1800)
+        await connection.execute(_STEPS, *place, timeout=1800)
 
 
 async def store_many_tokens(connection: Connection, owner: PartyId, number: int) -> None:

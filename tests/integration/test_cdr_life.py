@@ -309,10 +309,9 @@ async def test_lists_are_filtered_by_what_the_checks_found(
     await deliver(store, make_cdr("A", findings=(flag,)), make_cdr("B", payer=OTHER))
     await store.take_in(make_cdr("C", start=Start.HOLD, findings=(hold, flag)))
     await execute(database, "update cdr_ledger set price_verdict = 'equal' where spelled_id = 'B'")
-    await execute(
-        database,
-        "update directed_object set received_at = now() - interval '2 days' where object_id = 'B'",
-    )
+    for table, name in (("directed_object", "object_id"), ("cdr_ledger", "cdr_id")):
+        before = f"update {table} set received_at = now() - '2 d'::interval where {name} = 'A'"  # noqa: S608
+        await execute(database, before)
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
     async def ids(**filters: Any) -> str:
@@ -326,8 +325,8 @@ async def test_lists_are_filtered_by_what_the_checks_found(
     assert await ids(stage=Stage.DELIVERED) == "BA"
     assert await ids(state=DirectedState.HELD) == "C"
     assert await ids(receiver=OTHER) == "B"
-    assert await ids(since=yesterday) == "CA"
-    assert await ids(until=yesterday) == "B"
+    assert await ids(since=yesterday) == "CB"
+    assert await ids(until=yesterday) == "A"
     assert await ids(object_id="a") == "A"
     assert await ids(disputed=True) == ""
 
@@ -488,6 +487,42 @@ async def test_a_number_is_missed_only_where_a_cpo_counts(
         kinds=[GapKind.NUMBER_MISSING],
     )
     assert newest == []
+
+
+async def test_what_arrived_before_a_time_is_found_among_newer_ones(
+    store: PostgresCustodyStore, database: Database
+) -> None:
+    """Also where a CDR came again later, or is in the ledger since later than it came."""
+    now = datetime(2026, 10, 1, tzinfo=UTC)
+    async with database.transaction() as connection:
+        await store_cdrs(connection, CPO, EMSP, 20_000, now)
+        again = (
+            "with late as (update directed_object set received_at = $1 where object_id = $2)"
+            " update cdr_ledger set received_at = $1 where cdr_id = $2"
+        )
+        await connection.execute(again, now - timedelta(hours=2), "C77")
+        await connection.execute(again, now, "C78")
+    life = CdrLife(database)
+
+    async def newest(until: datetime) -> list[str]:
+        found = await life.list(CdrFilters(until=until), limit=3)
+        return [each.row.key.object_id for each in found]
+
+    assert await newest(now + timedelta(days=1)) == ["C20000", "C19999", "C19998"]
+    assert await newest(now) == ["C19999", "C19998", "C19997"]
+    # An hour after it stands C77, which entered custody hours before.
+    assert await newest(now - timedelta(hours=3)) == ["C9199", "C9198", "C9197"]
+    assert await newest(now - timedelta(seconds=19_995)) == ["C4", "C3", "C2"]
+    assert await newest(now - timedelta(days=1)) == []
+    async with database.transaction() as connection:
+        await connection.execute("analyze directed_object, cdr_ledger, cdr_transition")
+        await connection.execute("set local plan_cache_mode = force_custom_plan")
+        filters: list[object] = [3, *[None] * 14]
+        filters[12] = now - timedelta(hours=4)
+        rows = await connection.fetch(f"explain (analyze) {LIFE_SQL.list}", *filters)
+    plan = "\n".join(row[0] for row in rows)
+    # The hour after it is passed over, not the hours that followed.
+    assert "Rows Removed by Filter: 3600" in plan, plan
 
 
 async def test_a_report_says_what_it_left_out(

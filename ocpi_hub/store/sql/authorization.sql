@@ -29,9 +29,6 @@ left join owner_knowledge k on (k.platform_id, k.module) = (p.platform_id, 'toke
 left join inbound_catch_up j on (j.platform_id, j.module) = (p.platform_id, 'tokens')
 order by q.number, o.country_code, o.party_id, o.deleted, o.audience = '*';
 
--- name: plan_with_values
-select set_config('plan_cache_mode', 'force_custom_plan', true);
-
 -- name: list_decisions
 -- Newest first, from a place on; null filters select everything.
 select *

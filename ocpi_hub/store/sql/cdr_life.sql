@@ -2,7 +2,9 @@
 
 -- name: list
 -- Newest first, from a place on; null filters select everything. Times are those of arrival. It is
--- planned with its values; what a stage or a dispute says of other columns leads to their indexes.
+-- planned with its values; what a stage or a dispute says of other columns leads to their indexes. What
+-- arrived before a time has a smaller serial than what entered custody an hour after it: so newer ones
+-- are not read one by one.
 select d.*, v as standing,
     cdr_stage(d.state, coalesce(v.is_settled, false), coalesce(v.is_corrected, false)) as stage,
     p.disputed
@@ -37,6 +39,19 @@ where d.module = 'cdrs'
     and ($11::text is null or v.price_verdict = $11)
     and ($12::timestamptz is null or d.received_at >= $12)
     and ($13::timestamptz is null or d.received_at < $13)
+    and ($13::timestamptz is null or d.serial < coalesce((
+        select (
+            select serial from directed_object
+            where (module, country_code, party_id, object_id)
+                = ('cdrs', k.country_code, k.party_id, k.cdr_id))
+        from cdr_ledger k
+        where k.received_at >= $13 + interval '1 hour'
+            and (
+                select min(at) from cdr_transition
+                where (country_code, party_id, cdr_id) = (k.country_code, k.party_id, k.cdr_id)
+                    and from_stage is null) >= $13 + interval '1 hour'
+        order by k.received_at
+        limit 1), 9223372036854775807))
     and ($14::boolean is null or p.disputed = $14)
     and ($14::boolean is not true or d.serial = any(array(
         select o.serial
@@ -50,9 +65,6 @@ where d.module = 'cdrs'
     and ($2::bigint is null or d.serial < $2)
 order by d.serial desc
 limit $1;
-
--- name: plan_with_values
-select set_config('plan_cache_mode', 'force_custom_plan', true);
 
 -- name: find
 select d.*, v as standing,

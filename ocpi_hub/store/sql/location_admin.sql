@@ -112,9 +112,6 @@ where o.module = $16
 order by o.serial
 limit $2;
 
--- name: plan_with_values
-select set_config('plan_cache_mode', 'force_custom_plan', true);
-
 -- name: owed
 -- Lanes of Locations, and the gap that each has of this one or of a part of it. The place of each
 -- lane's own gaps is looked up: there may be many.

@@ -40,9 +40,6 @@ order by at desc, serial desc
 offset $1
 limit 1;
 
--- name: plan_with_values
-select set_config('plan_cache_mode', 'force_custom_plan', true);
-
 -- name: legs
 -- In the order in which they began, without what was in them.
 select at, serial, kind, platform_id, sender, receiver, module, interface_role, method, path, http,

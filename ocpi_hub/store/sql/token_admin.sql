@@ -1,8 +1,5 @@
 -- What operators ask and do about tokens.
 
--- name: plan_with_values
-select set_config('plan_cache_mode', 'force_custom_plan', true);
-
 -- name: search
 -- In the order of arrival, from a place on; null filters select everything. It is planned with its
 -- values, so that each finds its index; these hold the first 100 characters.

@@ -14,7 +14,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,19 +39,28 @@ READS = 5
 WORST = 8
 """Pages that are told by name."""
 BASELINE = "/console/password"
+_PAGES = ("text/html", "application/json")
+"""A file takes as long as what is in it."""
 _UNREACHED = "http://127.0.0.1:9"
 _ROW = re.compile(r'<tr data-href="([^"]+)"')
 _NEXT = re.compile(r'rel="next" href="([^"]+)"')
-_MONTH = f"{datetime.now(UTC):%Y-%m}"
-_SAMPLES: Mapping[str, str] = {
-    "state": "held", "stage": "held", "party": "NL*CPO", "cpo": "NL*CPO", "emsp": "DE*MSP",
-    "owner": "NL*CPO", "receiver": "DE*MSP", "platform": "p-nl-cpo", "module": "cdrs",
-    "failed": "true", "direction": "in", "http_class": "5", "correlation_id": "c-5", "uid": "T5",
-    "contract_id": "DE-MSP-C5", "month": _MONTH, "year": "2026", "id": "C5",
-    "since": f"{_MONTH}-01", "until": f"{_MONTH}-02", "session": "S5", "session_id": "S5",
-    "q": "C5",
+_NOW = datetime.now(UTC)
+_MONTH, _SOON, _EARLY, _LONG_AGO = (
+    f"{_NOW:%Y-%m}",
+    f"{_NOW + timedelta(days=1):%Y-%m-%d}",
+    f"{_NOW - timedelta(days=8):%Y-%m-%d}",
+    f"{_NOW - timedelta(days=90):%Y-%m-%d}",
+)
+_SAMPLES: Mapping[str, Sequence[str]] = {
+    "state": ["held"], "stage": ["held"], "party": ["NL*CPO"], "cpo": ["NL*CPO"],
+    "emsp": ["DE*MSP"], "owner": ["NL*CPO"], "receiver": ["DE*MSP"], "platform": ["p-nl-cpo"],
+    "module": ["cdrs"], "failed": ["true"], "direction": ["in"], "http_class": ["5"],
+    "correlation_id": ["c-5"], "uid": ["T5"], "contract_id": ["DE-MSP-C5"], "month": [_MONTH],
+    "year": [_MONTH[:4]], "id": ["C5"], "since": [_EARLY, _SOON], "until": [_EARLY, _LONG_AGO],
+    "session": ["S5"], "session_id": ["S5"], "q": ["C5"],
 }  # fmt: skip
-"""Values of filters, by name. Where a list takes no such value, its refusal is left out."""
+"""Values of filters, by name: what some match, and what none does. Where a list takes no such value
+its refusal is left out."""
 _ALWAYS: Mapping[str, Mapping[str, str]] = {"/admin/api/tokens": {"uid": "T5"}}
 """What a list does not answer without."""
 
@@ -96,7 +105,7 @@ class _Reader:
             text = await self._read(page.url)
             if text is None:
                 continue
-            for name, sample in _SAMPLES.items():
+            for name, sample in _samples():
                 if f'name="{name}"' in text:
                     await self._read(f"{page.url}?{urlencode({name: sample})}")
             if later := _NEXT.search(text):
@@ -124,7 +133,7 @@ class _Reader:
             times.append((time.perf_counter() - began) * 1000)
             if answer.status_code >= 500:
                 self.failed.append(f"{url} answered {answer.status_code}")
-            if answer.status_code != 200:
+            if answer.status_code != 200 or not answer.headers["Content-Type"].startswith(_PAGES):
                 return None
             text = answer.text
         self._medians[url] = statistics.median(times)
@@ -136,16 +145,22 @@ def _queries(path: str, operation: Mapping[str, Any]) -> Iterator[Mapping[str, s
     names = [each["name"] for each in operation["parameters"]]
     needed = {
         **{
-            each["name"]: _SAMPLES.get(each["name"], "")
+            each["name"]: _SAMPLES.get(each["name"], [""])[0]
             for each in operation["parameters"]
             if each.get("required")
         },
         **_ALWAYS.get(path, {}),
     }
     yield needed
-    for name in names:
-        if name in _SAMPLES and name not in needed:
-            yield {**needed, name: _SAMPLES[name]}
+    for name, sample in _samples():
+        if name in names and name not in needed:
+            yield {**needed, name: sample}
+
+
+def _samples() -> Iterator[tuple[str, str]]:
+    for name, values in _SAMPLES.items():
+        for value in values:
+            yield name, value
 
 
 def _figures(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.accounts import Passwords
+from ocpi_hub.admin.errands import Errands
+from ocpi_hub.admin.overview import OverviewFigures
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
@@ -35,7 +37,9 @@ class AdminParts:
     accounts: PostgresAccounts
     passwords: Passwords
     audit: AuditLog
+    overview: OverviewFigures
     clock: Clock
+    errands: Errands = field(default_factory=Errands)
 
     def directory(self) -> Directory:
         """The snapshot of this process.

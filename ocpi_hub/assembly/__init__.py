@@ -87,7 +87,7 @@ def assemble(around: Surroundings) -> Parts:
             ready=not_ready,
             admin=api.handle,
             metrics=metrics_endpoint(around, api, keeper, instruments, heart).handle,
-            console=console(around, operators, keeper, traffic),
+            console=console(operators),
         ),
     )
 

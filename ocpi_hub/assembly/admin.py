@@ -16,13 +16,13 @@ from ocpi_hub.admin.metrics.figures import FigureReader
 from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.admin.metrics.pulse import Pulse, Queue
 from ocpi_hub.admin.metrics.workers import shared_directory
+from ocpi_hub.admin.overview import OverviewFigures
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.routes import all_routes
 from ocpi_hub.assembly.delivery import Delivery
 from ocpi_hub.assembly.serving import onboarding
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Surroundings
-from ocpi_hub.console.overview_figures import OverviewFigures
 from ocpi_hub.console.pages import all_pages
 from ocpi_hub.console.pipeline import console_app
 from ocpi_hub.console.visit import ConsoleParts
@@ -38,8 +38,11 @@ def admin_parts(
     around: Surroundings, stores: Stores, delivery: Delivery, keeper: DirectoryKeeper
 ) -> AdminParts:
     """What the admin API and the console are made of."""
-    database = around.database
+    database, clock = around.database, around.clock
     access = OperatorAccess(around.settings, database, around.keyring, stores.directory)
+    figures = FigureReader(
+        database, clock, alive=timedelta(seconds=around.settings.directory_max_age_s)
+    )
     return AdminParts(
         access=access,
         onboarding=onboarding(around, stores, delivery),
@@ -52,7 +55,8 @@ def admin_parts(
         accounts=access.accounts,
         passwords=Passwords(),
         audit=AuditLog(database),
-        clock=around.clock,
+        overview=OverviewFigures(PostgresTraffic(database, clock), figures, keeper, clock),
+        clock=clock,
     )
 
 
@@ -63,13 +67,8 @@ def admin_api(around: Surroundings, parts: AdminParts) -> AdminApi:
     return AdminApi(all_routes(parts), ring, parts.audit, clock)
 
 
-def console(
-    around: Surroundings, parts: AdminParts, keeper: DirectoryKeeper, traffic: PostgresTraffic
-) -> web.Application:
-    alive = timedelta(seconds=around.settings.directory_max_age_s)
-    figures = FigureReader(around.database, around.clock, alive=alive)
-    overview = OverviewFigures(traffic, figures, keeper, around.clock)
-    return console_app(ConsoleParts(parts, overview), all_pages())
+def console(parts: AdminParts) -> web.Application:
+    return console_app(ConsoleParts(parts), all_pages())
 
 
 def pulse(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ocpi_hub.admin.accounts import Secret
+from ocpi_hub.admin.errands import Errands
+from ocpi_hub.admin.overview import OverviewFigures
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.viewer import Viewer
-from ocpi_hub.console.errands import Errands
-from ocpi_hub.console.overview_figures import OverviewFigures
 
 BASE = "/console"
 
@@ -20,8 +20,14 @@ class ConsoleParts:
     """What pages are made from."""
 
     admin: AdminParts
-    overview: OverviewFigures
-    errands: Errands = field(default_factory=Errands)
+
+    @property
+    def overview(self) -> OverviewFigures:
+        return self.admin.overview
+
+    @property
+    def errands(self) -> Errands:
+        return self.admin.errands
 
 
 @dataclass(frozen=True, slots=True)

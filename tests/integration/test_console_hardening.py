@@ -11,9 +11,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from ocpi_hub.admin.accounts import AccountRole, Secret
+from ocpi_hub.admin.errands import MOST_OF_PARTNERS, Errands
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.console import pipeline
-from ocpi_hub.console.errands import MOST_OF_PARTNERS, Errands
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.errors import Overloaded
 from ocpi_hub.store.accounts import (

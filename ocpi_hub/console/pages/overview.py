@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.overview import OverviewNow
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Number
 from ocpi_hub.console.charts import Chart, bars, lines
-from ocpi_hub.console.overview_figures import OverviewNow
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Grid
 from ocpi_hub.console.texts import t

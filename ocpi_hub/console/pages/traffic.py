@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.overview import OverviewFigures
 from ocpi_hub.console.charts import Chart, bars, lines
-from ocpi_hub.console.overview_figures import OverviewFigures
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Shown, Visit

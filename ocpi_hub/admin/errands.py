@@ -47,6 +47,6 @@ async def _carried_out(work: Coroutine[None, None, None]) -> None:
     try:
         await work
     except HubError as error:
-        log.warning("console_errand_failed", reason=str(error))
+        log.warning("errand_failed", reason=str(error))
     except Exception:
-        log.exception("console_errand_failed")
+        log.exception("errand_failed")

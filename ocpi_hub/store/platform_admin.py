@@ -21,13 +21,14 @@ from ocpi_hub.domain.party import (
     RelationMode,
 )
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store.absence import remember_absence, wake_deliveries
 from ocpi_hub.store.cdr_rules import cdr_rules_of, cdr_rules_text
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.feed import request_backfills
 from ocpi_hub.store.liveness import request_first_lists
+from ocpi_hub.store.party_claims import permit_parties
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.registration import permit_parties, remember_absence, wake_deliveries
 
 SQL = Queries("platform_admin")
 

@@ -36,7 +36,8 @@ class CdrFileStore:
     ) -> Sequence[tuple[int, str]]:
         """Serials and texts of CDRs that no hold keeps back, after a serial; empty at the end."""
         place = (*party_columns(cpo), *party_columns(emsp))
-        async with self._database.connection() as connection:
+        reading = self._database.planned if since or until else self._database.connection
+        async with reading() as connection:
             rows = await connection.fetch(SQL.page, *place, after, since, until, limit, PAGE_BYTES)
         return [(row["serial"], row["body"]) for row in rows]
 

@@ -44,9 +44,9 @@ from ocpi_hub.store.directed_rows import (
     settled_row,
 )
 from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger, store_ledger_apart
+from ocpi_hub.store.pages import page_of, read_page
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.session_rows import store_changed
-from ocpi_hub.store.shared import page_of
 from ocpi_hub.store.writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -142,21 +142,7 @@ class PostgresCustodyStore:
 
     async def page(self, module: str, reader: PartyId, page: PageRequest) -> Page:
         place = (module, reader.country_code, reader.party_id)
-        window = (page.date_from, page.date_to)
-        cursor = page.cursor
-        async with self._database.connection() as connection:
-            total = (
-                cursor.total if cursor else await connection.fetchval(SQL.count, *place, *window)
-            )
-            rows = await connection.fetch(
-                SQL.page,
-                *place,
-                cursor.after_serial if cursor else 0,
-                *window,
-                0 if cursor else page.offset,
-                page.limit,
-                page.max_bytes,
-            )
+        rows, total = await read_page(self._database, page, SQL.count, SQL.page, place)
         return page_of(rows, total)
 
     # Intakes -------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from ocpi_hub.store.columns import columns
 from ocpi_hub.store.custody import SQL as CUSTODY_SQL
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.directed_rows import directed_object, key_columns
+from ocpi_hub.store.pages import page_of, read_page
 from ocpi_hub.store.session_rows import SQL, insert_new, store_changed
-from ocpi_hub.store.shared import page_of
 from ocpi_hub.store.writer import BatchWriter
 
 if TYPE_CHECKING:
@@ -73,22 +73,9 @@ class PostgresSessionStore:
 
     async def page(self, reader: PartyId, page: PageRequest) -> SessionPage:
         place = (Module.SESSIONS.value, reader.country_code, reader.party_id)
-        window = (page.date_from, page.date_to)
-        cursor = page.cursor
-        async with self._database.connection() as connection:
-            if cursor is None:
-                total = await connection.fetchval(CUSTODY_SQL.count, *place, *window)
-            else:
-                total = cursor.total
-            rows = await connection.fetch(
-                CUSTODY_SQL.page,
-                *place,
-                cursor.after_serial if cursor else 0,
-                *window,
-                0 if cursor else page.offset,
-                page.limit,
-                page.max_bytes,
-            )
+        rows, total = await read_page(
+            self._database, page, CUSTODY_SQL.count, CUSTODY_SQL.page, place
+        )
         return SessionPage(page_of(rows, total), tuple(row["version"] for row in rows))
 
     async def fetched(self, receiver: PartyId, shown: SessionPage) -> None:

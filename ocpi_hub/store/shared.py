@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -21,6 +20,7 @@ from ocpi_hub.errors import InvalidRequest, StoreError, StoreUnavailable
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.pages import page_of, read_page
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.writer import BatchWriter
 from ocpi_hub.telemetry import get_logger
@@ -35,8 +35,6 @@ SQL = Queries("shared")
 NOTED_S = 600.0
 """Seconds for which a process remembers that it has noted who pushes: parties move."""
 
-_BODY = itemgetter("body")
-_SERIAL = itemgetter("serial")
 
 KeyColumns = tuple[str, str, str, str, str, str]
 Also = Callable[["Connection", Sequence[Changed | InvalidRequest]], Awaitable[None]]
@@ -159,23 +157,7 @@ class PostgresSharedStore:
     ) -> Page:
         countries, parties = columns(map(party_columns, owners), 2)
         place = (module, str(reader), countries, parties)
-        window = (page.date_from, page.date_to)
-        cursor = page.cursor
-        async with self._database.connection() as connection:
-            if cursor is None:
-                total = await connection.fetchval(SQL.count, *place, *window, to_publish)
-            else:
-                total = cursor.total
-            rows = await connection.fetch(
-                SQL.page,
-                *place,
-                cursor.after_serial if cursor else 0,
-                *window,
-                0 if cursor else page.offset,
-                page.limit,
-                page.max_bytes,
-                to_publish,
-            )
+        rows, total = await read_page(self._database, page, SQL.count, SQL.page, place, to_publish)
         return page_of(rows, total)
 
     # Writing -------------------------------------------------------------------------------------
@@ -370,17 +352,3 @@ def _shared_object(row: asyncpg.Record) -> SharedObject:
 def path_of(row: asyncpg.Record) -> tuple[str, ...]:
     """The path of a row of `shared_object`."""
     return tuple(json.loads(row["path"])) if row["path"] else ()
-
-
-def page_of(rows: Sequence[asyncpg.Record], total: int) -> Page:
-    """A page; `found` of its rows counts them and a row that follows, if there is one.
-
-    Nothing here is Python's work for each row: pages are large and many.
-    """
-    more = bool(rows) and rows[-1]["found"] > len(rows)
-    return Page(
-        texts=tuple(map(_BODY, rows)),
-        total=total,
-        last_serial=rows[-1]["serial"] if more else None,
-        serials=tuple(map(_SERIAL, rows)),
-    )

@@ -43,14 +43,8 @@ from ocpi_hub.registration.claims import (
     require_expectable,
 )
 from ocpi_hub.registration.failures import Failure, failure_of_store
-from ocpi_hub.registration.partner import (
-    Access,
-    Agreed,
-    Declined,
-    Discovered,
-    PartnerCalls,
-    Unclear,
-)
+from ocpi_hub.registration.partner import Access, Discovered, PartnerCalls
+from ocpi_hub.registration.partner_answers import Agreed, Declined, Unclear
 from ocpi_hub.registration.protocols import (
     CredentialsGone,
     ExpectedRole,

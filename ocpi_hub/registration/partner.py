@@ -19,10 +19,8 @@ from ocpi_hub.domain.exchange import (
     Exchange,
     LegInfo,
     LegKind,
-    NoAnswer,
     OutboundClient,
     OutboundRequest,
-    Unreachable,
 )
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import (
@@ -36,13 +34,19 @@ from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
     InvalidRequest,
-    UnsupportedVersion,
 )
 from ocpi_hub.ocpi import headers
-from ocpi_hub.ocpi.parse import parse_json, validate_object
-from ocpi_hub.ocpi.status_codes import is_success
-from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.ocpi.parse import validate_object
 from ocpi_hub.ocpi.v2_2_1.versions import Endpoint, VersionDetails
+from ocpi_hub.registration.partner_answers import (
+    Agreed,
+    Declined,
+    Unclear,
+    credentials_outcome,
+    data_of,
+    details_url,
+    quoted,
+)
 from ocpi_hub.registration.protocols import UrlCheck
 from ocpi_hub.registration.steps import Attempt, NoSteps, Step, StepLog, StepName, noting, shown
 from ocpi_hub.telemetry import get_logger
@@ -56,7 +60,6 @@ MAX_IDENTIFIER = 100
 """Characters of a module identifier; longer ones are nobody's module."""
 
 _CREDENTIALS = (Module.CREDENTIALS.value, InterfaceRole.SENDER)
-_QUOTED = 200
 _ANSWERS = 3
 """A credentials request lasts as long as this many calls: the partner calls back within it."""
 
@@ -95,41 +98,6 @@ class Discovered:
     @property
     def credentials_url(self) -> str:
         return self.endpoints[_CREDENTIALS]
-
-
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """The partner took the credentials and gave its own."""
-
-    credentials: Credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The partner refused, or was not reached: nothing has changed there."""
-
-    reason: str
-    reached: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unclear:
-    """The partner may have taken the credentials, but gave none that can be used."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Success:
-    data: object
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """`refused`: the partner said no. Else it failed, perhaps after it did what was asked."""
-
-    text: str
-    refused: bool
 
 
 class PartnerCalls:
@@ -185,31 +153,31 @@ class PartnerCalls:
         self, versions_url: str, access: Access, wanted: Sequence[OcpiVersion]
     ) -> tuple[OcpiVersion, str, Access]:
         """The version to use, the URL of its details, and how the token travels."""
-        step = f"GET versions ({_quoted(versions_url)})"
-        about = Step(StepName.VERSIONS, f"GET {_quoted(versions_url)}")
+        step = f"GET versions ({quoted(versions_url)})"
+        about = Step(StepName.VERSIONS, f"GET {quoted(versions_url)}")
         async with noting(self._steps, access.attempt, about, access.token) as noted:
             self._check(step, versions_url)
             noted.exchange, access = await self._get_versions(versions_url, access)
-            version, url = _details_url(self._data(step, noted.exchange), step, wanted)
+            version, url = details_url(data_of(step, noted.exchange, self._max_depth), step, wanted)
         return version, url, access
 
     async def _details(
         self, url: str, access: Access, version: OcpiVersion
     ) -> Mapping[tuple[str, InterfaceRole], str]:
         """The endpoints of a version."""
-        step = f"GET version details ({_quoted(url)})"
-        about = Step(StepName.DETAILS, f"GET {_quoted(url)}")
+        step = f"GET version details ({quoted(url)})"
+        about = Step(StepName.DETAILS, f"GET {quoted(url)}")
         async with noting(self._steps, access.attempt, about, access.token) as noted:
             self._check(step, url)
             noted.exchange = await self._send("GET", url, access, self._timeout_s)
-            data = self._data(step, noted.exchange)
+            data = data_of(step, noted.exchange, self._max_depth)
             try:
                 details = validate_object(data, VersionDetails).value
             except InvalidRequest as error:
                 raise ClientApiUnusable(f"{step}: {error.message}") from None
             if details.version != version:
                 raise ClientApiUnusable(
-                    f"{step}: these are the details of {_quoted(details.version)}"
+                    f"{step}: these are the details of {quoted(details.version)}"
                 )
             if len(details.endpoints) > MAX_ENDPOINTS:
                 raise ClientApiUnusable(f"{step}: more than {MAX_ENDPOINTS} endpoints")
@@ -222,23 +190,14 @@ class PartnerCalls:
         self, method: str, url: str, access: Access, body: bytes
     ) -> Agreed | Declined | Unclear:
         """POST or PUT the hub's credentials object."""
-        step = f"{method} credentials ({_quoted(url)})"
-        about = Step(StepName.CREDENTIALS, f"{method} {_quoted(url)}", shown(body))
+        step = f"{method} credentials ({quoted(url)})"
+        about = Step(StepName.CREDENTIALS, f"{method} {quoted(url)}", shown(body))
         secrets = (access.token, _token_in(body))
         async with noting(self._steps, access.attempt, about, *secrets) as noted:
             noted.exchange = await self._send(method, url, access, self.credentials_s, body)
-            result = self._outcome(step, noted.exchange)
+            result = credentials_outcome(step, noted.exchange, self._max_depth)
             noted.failed = None if isinstance(result, Agreed) else result.reason
             return result
-
-    def _outcome(self, step: str, exchange: Exchange) -> Agreed | Declined | Unclear:
-        match exchange:
-            case Unreachable(reason):
-                return Declined(f"{step}: {reason}", reached=False)
-            case NoAnswer(reason):
-                return Unclear(f"{step}: {reason}")
-            case Answer():
-                return self._agreement(step, exchange)
 
     async def withdraw(self, url: str, access: Access) -> None:
         """DELETE credentials, as a courtesy: the outcome changes nothing for the hub."""
@@ -282,59 +241,13 @@ class PartnerCalls:
         )
         return await self._client.send(request)
 
-    def _data(self, step: str, exchange: Exchange) -> object:
-        """The `data` of a successful answer.
-
-        Raises:
-            ClientApiUnusable: it was none.
-        """
-        match exchange:
-            case Unreachable(reason) | NoAnswer(reason):
-                raise ClientApiUnusable(f"{step}: {reason}")
-            case Answer():
-                read = self._read(exchange)
-                if isinstance(read, _Fault):
-                    raise ClientApiUnusable(f"{step}: {read.text}")
-                return read.data
-
-    def _read(self, answer: Answer) -> _Success | _Fault:
-        status = answer.http_status
-        if 300 <= status < 400:
-            return _Fault(f"HTTP {status}: redirects are not followed", refused=True)
-        try:
-            value = parse_json(answer.body, max_depth=self._max_depth)
-        except InvalidRequest as error:
-            detail = error.message if status < 300 else ""
-            return _Fault(_joined(f"HTTP {status}", detail), refused=300 <= status < 500)
-        fields = value if isinstance(value, dict) else {}
-        message = fields.get("status_message")
-        said = _quoted(message) if isinstance(message, str) else ""
-        if status >= 300:
-            return _Fault(_joined(f"HTTP {status}", said), refused=status < 500)
-        code = fields.get("status_code")
-        if not isinstance(code, int) or isinstance(code, bool):
-            return _Fault("the answer has no status_code: it is not from OCPI", refused=False)
-        if not is_success(code):
-            return _Fault(_joined(f"OCPI {code}", said), refused=True)
-        return _Success(fields.get("data"))
-
-    def _agreement(self, step: str, answer: Answer) -> Agreed | Declined | Unclear:
-        read = self._read(answer)
-        if isinstance(read, _Fault):
-            reason = f"{step}: {read.text}"
-            return Declined(reason, reached=True) if read.refused else Unclear(reason)
-        try:
-            return Agreed(validate_object(read.data, Credentials).value)
-        except InvalidRequest as error:
-            return Unclear(f"{step}: {error.message}")
-
     def _endpoints(
         self, step: str, announced: Iterable[Endpoint]
     ) -> dict[tuple[str, InterfaceRole], str]:
         """Endpoints by interface. Identifiers the hub does not know stay as they are (VE-11)."""
         endpoints: dict[tuple[str, InterfaceRole], str] = {}
         for endpoint in announced:
-            self._check(f"{step}: endpoint {_quoted(endpoint.identifier)}", endpoint.url)
+            self._check(f"{step}: endpoint {quoted(endpoint.identifier)}", endpoint.url)
             identifier = endpoint.identifier.lower()
             if identifier == Module.CREDENTIALS:
                 endpoints.setdefault(_CREDENTIALS, endpoint.url)
@@ -349,39 +262,7 @@ class PartnerCalls:
             raise ClientApiUnusable(f"{step}: {reason}")
 
 
-def _details_url(data: object, step: str, wanted: Sequence[OcpiVersion]) -> tuple[OcpiVersion, str]:
-    """The first version wanted that is offered, and the URL of its details.
-
-    Raises:
-        ClientApiUnusable: `data` is no list of versions.
-        UnsupportedVersion: none of them is in it.
-    """
-    if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
-        raise ClientApiUnusable(f"{step}: data is not a list of versions")
-    for version in wanted:
-        for entry in data:
-            if entry.get("version") == version:
-                url = entry.get("url")
-                if isinstance(url, str):
-                    return version, url
-                raise ClientApiUnusable(f"{step}: version {version} has no url")
-    offered = ", ".join(_quoted(str(entry.get("version")), 10) for entry in data[:10])
-    raise UnsupportedVersion(
-        f"{step}: {' or '.join(wanted)} is not offered, only: {offered or 'nothing'}"
-    )
-
-
 def _token_in(body: bytes) -> str:
     """The token in credentials of ours, which a partner may quote."""
     value = json.loads(body)
     return str(value.get("token", "")) if isinstance(value, dict) else ""
-
-
-def _joined(what: str, detail: str) -> str:
-    return f"{what}: {detail}" if detail else what
-
-
-def _quoted(text: str, limit: int = _QUOTED) -> str:
-    """Text of a partner, fit for a message of ours."""
-    shown = "".join(character for character in text[:limit] if character.isprintable())
-    return f"{shown}..." if len(text) > limit else shown

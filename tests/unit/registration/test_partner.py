@@ -8,7 +8,8 @@ import pytest
 
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.domain.party import CredentialsToken
-from ocpi_hub.registration.partner import Access, Agreed, Declined, PartnerCalls, Unclear
+from ocpi_hub.registration.partner import Access, PartnerCalls
+from ocpi_hub.registration.partner_answers import Agreed, Declined, Unclear
 from tests.support.scripted_partner import envelope, role_of
 
 URL = "https://partner.example/credentials"

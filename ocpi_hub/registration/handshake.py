@@ -10,7 +10,6 @@ Spec: 2.2.1 credentials_credentials_endpoint, versions_module.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import assert_never
 
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
 from ocpi_hub.domain.exchange import OutboundClient
@@ -26,7 +25,6 @@ from ocpi_hub.domain.party import (
 from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
-    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     NotPermitted,
@@ -41,17 +39,14 @@ from ocpi_hub.registration.claims import claimed_roles, new_token
 from ocpi_hub.registration.failures import Failure, failure_of_store
 from ocpi_hub.registration.partner import Access, PartnerCalls
 from ocpi_hub.registration.protocols import (
-    CredentialsGone,
     PartyReserved,
     PartyTaken,
     Registration,
     RegistrationStore,
-    Stored,
     StoreResult,
-    TooManyParties,
     UrlCheck,
-    WrongState,
 )
+from ocpi_hub.registration.refusals import raise_to_partner
 from ocpi_hub.registration.steps import (
     MAX_SAID,
     Attempt,
@@ -190,7 +185,7 @@ class Handshake:
             Unauthenticated: the credentials were withdrawn meanwhile.
         """
         _require_registered(platform, issued)
-        _require_stored(await self._store.disconnect(issued), platform)
+        raise_to_partner(await self._store.disconnect(issued), platform)
         log.warning("platform_disconnected", platform=platform.platform_id)
         step = Step(StepName.CAME, "DELETE credentials", http_status=200)
         await self._steps.note(Attempt.new(platform.platform_id), step)
@@ -258,7 +253,7 @@ class Handshake:
         new = new_token()
         stored = await self._store.complete_answered(issued, registration, new.sha256)
         await self._note_stored(attempt, stored)
-        _require_stored(stored, platform)
+        raise_to_partner(stored, platform)
         log.info(
             "platform_registered",
             platform=platform.platform_id,
@@ -299,40 +294,3 @@ def _failure(error: OcpiError) -> Failure:
 def _require_registered(platform: Platform, issued: IssuedCredentials) -> None:
     if issued.kind is not CredentialsKind.ACCESS or platform.state is not PlatformState.CONNECTED:
         raise MethodNotAllowed("This platform is not registered: use POST")
-
-
-def _require_stored(result: StoreResult, platform: Platform) -> None:
-    """Turn what kept a handshake from being stored into the answer to it."""
-    match result:
-        case Stored():
-            return
-        case PartyTaken(party):
-            log.warning("party_claimed_twice", party=str(party))
-            raise InvalidRequest(
-                f"roles: {party} belongs to another platform of this hub;"
-                " ask the hub's operator if it has moved"
-            )
-        case PartyReserved(party):
-            log.warning(
-                "party_needs_permission",
-                party=str(party),
-                platform=platform.platform_id,
-                remedy=f"ocpi-hub platform set {platform.platform_id} --allow-party {party}",
-            )
-            raise InvalidRequest(
-                f"roles: {party} is known to this hub from before; ask the hub's operator to"
-                " allow it to this platform"
-            )
-        case TooManyParties(most):
-            raise InvalidRequest(
-                f"roles: a platform has at most {most} parties, those included that it has"
-                " claimed before; ask the hub's operator"
-            )
-        case CredentialsGone():
-            raise Unauthenticated("These credentials were used or replaced meanwhile")
-        case WrongState(PlatformState.SUSPENDED):
-            raise NotPermitted("This platform is suspended on this hub: ask the hub's operator")
-        case WrongState():
-            raise MethodNotAllowed("This platform is not registered: use POST")
-        case _ as unreachable:
-            assert_never(unreachable)

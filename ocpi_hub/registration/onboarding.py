@@ -46,19 +46,16 @@ from ocpi_hub.registration.failures import Failure, failure_of_store
 from ocpi_hub.registration.partner import Access, Discovered, PartnerCalls
 from ocpi_hub.registration.partner_answers import Agreed, Declined, Unclear
 from ocpi_hub.registration.protocols import (
-    CredentialsGone,
     ExpectedRole,
     KnownAlready,
-    PartyReserved,
     PartyTaken,
     Registration,
     RegistrationStore,
-    Stored,
     StoreResult,
-    TooManyParties,
     UrlCheck,
     WrongState,
 )
+from ocpi_hub.registration.refusals import raise_to_operator
 from ocpi_hub.registration.steps import MAX_SAID, Attempt, NoSteps, Step, StepLog, StepName
 from ocpi_hub.registration.versions import OFFERED_VERSIONS, highest_first, make_offer
 from ocpi_hub.settings import Settings
@@ -363,7 +360,7 @@ class Onboarding:
         self, result: StoreResult, registration: Registration, access: Access
     ) -> None:
         try:
-            _require_stored(result)
+            raise_to_operator(result)
         except OperatorError as error:
             await self._note_stored(access, failure_of_store(result), str(error))
             raise
@@ -386,30 +383,5 @@ def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> Operator
                 f" tokens of the hub are accepted. If calls to it fail now,"
                 f" `platform invite --renew {platform_id}` starts anew"
             )
-        case _ as unreachable:
-            assert_never(unreachable)
-
-
-def _require_stored(result: StoreResult) -> None:
-    match result:
-        case Stored():
-            return
-        case PartyTaken(party):
-            raise OperatorError(
-                f"the partner claims {party}, which belongs to another platform; see platform list"
-            )
-        case PartyReserved(party):
-            raise OperatorError(
-                f"the partner claims {party}, which the hub knows from before: another platform"
-                f" had it, or a relation names it. If it is this partner's, allow it: `platform"
-                f" connect` with --party {party}, or `platform set ID --allow-party {party}`"
-            )
-        case TooManyParties(most):
-            raise OperatorError(
-                f"the partner would have more than {most} parties, those included that it has"
-                " claimed before"
-            )
-        case CredentialsGone() | WrongState():
-            raise OperatorError("the platform was changed meanwhile; see platform list")
         case _ as unreachable:
             assert_never(unreachable)

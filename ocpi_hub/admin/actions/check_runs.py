@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions.checks import check_platform
 from ocpi_hub.admin.actions.platforms import find_platform
-from ocpi_hub.admin.views.checks import check_report
+from ocpi_hub.admin.views.checks import CheckReportView, check_report
 from ocpi_hub.checking.model import Limits
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.party import PlatformId
-from ocpi_hub.errors import HubError, OperatorError, StoreError
-from ocpi_hub.store.check_runs import CheckRuns, Refused
+from ocpi_hub.errors import HubError, NoSuchObject, OperatorError, StoreError
+from ocpi_hub.store.check_runs import CheckRun, CheckRuns, Refused
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -83,6 +85,32 @@ async def carry_out(
     finally:
         with suppress(StoreError):
             await runs.end(run_id, report=report, error=error)
+
+
+async def list_runs(access: OperatorAccess, platform_id: PlatformId) -> Sequence[CheckRun]:
+    """The newest few of a platform.
+
+    Raises:
+        NoSuchObject: there is no such platform.
+    """
+    find_platform(await access.load(), platform_id)
+    return await CheckRuns(access.database).list(platform_id)
+
+
+async def show_run(
+    access: OperatorAccess, platform_id: PlatformId, run_id: uuid.UUID
+) -> tuple[CheckRun, CheckReportView | None]:
+    """A run, and its report once there is one.
+
+    Raises:
+        NoSuchObject: there is no such run of this platform.
+    """
+    runs = CheckRuns(access.database)
+    run = await runs.find(platform_id, run_id)
+    if run is None:
+        raise NoSuchObject(f"{platform_id} has no self-test {run_id}: the newest few are kept")
+    text = await runs.report(platform_id, run_id) if run.conforms is not None else None
+    return run, CheckReportView.model_validate(json.loads(text)) if text else None
 
 
 def _storable(value: object) -> object:

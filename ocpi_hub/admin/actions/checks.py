@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change
 from ocpi_hub.admin.actions.platforms import find_platform
+from ocpi_hub.admin.views.checks import check_summary
 from ocpi_hub.checking.model import Limits, Report, Target
 from ocpi_hub.checking.runner import Progress, check_partner
 from ocpi_hub.clock import Clock
@@ -29,7 +32,10 @@ async def check_url(
         sender: see `Target`.
     """
     target = Target(versions_url, token, _own(settings), sender, write=write)
-    return await check_partner(target, settings, clock, limits)
+    async with change("stranger.check", _host(versions_url)) as noted:
+        report = await check_partner(target, settings, clock, limits)
+        noted.became(check_summary(report))
+        return report
 
 
 async def check_platform(
@@ -63,8 +69,18 @@ async def check_platform(
         expected=expected,
         write=write,
     )
-    async with change("platform.check", platform_id):
-        return await check_partner(target, access.settings, clock, limits, progress)
+    async with change("platform.check", platform_id) as noted:
+        report = await check_partner(target, access.settings, clock, limits, progress)
+        noted.became(check_summary(report))
+        return report
+
+
+def _host(versions_url: str) -> str:
+    """All of a URL that is certain to hold no secret."""
+    try:
+        return urlsplit(versions_url).hostname or "no host"
+    except ValueError:
+        return "no host"
 
 
 def _own(settings: Settings) -> PartyId:

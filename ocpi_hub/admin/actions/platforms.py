@@ -63,7 +63,7 @@ async def invite(
 ) -> InvitationView:
     """A new platform that may register once; its expected parties are PLANNED until then."""
     async with noted_change("platform.invite", name) as noted:
-        invitation = await onboarding.invite(name, permit=permit, expect=expect)
+        invitation = await onboarding.invitations.invite(name, permit=permit, expect=expect)
         return noted.became(invitation_view(invitation), invitation.platform_id)
 
 
@@ -78,7 +78,7 @@ async def renew_invitation(
 ) -> InvitationView:
     """A new invitation for a platform that is known already, perhaps under another name."""
     async with noted_change("platform.renew_invitation", platform_id) as noted:
-        invitation = await onboarding.renew_invitation(platform_id, permit=permit, expect=expect)
+        invitation = await onboarding.invitations.renew(platform_id, permit=permit, expect=expect)
         if name:
             await access.admin.configure(platform_id, name=name)
         return noted.became(invitation_view(invitation))

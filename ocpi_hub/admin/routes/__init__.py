@@ -12,6 +12,7 @@ from ocpi_hub.admin.routes.cdr_checks import cdr_check_routes
 from ocpi_hub.admin.routes.cdrs import cdr_routes
 from ocpi_hub.admin.routes.checks import check_routes
 from ocpi_hub.admin.routes.files import file_routes
+from ocpi_hub.admin.routes.handshakes import handshake_routes
 from ocpi_hub.admin.routes.keys import key_routes
 from ocpi_hub.admin.routes.lanes import lane_routes
 from ocpi_hub.admin.routes.locations import location_routes
@@ -23,6 +24,7 @@ from ocpi_hub.admin.routes.reports import report_routes
 from ocpi_hub.admin.routes.sessions import session_routes
 from ocpi_hub.admin.routes.statements import statement_routes
 from ocpi_hub.admin.routes.tokens import token_routes
+from ocpi_hub.admin.routes.traffic import traffic_routes
 from ocpi_hub.admin.routes.whitelist import whitelist_routes
 
 __all__ = ["all_routes"]
@@ -31,8 +33,10 @@ __all__ = ["all_routes"]
 def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     """Every route of the API."""
     return (
+        *traffic_routes(parts),
         *platform_routes(parts),
         *onboarding_routes(parts),
+        *handshake_routes(parts),
         *check_routes(parts),
         *relation_routes(parts),
         *authorization_routes(parts),

@@ -19,7 +19,7 @@ from ocpi_hub.domain.party import (
     Role,
 )
 from ocpi_hub.ocpi.envelope import timestamp
-from ocpi_hub.registration.onboarding import Invitation
+from ocpi_hub.registration.invitations import Invitation
 from ocpi_hub.store.platform_admin import PlatformHistory, RoleDetails
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ocpi_hub.admin.actions.check_runs import begin_check, carry_out
+from ocpi_hub.admin.actions.check_runs import begin_check, carry_out, show_run
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.views.checks import CheckReportView, CheckResultView
 from ocpi_hub.checking.model import Outcome
@@ -180,12 +179,7 @@ async def live(visit: Visit) -> Answer:
 
 async def _now(visit: Visit, platform_id: PlatformId, run_id: uuid.UUID) -> Mapping[str, object]:
     """Raises: NoSuchObject: there is no such run of this platform."""
-    runs = _runs(visit)
-    run = await runs.find(platform_id, run_id)
-    if run is None:
-        raise NoSuchObject(t("base.no_such_page"))
-    text = await runs.report(platform_id, run_id) if run.conforms is not None else None
-    report = CheckReportView.model_validate(json.loads(text)) if text else None
+    run, report = await show_run(visit.parts.admin.access, platform_id, run_id)
     return {
         "run": run,
         "by": _by(visit, run),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.overview import OverviewFigures
+from ocpi_hub.admin.routes.traffic import DAYS, Back
 from ocpi_hub.console.charts import Chart, bars, lines
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
@@ -15,24 +15,7 @@ from ocpi_hub.console.visit import Answer, Shown, Visit
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.store.traffic import TrafficStep
 
-DAYS = 30
-"""Days of the chart of kWh."""
-_ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """How far back, and in which steps."""
-
-    back: timedelta
-    step: timedelta
-
-
-RANGES: Mapping[str, Range] = {
-    "1h": Range(timedelta(hours=1), timedelta(minutes=1)),
-    "24h": Range(timedelta(hours=24), timedelta(minutes=15)),
-    "7d": Range(timedelta(days=7), timedelta(hours=2)),
-}
+RANGES: Mapping[str, Back] = {each.value: each for each in Back}
 
 
 def traffic_pages() -> tuple[Page, ...]:
@@ -52,11 +35,10 @@ async def show(visit: Visit) -> Answer:
     return Shown("traffic.html", t("traffic.title"), context)
 
 
-async def charts(figures: OverviewFigures, asked: Range, now: datetime) -> Sequence[object]:
+async def charts(figures: OverviewFigures, asked: Back, now: datetime) -> Sequence[object]:
     """All charts of a range that ends now."""
-    last = now - (now - _ORIGIN) % asked.step
-    steps = int(asked.back / asked.step)
-    places = [last - asked.step * number for number in reversed(range(steps))]
+    first = asked.begins(now)
+    places = [first + asked.step * number for number in range(asked.span // asked.step)]
     found = {each.step: each for each in await figures.within(places[0], asked.step)}
     rows = [found.get(place) for place in places]
     labels = [timestamp(place) for place in places] if found else []

@@ -1,4 +1,4 @@
-"""Registrations that the hub's operator begins: invitations, handshakes as Sender, rotation.
+"""Registrations that the hub's operator begins: handshakes as Sender, rotation.
 
 As Sender the hub's own token has to work while its POST is open, because the partner calls back
 within it, and any process may get that call: the token is committed first, as a provisional one
@@ -10,8 +10,7 @@ Spec: 2.2.1 credentials_registration, credentials_updating_the_credentials_and_r
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -30,7 +29,6 @@ from ocpi_hub.errors import (
     ClientApiUnusable,
     EndpointsMissing,
     InvalidRequest,
-    NoSuchObject,
     OperatorError,
     RefusedByPartner,
     UnsupportedVersion,
@@ -40,20 +38,17 @@ from ocpi_hub.registration.claims import (
     claimed_roles,
     new_platform_id,
     new_token,
-    require_expectable,
 )
 from ocpi_hub.registration.failures import Failure, failure_of_store
+from ocpi_hub.registration.invitations import Invitations
 from ocpi_hub.registration.partner import Access, Discovered, PartnerCalls
 from ocpi_hub.registration.partner_answers import Agreed, Declined, Unclear
 from ocpi_hub.registration.protocols import (
-    ExpectedRole,
     KnownAlready,
-    PartyTaken,
     Registration,
     RegistrationStore,
     StoreResult,
     UrlCheck,
-    WrongState,
 )
 from ocpi_hub.registration.refusals import raise_to_operator
 from ocpi_hub.registration.steps import MAX_SAID, Attempt, NoSteps, Step, StepLog, StepName
@@ -66,25 +61,8 @@ log = get_logger(__name__)
 _PROVISIONAL_MARGIN_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """What an operator hands to a partner, outside of OCPI.
-
-    Attributes:
-        token: CREDENTIALS_TOKEN_A; the hub keeps its digest only.
-    """
-
-    platform_id: PlatformId
-    versions_url: str
-    token: CredentialsToken = field(repr=False)
-    expires_at: datetime
-
-
 class Onboarding:
     """Starts registrations. Every method raises OperatorError with what to do next.
-
-    `permit` names parties that a platform may claim although the hub knows them already: another
-    platform had them, or they are named in a relation.
 
     Args:
         public_url: base of every URL the hub hands out.
@@ -108,8 +86,8 @@ class Onboarding:
     ) -> None:
         self._steps: StepLog = steps or NoSteps()
         self._store = store
-        self._days = settings.invitation_days
         self._offer = make_offer(settings, public_url, offered, versions)
+        self.invitations = Invitations(store, self._offer, settings.invitation_days)
         self._versions = highest_first(versions)
         self._partner = PartnerCalls(
             client,
@@ -130,68 +108,6 @@ class Onboarding:
         """The hub's own, as partners are given it."""
         return self._offer.versions_url
 
-    async def invite(
-        self,
-        name: str,
-        *,
-        permit: Collection[PartyId] = (),
-        expect: Collection[ExpectedRole] = (),
-    ) -> Invitation:
-        """A new platform that may register once. Its expected parties are PLANNED until it does.
-
-        Raises:
-            OperatorError: an expected party is the hub itself, or belongs to another platform.
-        """
-        require_expectable(expect, self._offer.hub)
-        token = new_token()
-        while True:
-            platform_id = new_platform_id()
-            stored = await self._store.invite(
-                platform_id, name, token.sha256, days=self._days, permit=permit, expect=expect
-            )
-            if stored is not None:
-                return self._invitation(platform_id, token, stored)
-
-    async def renew_invitation(
-        self,
-        platform_id: PlatformId,
-        *,
-        permit: Collection[PartyId] = (),
-        expect: Collection[ExpectedRole] = (),
-    ) -> Invitation:
-        """A new invitation for a platform: the first one expired or was lost, the answer to a
-        handshake was lost, or it had disconnected. What works at present goes on working.
-
-        Raises:
-            NoSuchObject: there is no such platform.
-            OperatorError: an expected party is the hub itself, or belongs to another platform, or
-                the platform has told its roles itself.
-        """
-        require_expectable(expect, self._offer.hub)
-        token = new_token()
-        stored = await self._store.renew_invitation(
-            platform_id, token.sha256, days=self._days, permit=permit, expect=expect
-        )
-        if stored is None:
-            raise NoSuchObject(f"there is no platform {platform_id}; see platform list")
-        return self._invitation(platform_id, token, stored)
-
-    def _invitation(
-        self,
-        platform_id: PlatformId,
-        token: CredentialsToken,
-        stored: datetime | PartyTaken | WrongState,
-    ) -> Invitation:
-        match stored:
-            case PartyTaken(party):
-                raise OperatorError(f"{party} belongs to another platform; see platform list")
-            case WrongState(state):
-                raise OperatorError(
-                    f"{platform_id} is {state}: its roles are those that it claims itself"
-                )
-            case expires_at:
-                return Invitation(platform_id, self._offer.versions_url, token, expires_at)
-
     async def connect(
         self,
         versions_url: str,
@@ -204,6 +120,7 @@ class Onboarding:
         """Register with a partner that gave us its versions URL and CREDENTIALS_TOKEN_A.
 
         Args:
+            permit: parties that it may claim although the hub knows them already.
             attempt: under which the steps are noted.
 
         Raises:

@@ -149,7 +149,7 @@ class Operator:
 
     async def invite(self, *custom_modules: str) -> str:
         """An invitation's token, for a platform that these modules are agreed on with."""
-        invited = await self._onboarding.invite("A partner")
+        invited = await self._onboarding.invitations.invite("A partner")
         await self._admin.configure(invited.platform_id, add_custom_modules=custom_modules)
         return invited.token
 

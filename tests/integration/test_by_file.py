@@ -68,7 +68,7 @@ async def test_who_takes_part_by_file_is_checked(hub: RegisteringHub) -> None:
 
 
 async def test_an_invited_partner_exchanges_files_until_it_registers(hub: RegisteringHub) -> None:
-    invitation = await hub.onboarding.invite("Charge Co", expect=roles(CPO))
+    invitation = await hub.onboarding.invitations.invite("Charge Co", expect=roles(CPO))
     await turned(hub, invitation.platform_id, OTHER)
     platform = await hub.platform(invitation.platform_id)
     assert platform.state is PlatformState.BY_FILE
@@ -84,7 +84,7 @@ async def test_an_invited_partner_exchanges_files_until_it_registers(hub: Regist
 
 async def test_a_partner_by_file_registers_once_it_is_invited(hub: RegisteringHub) -> None:
     platform_id = await served(hub, CPO)
-    renewed = await hub.onboarding.renew_invitation(platform_id)
+    renewed = await hub.onboarding.invitations.renew(platform_id)
     assert (await hub.platform(platform_id)).state is PlatformState.BY_FILE
     async with ScriptedPartner() as partner:
         await hub.post(renewed.token, partner.body())

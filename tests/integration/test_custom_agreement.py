@@ -62,7 +62,8 @@ async def make_renewal(hub: RegisteringHub) -> Renewal:
 
 @pytest.mark.req("VE-11", "VE-12")
 async def test_agreements_belong_to_one_platform_and_can_end(hub: RegisteringHub) -> None:
-    one, two = await hub.onboarding.invite("One"), await hub.onboarding.invite("Two")
+    one = await hub.onboarding.invitations.invite("One")
+    two = await hub.onboarding.invitations.invite("Two")
     await agree(hub, one.platform_id, A, B)
     await agree(hub, one.platform_id, A)
     await agree(hub, two.platform_id, A, end=(B,))
@@ -100,7 +101,7 @@ async def test_a_connected_partner_reads_again_once_something_is_agreed_on(
 async def test_what_was_agreed_on_before_the_registration_is_no_news(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
-    invited = await hub.onboarding.invite("A partner")
+    invited = await hub.onboarding.invitations.invite("A partner")
     await agree(hub, invited.platform_id, B, A)
     await hub.post(invited.token, partner.body())
     await agree(hub, invited.platform_id, A)

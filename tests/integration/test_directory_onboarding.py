@@ -205,14 +205,14 @@ async def test_after_a_rotation_of_unknown_outcome_both_tokens_are_accepted(
 
 
 async def test_rotate_of_a_platform_that_is_not_connected_is_refused(hub: RegisteringHub) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with pytest.raises(OperatorError, match="not connected"):
         await hub.onboarding.rotate(await hub.platform(invitation.platform_id))
 
 
 async def test_renewing_the_invitation_of_nobody_is_refused(hub: RegisteringHub) -> None:
     with pytest.raises(OperatorError, match="platform list"):
-        await hub.onboarding.renew_invitation(PlatformId("p-none"))
+        await hub.onboarding.invitations.renew(PlatformId("p-none"))
 
 
 async def test_connect_refuses_a_partner_that_claims_to_be_the_hub(hub: RegisteringHub) -> None:

@@ -35,7 +35,7 @@ from ocpi_hub.errors import (
     UnsupportedVersion,
 )
 from ocpi_hub.registration.claims import MAX_PARTIES, MAX_ROLES
-from ocpi_hub.registration.onboarding import Invitation
+from ocpi_hub.registration.invitations import Invitation
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.platform_admin import PlatformAdmin
 from ocpi_hub.store.registration import KEPT_TOKENS
@@ -85,7 +85,8 @@ def test_details_of_a_version_not_offered_do_not_exist(hub: RegisteringHub) -> N
 
 @pytest.mark.req("CR-03", "CR-17")
 async def test_an_invitation_is_a_token_for_registration_only(hub: RegisteringHub) -> None:
-    one, two = await hub.onboarding.invite("One"), await hub.onboarding.invite("Two")
+    one = await hub.onboarding.invitations.invite("One")
+    two = await hub.onboarding.invitations.invite("Two")
     assert one.token != two.token
     assert len(one.token) <= 64
     assert all("\x21" <= character <= "\x7e" for character in one.token)
@@ -103,7 +104,7 @@ async def test_post_stores_what_the_partner_announces_and_answers_with_a_new_tok
         ("cdrs", "RECEIVER", f"{partner.base_url}/r/cdrs"),
         ("nlcpo-custom", "SENDER", f"{partner.base_url}/custom"),
     ]
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     answer = await hub.post(invitation.token, partner.body())
 
     assert answer["url"] == "https://hub.example/ocpi/versions"
@@ -133,7 +134,7 @@ async def test_post_stores_what_the_partner_announces_and_answers_with_a_new_tok
 async def test_the_invitation_is_dead_after_success(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     await hub.post(invitation.token, partner.body())
     assert not await hub.knows(invitation.token)
 
@@ -142,7 +143,7 @@ async def test_the_invitation_is_dead_after_success(
 async def test_of_two_handshakes_with_one_invitation_one_wins(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     admitted = await hub.admit(invitation.token)
     answers = await asyncio.gather(
         *(hub.handshake.post_credentials(*admitted, partner.body()) for _ in range(5)),
@@ -158,7 +159,7 @@ async def test_of_two_handshakes_with_one_invitation_one_wins(
 async def test_post_of_a_registered_platform_and_put_delete_of_others_are_405(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
-    invitation = await hub.onboarding.invite("Another")
+    invitation = await hub.onboarding.invitations.invite("Another")
     invited = await hub.admit(invitation.token)
     with pytest.raises(MethodNotAllowed):
         await hub.handshake.put_credentials(*invited, partner.body())
@@ -244,7 +245,7 @@ async def test_a_party_of_another_platform_cannot_be_taken(
 ) -> None:
     await hub.registered(partner)
     async with ScriptedPartner(role_of("DE*NEW"), role_of("nl*cpo")) as other:
-        invitation = await hub.onboarding.invite("Other")
+        invitation = await hub.onboarding.invitations.invite("Other")
         before = await hub.load()
         with pytest.raises(InvalidRequest, match=r"NL\*CPO"):
             await hub.post(invitation.token, other.body())
@@ -307,7 +308,7 @@ async def test_a_party_of_a_removed_platform_goes_to_whom_an_operator_permits(
         other.roles = [role_of("DE*NEW"), role_of("NL*CPO")]
         with pytest.raises(InvalidRequest, match=r"NL\*CPO .* ask the hub's operator"):
             await hub.put(token, other.body())
-        late = await hub.onboarding.invite("Late")
+        late = await hub.onboarding.invitations.invite("Late")
         with pytest.raises(InvalidRequest, match=r"NL\*CPO .* ask the hub's operator"):
             await hub.post(late.token, other.body(roles=[role_of("NL*CPO")]))
         assert (await hub.load()).platform_of(PartyId("NL", "CPO")) is None
@@ -327,18 +328,18 @@ async def test_an_invitation_may_name_the_parties_of_a_removed_platform(
     await remove(hub, first)
     party = PartyId("NL", "CPO")
     if renewed:
-        again = await hub.onboarding.invite("Again")
-        invitation = await hub.onboarding.renew_invitation(again.platform_id, permit=[party])
+        again = await hub.onboarding.invitations.invite("Again")
+        invitation = await hub.onboarding.invitations.renew(again.platform_id, permit=[party])
     else:
-        invitation = await hub.onboarding.invite("Again", permit=[party])
+        invitation = await hub.onboarding.invitations.invite("Again", permit=[party])
     await hub.post(invitation.token, partner.body())
     holder = (await hub.load()).platform_of(party)
     assert holder is not None
     assert holder.platform_id == invitation.platform_id
     # An old permission ends with the platform that had the party in between.
-    await permit(hub, (await hub.onboarding.invite("Third")).platform_id, party)
+    await permit(hub, (await hub.onboarding.invitations.invite("Third")).platform_id, party)
     await remove(hub, invitation.platform_id)
-    third = await hub.onboarding.invite("Fourth")
+    third = await hub.onboarding.invitations.invite("Fourth")
     with pytest.raises(InvalidRequest, match="operator"):
         await hub.post(third.token, partner.body())
 
@@ -367,7 +368,7 @@ async def test_a_party_that_has_objects_is_not_for_the_first_to_claim_it(
 ) -> None:
     async with hub.database.connection() as connection:
         await connection.execute(known)
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with capture_logs() as logged, pytest.raises(InvalidRequest, match=r"NL\*CPO .* operator"):
         await hub.post(invitation.token, partner.body())
     assert logged[-1]["remedy"] == (
@@ -388,7 +389,7 @@ async def test_a_party_that_an_operator_expects_comes_by_invitation_only(
         _, token = await hub.registered(squatter)
         with pytest.raises(InvalidRequest, match=r"NL\*CPO .* operator"):
             await hub.put(token, squatter.body(roles=[role_of("BE*BAD"), role_of("NL*CPO")]))
-    invitation = await hub.onboarding.invite("The one that was meant")
+    invitation = await hub.onboarding.invitations.invite("The one that was meant")
     await hub.post(invitation.token, partner.body())
 
 
@@ -405,7 +406,9 @@ async def test_its_own_parties_a_platform_may_always_claim_again(
 
 @pytest.mark.req("CR-20")
 async def test_two_platforms_that_claim_one_party_at_once_get_it_once(hub: RegisteringHub) -> None:
-    invitations = [await hub.onboarding.invite(f"Platform {number}") for number in range(4)]
+    invitations = [
+        await hub.onboarding.invitations.invite(f"Platform {number}") for number in range(4)
+    ]
     async with ScriptedPartner(role_of("NL*AAA"), role_of("NL*BBB")) as scripted:
         answers = await asyncio.gather(
             *(hub.post(invitation.token, scripted.body()) for invitation in invitations),
@@ -429,7 +432,7 @@ async def test_two_platforms_that_claim_one_party_at_once_get_it_once(hub: Regis
 async def test_roles_that_cannot_be_are_refused_before_the_partner_is_called(
     hub: RegisteringHub, partner: ScriptedPartner, roles: list[dict[str, Any]]
 ) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with pytest.raises(InvalidRequest):
         await hub.post(invitation.token, partner.body(roles=roles))
     assert not partner.received
@@ -447,7 +450,7 @@ async def test_a_role_of_a_later_version_is_left_out(
 async def test_a_body_that_is_no_credentials_object_is_refused(
     hub: RegisteringHub, body: bytes
 ) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with pytest.raises((InvalidRequest, MalformedJson)):
         await hub.post(invitation.token, body)
 
@@ -563,7 +566,7 @@ async def test_redirects_are_not_followed(hub: RegisteringHub, partner: Scripted
 async def test_a_partner_that_cannot_be_reached_is_told_so(hub: RegisteringHub) -> None:
     async with ScriptedPartner() as gone:
         body = gone.body()
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with pytest.raises(ClientApiUnusable, match="connection refused"):
         await hub.post(invitation.token, body)
 
@@ -571,7 +574,7 @@ async def test_a_partner_that_cannot_be_reached_is_told_so(hub: RegisteringHub) 
 async def _post_in_vain(
     hub: RegisteringHub, partner: ScriptedPartner, error: type[OcpiError], text: str
 ) -> None:
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     before = await hub.load()
     with pytest.raises(error, match=text):
         await hub.post(invitation.token, partner.body())
@@ -638,7 +641,7 @@ async def test_urls_with_a_trailing_slash_are_called_as_announced(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
     partner.answer("GET", "/versions/", _version(f"{partner.base_url}/2.2.1/"))
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     await hub.post(invitation.token, partner.body(url=f"{partner.versions_url}/"))
     assert [each.path for each in partner.received] == ["/versions/", "/2.2.1/"]
 
@@ -657,7 +660,7 @@ async def test_delete_voids_everything_and_a_new_invitation_leads_back(
     assert platform.our_token is None
     assert not directory.credentials
     assert directory.status(PartyId("NL", "CPO")) is PartyStatus.SUSPENDED
-    invitation = await hub.onboarding.renew_invitation(platform_id)
+    invitation = await hub.onboarding.invitations.renew(platform_id)
     assert invitation.platform_id == platform_id
     await hub.post(invitation.token, partner.body())
     assert (await hub.load()).status(PartyId("NL", "CPO")) is PartyStatus.CONNECTED
@@ -667,8 +670,8 @@ async def test_a_lost_answer_is_repaired_by_a_renewed_invitation(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
     platform_id, lost = await hub.registered(partner)
-    first = await hub.onboarding.renew_invitation(platform_id)
-    second = await hub.onboarding.renew_invitation(platform_id)
+    first = await hub.onboarding.invitations.renew(platform_id)
+    second = await hub.onboarding.invitations.renew(platform_id)
     assert not await hub.knows(first.token)
     assert (await hub.platform(platform_id)).state is PlatformState.CONNECTED
     answer = await hub.post(second.token, partner.body())
@@ -681,7 +684,7 @@ async def test_a_lost_answer_is_repaired_by_a_renewed_invitation(
 async def test_an_expired_invitation_opens_nothing(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
-    invitation: Invitation = await hub.onboarding.invite("A partner")
+    invitation: Invitation = await hub.onboarding.invitations.invite("A partner")
     admitted = await hub.admit(invitation.token)
     async with hub.database.connection() as connection:
         await connection.execute(
@@ -754,7 +757,7 @@ async def test_a_partner_that_announces_the_hubs_own_urls_is_refused(
     hub: RegisteringHub, partner: ScriptedPartner, path: str
 ) -> None:
     own = f"{PUBLIC_URL}{path}"
-    invitation = await hub.onboarding.invite("A partner")
+    invitation = await hub.onboarding.invitations.invite("A partner")
     with pytest.raises(ClientApiUnusable, match="the hub itself"):
         await hub.post(invitation.token, partner.body(url=own))
     partner.answer("GET", "/versions", _version(own))
@@ -766,7 +769,7 @@ async def test_a_suspended_platform_does_not_register(
     hub: RegisteringHub, partner: ScriptedPartner
 ) -> None:
     await insert_platform(hub.database, "p-1", roles=())
-    invitation = await hub.onboarding.renew_invitation(PlatformId("p-1"))
+    invitation = await hub.onboarding.invitations.renew(PlatformId("p-1"))
     admitted = await hub.admit(invitation.token)
     async with hub.database.connection() as connection:
         await connection.execute("update platform set state = 'suspended', resume_state = state")

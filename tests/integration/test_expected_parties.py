@@ -11,7 +11,7 @@ import pytest_asyncio
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.domain.party import PartyId, Role
 from ocpi_hub.errors import InvalidRequest, OperatorError
-from ocpi_hub.registration.onboarding import Invitation
+from ocpi_hub.registration.invitations import Invitation
 from ocpi_hub.registration.protocols import ExpectedRole
 from ocpi_hub.store.database import Database
 from tests.support.directory import HUB, insert_platform
@@ -29,7 +29,7 @@ async def hub(database: Database) -> AsyncIterator[RegisteringHub]:
 
 
 async def invited(hub: RegisteringHub, *expected: tuple[PartyId, Role]) -> Invitation:
-    return await hub.onboarding.invite(
+    return await hub.onboarding.invitations.invite(
         "Charge Co", expect=[ExpectedRole(party, role) for party, role in expected]
     )
 
@@ -56,7 +56,7 @@ async def test_an_expected_party_is_planned_until_it_registers(hub: RegisteringH
 
 async def test_nobody_else_can_claim_an_expected_party(hub: RegisteringHub) -> None:
     await invited(hub, (CPO, Role.CPO))
-    stranger = await hub.onboarding.invite("A stranger")
+    stranger = await hub.onboarding.invitations.invite("A stranger")
     async with ScriptedPartner() as partner:
         with pytest.raises(InvalidRequest, match="NL\\*CPO belongs to another platform"):
             await hub.post(stranger.token, partner.body())
@@ -87,14 +87,14 @@ async def test_two_invitations_for_one_party_at_once_make_one_platform(
 async def test_a_renewed_invitation_may_name_parties_until_the_platform_has_registered(
     hub: RegisteringHub,
 ) -> None:
-    first = await hub.onboarding.invite("Charge Co")
+    first = await hub.onboarding.invitations.invite("Charge Co")
     expected = [ExpectedRole(CPO, Role.CPO)]
-    renewed = await hub.onboarding.renew_invitation(first.platform_id, expect=expected)
+    renewed = await hub.onboarding.invitations.renew(first.platform_id, expect=expected)
     assert await status(hub, CPO) is PartyStatus.PLANNED
     async with ScriptedPartner(role_of("NL*CPO"), role_of("NL*CPO", "EMSP")) as partner:
         await hub.post(renewed.token, partner.body())
     with pytest.raises(OperatorError, match="connected: its roles are those"):
-        await hub.onboarding.renew_invitation(first.platform_id, expect=expected)
+        await hub.onboarding.invitations.renew(first.platform_id, expect=expected)
 
 
 async def test_the_hub_expects_neither_itself_nor_another_hub(hub: RegisteringHub) -> None:

@@ -79,7 +79,7 @@ async def registered(
     hub: RegisteringHub, served: Served, partner: ScriptedPartner, version: str
 ) -> tuple[PlatformId, str]:
     """Register at the credentials endpoint of a version; the platform and token C."""
-    invited = await hub.onboarding.invite("A partner")
+    invited = await hub.onboarding.invitations.invite("A partner")
     path = f"/ocpi/{version}/credentials"
     answer = await served("POST", path, invited.token, partner.body())
     return invited.platform_id, answer["token"]
@@ -89,7 +89,7 @@ async def registered(
 async def test_versions_and_details_are_of_each_version(
     hub: RegisteringHub, served: Served
 ) -> None:
-    invited = await hub.onboarding.invite("A partner")
+    invited = await hub.onboarding.invitations.invite("A partner")
     listed = await served("GET", "/ocpi/versions", invited.token)
     assert [each["version"] for each in listed] == [OLD, NEW]
     for each in listed:

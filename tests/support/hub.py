@@ -27,7 +27,8 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.registration.onboarding import Invitation, Onboarding
+from ocpi_hub.registration.invitations import Invitation
+from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
@@ -238,7 +239,7 @@ class HubProcess:
                 public_url=self.url,
                 offered=OFFERED,
             )
-            return await onboarding.invite(name)
+            return await onboarding.invitations.invite(name)
 
     async def get(self, path: str, **arguments: Any) -> httpx.Response:
         """A plain GET, for what is not OCPI between partners."""

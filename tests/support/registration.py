@@ -70,7 +70,7 @@ class RegisteringHub:
 
     async def registered(self, partner: ScriptedPartner) -> tuple[PlatformId, str]:
         """Invite and register; the platform and the partner's token C."""
-        invitation = await self.onboarding.invite("A partner")
+        invitation = await self.onboarding.invitations.invite("A partner")
         answer = await self.post(invitation.token, partner.body())
         return invitation.platform_id, str(answer["token"])
 

@@ -1,4 +1,7 @@
-"""Custody of directed objects: the rules, pure (decision D-6).
+"""Custody of directed objects: what arrives and how attempts end, pure (decision D-6).
+
+`custody_verdicts` says what verdicts make of CDRs, `session_custody` and `session_verdicts` what
+becomes of sessions.
 
 A directed object (a session or CDR) has one receiver that can judge it. The hub commits it before
 it acknowledges it, tries to deliver it within the same request, and goes on trying afterwards:
@@ -17,16 +20,16 @@ for the verdict on a newer attempt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Protocol, assert_never
+from typing import Protocol
 from uuid import UUID
 
 from ocpi_hub.clearing.ledger import Examination
 from ocpi_hub.delivery.shared import Page
-from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
-from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
+from ocpi_hub.delivery.verdict import Verdict
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import PageRequest
 
@@ -203,142 +206,3 @@ def judge_repeat(existing: DirectedObject, intake: Intake) -> Repeat:
             return again
         case DirectedState.PENDING | DirectedState.UNCERTAIN | DirectedState.HELD:
             return Repeat.KEPT
-
-
-def settle(
-    row: DirectedObject,
-    report: AttemptReport,
-    now: datetime,
-    patience: Patience,
-    jitter: float,
-    *,
-    doubted: bool,
-) -> DirectedObject:
-    """The row after a report, the reports of attempts that lost their lease included.
-
-    Args:
-        doubted: the attempt is on record with an unknown outcome. A report that is written twice,
-            because its first commit was not confirmed, must not take another attempt's doubt back.
-    """
-    attempt = report.attempt
-    if attempt.version != row.version:
-        return row
-    current = row.state is DirectedState.IN_FLIGHT and row.attempt_id == attempt.attempt_id
-    return (
-        settle_current(row, report, now, patience, jitter)
-        if current
-        else _late(row, report, doubted)
-    )
-
-
-def settle_current(
-    row: DirectedObject, report: AttemptReport, now: datetime, patience: Patience, jitter: float
-) -> DirectedObject:
-    """The row after the report of the attempt that has its lease."""
-    verdict = report.verdict
-    ended = replace(row, lease_until=None, last_answer=verdict.answer)
-    match verdict:
-        case Delivered(location=location):
-            return _delivered(ended, location)
-        case Refused(location=location):
-            return _refused(ended, report, location)
-        case Failed() | Unknown():
-            unknown = row.unknown_outcomes + isinstance(verdict, Unknown)
-            ended = replace(ended, unknown_outcomes=unknown)
-            # What had to wait for its batch has been tried since then only.
-            if now - max(row.received_at, row.batch_due_at or row.received_at) >= patience.give_up:
-                days = patience.give_up.days
-                return replace(
-                    ended,
-                    state=DirectedState.DEAD,
-                    next_attempt_at=None,
-                    reason=f"not delivered within {days} days",
-                )
-            due = now + _pause(row, verdict, patience, jitter)
-            return replace(ended, state=DirectedState.PENDING, next_attempt_at=due)
-        case NotSent(to_pull=to_pull):
-            return replace(
-                row,
-                state=DirectedState.PENDING,
-                lease_until=None,
-                attempts=max(0, row.attempts - 1),
-                next_attempt_at=None if to_pull else now + patience.delay(1, jitter),
-            )
-        case _:
-            assert_never(verdict)
-
-
-def _pause(
-    row: DirectedObject, verdict: Failed | Unknown, patience: Patience, jitter: float
-) -> timedelta:
-    """Time until this object is due again; a receiver that is down is its backoff's business."""
-    if isinstance(verdict, Failed) and verdict.answer.http is None:
-        return timedelta()
-    pause = patience.delay(max(row.attempts, 1), jitter)
-    asked = timedelta(seconds=min(verdict.retry_after_s or 0.0, patience.longest_s))
-    return max(pause, asked)
-
-
-def _late(row: DirectedObject, report: AttemptReport, doubted: bool) -> DirectedObject:
-    """A verdict after the lease was lost, or a further one on the last attempt.
-
-    Delivered is delivered, whoever is trying now. A refusal or failure only takes the doubt back.
-    """
-    if row.state is DirectedState.DELIVERED:
-        return row
-    verdict = report.verdict
-    if isinstance(verdict, Delivered):
-        return _delivered(
-            replace(row, lease_until=None, last_answer=verdict.answer), verdict.location
-        )
-    if isinstance(verdict, Refused) and _judged_by(row, report) and report.acknowledged:
-        return replace(row, refused_after_ack=True)
-    if isinstance(verdict, Unknown) or not doubted:
-        return row
-    known = replace(row, unknown_outcomes=max(0, row.unknown_outcomes - 1))
-    if known.unknown_outcomes > 0:
-        return known
-    if row.state is DirectedState.UNCERTAIN:
-        return replace(known, state=DirectedState.REFUSED, reason=None)
-    if isinstance(verdict, Refused) and row.state is DirectedState.PENDING:
-        return _refused(replace(known, last_answer=verdict.answer), report, verdict.location)
-    return known
-
-
-def _judged_by(row: DirectedObject, report: AttemptReport) -> bool:
-    refused = row.state in (DirectedState.REFUSED, DirectedState.UNCERTAIN)
-    return refused and row.attempt_id == report.attempt.attempt_id
-
-
-def _delivered(row: DirectedObject, location: str | None) -> DirectedObject:
-    return replace(
-        row,
-        state=DirectedState.DELIVERED,
-        sent_version=row.version,
-        next_attempt_at=None,
-        receiver_location=location or row.receiver_location,
-        reason=None,
-    )
-
-
-def _refused(row: DirectedObject, report: AttemptReport, location: str | None) -> DirectedObject:
-    uncertain = row.unknown_outcomes > 0
-    return replace(
-        row,
-        state=DirectedState.UNCERTAIN if uncertain else DirectedState.REFUSED,
-        next_attempt_at=None,
-        receiver_location=location or row.receiver_location,
-        refused_after_ack=report.acknowledged,
-        reason="refused after an attempt of unknown outcome" if uncertain else None,
-    )
-
-
-def answer_text(answer: LastAnswer | None) -> str:
-    """One line for a person."""
-    if answer is None:
-        return "not tried yet"
-    parts = [
-        f"HTTP {answer.http}" if answer.http else "",
-        f"OCPI {answer.ocpi}" if answer.ocpi else "",
-    ]
-    return ", ".join(part for part in (*parts, answer.message) if part) or "no answer"

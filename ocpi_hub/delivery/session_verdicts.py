@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ocpi_hub.delivery.custody import AttemptReport, Patience, settle_current
+from ocpi_hub.delivery.custody import AttemptReport, Patience
+from ocpi_hub.delivery.custody_verdicts import settle_current
 from ocpi_hub.delivery.session_custody import is_clean
 from ocpi_hub.delivery.verdict import Delivered, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection
 from ocpi_hub.store.liveness import request_catch_up
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.receiver_backoff import lock_backoff
 
 SQL = Queries("registration")
 

@@ -1,6 +1,6 @@
 """Custody in PostgreSQL: intakes and reports through batching writers, claims by lease.
 
-The rules are `delivery/custody.py`; here they are applied to locked rows.
+The rules are `delivery/custody.py` and `custody_verdicts.py`; here they are applied to locked rows.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -23,11 +22,11 @@ from ocpi_hub.delivery.custody import (
     Start,
     TakenIn,
     judge_repeat,
-    settle,
 )
+from ocpi_hub.delivery.custody_verdicts import settle
 from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.shared import Page
-from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown
+from ocpi_hub.delivery.verdict import NotSent
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import StoreError, StoreUnavailable
@@ -46,6 +45,7 @@ from ocpi_hub.store.directed_rows import (
 from ocpi_hub.store.ledger_rows import LedgerRow, store_ledger, store_ledger_apart
 from ocpi_hub.store.pages import page_of, read_page
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.receiver_backoff import note_receivers
 from ocpi_hub.store.session_rows import store_changed
 from ocpi_hub.store.writer import BatchWriter
 
@@ -263,7 +263,7 @@ class PostgresCustodyStore:
             settled = [settled_row(rows[key]) for key in keys]
             await connection.execute(SQL.store_settled, *columns(settled, 17))
             await connection.execute(SQL.store_attempts, *columns(attempts, 10))
-            await self._note_receivers(connection, reports)
+            await note_receivers(connection, reports, self._patience)
         return [rows[key_columns(report.attempt.key)].state for report in reports]
 
     def _settled(
@@ -280,45 +280,6 @@ class PostgresCustodyStore:
         # A receiver gets as long again for what it did not answer in time.
         slow = self._lease
         return settle_session(row, report, now, self._patience, jitter, doubted=doubted, slow=slow)
-
-    async def _note_receivers(
-        self, connection: Connection, reports: Sequence[AttemptReport]
-    ) -> None:
-        """Backoff per receiver: any sign of life clears it, a failed batch lengthens it once."""
-        by_receiver = sorted(reports, key=lambda report: report.attempt.receiver)
-        alive: list[PartyId] = []
-        failing: list[tuple[str, str, str, float]] = []
-        for receiver, of_receiver in groupby(by_receiver, key=lambda r: r.attempt.receiver):
-            verdicts = [report.verdict for report in of_receiver]
-            if any(isinstance(verdict, Delivered | Refused) for verdict in verdicts):
-                alive.append(receiver)
-                continue
-            failed = [verdict for verdict in verdicts if isinstance(verdict, Failed | Unknown)]
-            if not failed:
-                continue
-            wait = max(verdict.retry_after_s or 0.0 for verdict in failed)
-            reason = failed[-1].answer.message or f"HTTP {failed[-1].answer.http}"
-            failing.append((receiver.country_code, receiver.party_id, reason, wait))
-        rows = await connection.fetch(SQL.backing_off, *party_arrays(alive))
-        returned = [PartyId(row["country_code"], row["party_id"]) for row in rows]
-        if not returned and not failing:
-            return
-        failed_parties = [PartyId(country, party) for country, party, _, _ in failing]
-        await lock_backoff(connection, [*returned, *failed_parties])
-        if returned:
-            await connection.execute(SQL.clear_failures, *party_arrays(returned))
-        if failing:
-            await connection.execute(
-                SQL.note_failures,
-                *columns(failing, 4),
-                timedelta(seconds=self._patience.first_s),
-                timedelta(seconds=self._patience.longest_s),
-            )
-
-
-async def lock_backoff(connection: Connection, parties: Sequence[PartyId]) -> None:
-    """Before writing several rows of `receiver_backoff`: see the query."""
-    await connection.execute(SQL.lock_backoff, *party_arrays(parties))
 
 
 def _first_state(start: Start) -> DirectedState:

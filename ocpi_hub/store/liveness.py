@@ -15,9 +15,9 @@ from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.store.columns import columns, party_columns
-from ocpi_hub.store.custody import lock_backoff
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.receiver_backoff import lock_backoff
 
 SQL = Queries("liveness")
 

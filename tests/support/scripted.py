@@ -18,8 +18,8 @@ from ocpi_hub.delivery.custody import (
     Start,
     TakenIn,
     judge_repeat,
-    settle,
 )
+from ocpi_hub.delivery.custody_verdicts import settle
 from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.delivery.verdict import Unknown

@@ -9,8 +9,7 @@ from pydantic import Field
 
 from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
 from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
-from ocpi_hub.delivery.custody import answer_text
-from ocpi_hub.domain.objects import DirectedObject, DirectedState
+from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
 from ocpi_hub.store.custody_admin import AttemptRecord, OtherContent
 from ocpi_hub.store.evidence import LinkedDecision
 
@@ -116,7 +115,7 @@ def cdr_story(
 ) -> CdrStory:
     return CdrStory(
         **dict(cdr_item(row)),
-        status=answer_text(row.last_answer),
+        status=_answer_text(row.last_answer),
         version=row.version,
         unknown_outcomes=row.unknown_outcomes,
         refused_after_ack=row.refused_after_ack,
@@ -157,3 +156,14 @@ def _waits_for(row: DirectedObject) -> str | None:
 def _spelled_id(row: DirectedObject) -> str:
     """The id as its owner spells it; keys are folded."""
     return str(json.loads(row.body)["id"])
+
+
+def _answer_text(answer: LastAnswer | None) -> str:
+    """One line for a person."""
+    if answer is None:
+        return "not tried yet"
+    parts = [
+        f"HTTP {answer.http}" if answer.http else "",
+        f"OCPI {answer.ocpi}" if answer.ocpi else "",
+    ]
+    return ", ".join(part for part in (*parts, answer.message) if part) or "no answer"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ocpi_hub.clearing.life import STEPS, WAYS, Stage, life_table
-from ocpi_hub.delivery.custody import Attempt, AttemptReport, Patience, settle
+from ocpi_hub.delivery.custody import Attempt, AttemptReport, Patience
+from ocpi_hub.delivery.custody_verdicts import settle
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from ocpi_hub.store.cdr_gaps import GapKind

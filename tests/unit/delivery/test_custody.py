@@ -16,8 +16,8 @@ from ocpi_hub.delivery.custody import (
     Repeat,
     Start,
     judge_repeat,
-    settle,
 )
+from ocpi_hub.delivery.custody_verdicts import settle
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer, ObjectKey
 from tests.support.factories import CPO, EMSP

@@ -1,6 +1,17 @@
-"""Text of partners on a terminal: it is shown, and moves nothing."""
+"""The terminal: how wide it is; text of partners is shown on it, and moves nothing."""
 
 from __future__ import annotations
+
+import shutil
+import sys
+
+ENDLESS = sys.maxsize
+"""The width of what is no terminal."""
+
+
+def columns() -> int:
+    """Characters in a line of stdout."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
 
 
 def clean(text: str) -> str:

@@ -265,3 +265,36 @@ def test_reader_that_went_away_causes_no_noise() -> None:
 )
 def test_results_read_well(result: object, text: str) -> None:
     assert render_plain(result) == text
+
+
+def test_objects_inside_of_an_object_stand_below_their_name() -> None:
+    result = {
+        "rules": {"hold": [], "limits": None},
+        "party": {"id": "NL*ABC", "role": "CPO"},
+        "totals": [{"currency": "EUR", "by_vat": [{"rate": "21", "vat": "2.10"}]}],
+    }
+    assert render_plain(result).split("\n") == [
+        "rules:  -",
+        "party:",
+        "  id:   NL*ABC",
+        "  role: CPO",
+        "totals:",
+        "  currency: EUR",
+        "  by vat:",
+        "    rate  vat",
+        "    21    2.10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (18, ["id  reason  kWh", "a1  -       1.0", "b2  -       22.5"]),
+        (10, ["id  kWh", "a1  1.0", "b2  22.5"]),
+        (7, ["id:  a1", "kWh: 1.0", "", "id:  b2", "kWh: 22.5"]),
+    ],
+    ids=["it fits", "without empty columns", "one below the other"],
+)
+def test_a_table_is_no_wider_than_the_terminal(width: int, lines: list[str]) -> None:
+    rows = [{"id": "a1", "reason": None, "kWh": "1.0"}, {"id": "b2", "reason": "", "kWh": "22.5"}]
+    assert render_plain(rows, width=width).split("\n") == lines

@@ -273,6 +273,8 @@ class InboundCatchUp:
             if turn.stop.is_set() or not await self._keeps(turn):
                 return False
             counts.update(await self._take(texts[start : start + AT_ONCE], turn))
+            # Objects that all are broken are taken without waiting for anything.
+            await asyncio.sleep(0)
         turn.progress = replace(
             turn.progress,
             pages=turn.progress.pages + 1,

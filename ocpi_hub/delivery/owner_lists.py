@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlsplit
 
 from ocpi_hub.delivery.leg import Leg, absolute_url, endpoint_url, outbound_request
@@ -17,6 +19,13 @@ from ocpi_hub.errors import HubError
 from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
 from ocpi_hub.ocpi.headers import next_link
 from ocpi_hub.ocpi.status_codes import is_success
+
+LARGE: Final = 65_536
+"""Bytes of a page above which it is read beside the event loop."""
+MOST_OBJECTS: Final = 100_000
+"""Of a page: more are not read, however small."""
+MOST_VALUES: Final = 800_000
+"""Of a page, all fields of its objects counted; a page of full size has fewer."""
 
 
 class Unreadable(HubError):
@@ -86,10 +95,7 @@ class OwnerLists:
         answer = await self._answer(request, stop)
         if answer is None:
             return None
-        try:
-            texts = data_elements(answer.body)
-        except ValueError:
-            raise Unreadable("`data` is not a list") from None
+        texts = await _apart(_read, answer)
         following = _following(answer, request, wanted)
         return ListPage(texts, request.url, following, _count(answer.headers.get("x-total-count")))
 
@@ -123,15 +129,38 @@ class OwnerLists:
             sending.cancel()
         if not isinstance(exchange, Answer):
             raise Unreadable(exchange.reason, answered=False)
-        envelope = parse_envelope(exchange.body)
-        if exchange.http_status != 200 or envelope is None or not is_success(envelope.status_code):
-            code = envelope.status_code if envelope else "no envelope"
-            raise Unreadable(
-                f"HTTP {exchange.http_status}, {code}",
-                answered=exchange.http_status != HTTPStatus.TOO_MANY_REQUESTS,
-                retry_after_s=_seconds(exchange.headers.get("retry-after")),
-            )
         return exchange
+
+
+async def _apart(read: Callable[[Answer], list[str]], answer: Answer) -> list[str]:
+    """What is read in an answer; a large one must not hold up all others on the event loop."""
+    if len(answer.body) <= LARGE:
+        return read(answer)
+    return await asyncio.to_thread(read, answer)
+
+
+def _read(answer: Answer) -> list[str]:
+    """The objects of a page.
+
+    Raises:
+        Unreadable: it is none, or made to keep its reader busy.
+    """
+    if answer.body.count(b",") > MOST_VALUES:
+        raise Unreadable(f"a page with more than {MOST_VALUES} values")
+    envelope = parse_envelope(answer.body)
+    if answer.http_status != 200 or envelope is None or not is_success(envelope.status_code):
+        code = envelope.status_code if envelope else "no envelope"
+        raise Unreadable(
+            f"HTTP {answer.http_status}, {code}",
+            answered=answer.http_status != HTTPStatus.TOO_MANY_REQUESTS,
+            retry_after_s=_seconds(answer.headers.get("retry-after")),
+        )
+    if isinstance(envelope.data, list) and len(envelope.data) > MOST_OBJECTS:
+        raise Unreadable(f"a page with more than {MOST_OBJECTS} objects")
+    try:
+        return data_elements(answer.body)
+    except ValueError:
+        raise Unreadable("`data` is not a list") from None
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -12,6 +12,7 @@ import pytest
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery import inbound_catch_up as module
+from ocpi_hub.delivery import owner_lists
 from ocpi_hub.delivery.catch_up_jobs import Job, Progress
 from ocpi_hub.delivery.custody import Intake, TakenIn
 from ocpi_hub.delivery.full_lists import Absent, FullLists
@@ -422,6 +423,38 @@ async def test_the_objects_of_a_page_share_commits_within_a_bound(
     await run(page(*(token(f"T{n}") for n in range(25))), page(), store=tokens_job(), shared=shared)
     assert [change.key.object_id for change in shared.changes] == [f"T{n}" for n in range(25)]
     assert shared.most_at_once == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("MOST_OBJECTS", 2), ("MOST_VALUES", 20)], ids=["objects", "values"]
+)
+async def test_a_page_made_to_keep_its_reader_busy_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    monkeypatch.setattr(owner_lists, name, most)
+    shared = Keeping()
+    listed = page(token("A"), token("B"), token("C"))
+    jobs, _, _ = await run(listed, store=tokens_job(), shared=shared)
+    assert shared.changes == []
+    [(_, error, _)] = jobs.released
+    assert str(most) in error
+
+
+async def test_others_have_their_turn_while_a_page_of_rubbish_is_read() -> None:
+    turns = 0
+    rubbish = answer(data=f"[{','.join(['{}'] * 20 * module.AT_ONCE)}]")
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.ensure_future(others())
+    jobs, _, _ = await run(rubbish, page(), store=tokens_job())
+    task.cancel()
+    assert jobs.progress.broken == 20 * module.AT_ONCE
+    assert turns > 20
 
 
 @pytest.mark.parametrize("away", [StoreUnavailable("away"), Overloaded("full")])

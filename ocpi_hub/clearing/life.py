@@ -7,9 +7,9 @@
 
 Custody decides the steps (`delivery/custody_verdicts.py`) and the database records each with its
 own hand, in the transaction that makes it; `cdr_stage` there says which stage a row is in. Whether
-a CDR is just being sent is no matter of its life. `settled` is told by the statement that holds the CDR, and
-`corrected` by the Credit CDRs that were delivered; neither is stored a second time. A dispute
-stands beside the stage and changes nothing of it.
+a CDR is just being sent is no matter of its life. `settled` is told by the statement that holds the
+CDR, and `corrected` by the Credit CDRs that were delivered; neither is stored a second time. A
+dispute stands beside the stage and changes nothing of it.
 """
 
 from __future__ import annotations

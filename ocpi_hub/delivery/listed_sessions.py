@@ -23,7 +23,12 @@ from ocpi_hub.delivery.listed import (
     subject_of,
 )
 from ocpi_hub.delivery.quality import Noticed, Quality, noticed
-from ocpi_hub.delivery.session_custody import Arrival, SessionChange, SessionRead, SessionStore
+from ocpi_hub.delivery.session_change import (
+    Arrival,
+    SessionChange,
+    SessionRead,
+    SessionStore,
+)
 from ocpi_hub.delivery.session_delivery import log_changed_late
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.objects import ObjectKey

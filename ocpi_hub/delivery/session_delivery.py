@@ -21,13 +21,8 @@ from ocpi_hub.delivery.directed import (
     JudgedBefore,
     Kept,
 )
-from ocpi_hub.delivery.session_custody import (
-    Arrival,
-    SessionChange,
-    SessionStore,
-    Taken,
-    is_applied,
-)
+from ocpi_hub.delivery.session_change import Arrival, SessionChange, SessionStore, Taken
+from ocpi_hub.delivery.session_custody import is_applied
 from ocpi_hub.delivery.verdict import Delivered, Refused
 from ocpi_hub.domain.exchange import Answer
 from ocpi_hub.domain.objects import DirectedObject, DirectedState

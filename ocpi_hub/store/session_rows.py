@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from ocpi_hub.delivery.session_custody import MARK_BYTES
+from ocpi_hub.delivery.session_change import MARK_BYTES
 from ocpi_hub.domain.objects import DirectedObject
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.queries import Queries

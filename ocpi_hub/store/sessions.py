@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from ocpi_hub.delivery.session_custody import (
-    SessionChange,
-    SessionPage,
-    Taken,
-    take_change,
-)
+from ocpi_hub.delivery.session_change import SessionChange, SessionPage, Taken
+from ocpi_hub.delivery.session_custody import take_change
 from ocpi_hub.domain.objects import DirectedObject, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import InvalidRequest, StoreError
@@ -37,7 +33,7 @@ Rows = Mapping[ObjectKey, DirectedObject]
 
 
 class PostgresSessionStore:
-    """Implements `delivery.session_custody.SessionStore`.
+    """Implements `delivery.session_change.SessionStore`.
 
     Args:
         lease: how long an attempt may take before another worker takes the session over.

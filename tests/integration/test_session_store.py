@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ocpi_hub.delivery.custody import Attempt, Start
-from ocpi_hub.delivery.session_custody import Arrival, SessionChange, SessionRead, Taken
+from ocpi_hub.delivery.session_change import Arrival, SessionChange, SessionRead, Taken
 from ocpi_hub.delivery.verdict import Delivered, Failed, Refused, Unknown
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId

@@ -18,11 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ocpi_hub.delivery.custody import Attempt, AttemptReport, Start
-from ocpi_hub.delivery.session_custody import (
-    SessionChange,
-    SessionRead,
-    take_change,
-)
+from ocpi_hub.delivery.session_change import SessionChange, SessionRead
+from ocpi_hub.delivery.session_custody import take_change
 from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey

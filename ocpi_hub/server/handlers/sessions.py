@@ -13,7 +13,7 @@ from ocpi_hub.delivery.keepable import require_keepable
 from ocpi_hub.delivery.links import PageLinks
 from ocpi_hub.delivery.quality import STALE, Noticed, Quality, noticed
 from ocpi_hub.delivery.relay import Relay
-from ocpi_hub.delivery.session_custody import SessionChange, SessionRead, SessionStore
+from ocpi_hub.delivery.session_change import SessionChange, SessionRead, SessionStore
 from ocpi_hub.delivery.session_delivery import (
     Dropped,
     NotHeld,

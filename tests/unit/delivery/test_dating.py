@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ocpi_hub.delivery.dating import AHEAD, is_ahead, is_older
-from ocpi_hub.delivery.session_custody import Arrival, take_change
+from ocpi_hub.delivery.session_change import Arrival
+from ocpi_hub.delivery.session_custody import take_change
 from tests.support.stores import LEASE
 from tests.unit.delivery.test_session_custody import BEGIN, CLEAN, NOW, change
 

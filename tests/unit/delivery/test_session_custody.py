@@ -11,13 +11,8 @@ from typing import Any
 import pytest
 
 from ocpi_hub.delivery.custody import Attempt, AttemptReport, Start
-from ocpi_hub.delivery.session_custody import (
-    MAX_MARKS,
-    Arrival,
-    SessionChange,
-    SessionRead,
-    take_change,
-)
+from ocpi_hub.delivery.session_change import Arrival, SessionChange, SessionRead
+from ocpi_hub.delivery.session_custody import MAX_MARKS, take_change
 from ocpi_hub.delivery.session_verdicts import settle_session
 from ocpi_hub.delivery.verdict import Delivered, Failed, NotSent, Refused, Unknown, Verdict
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey

@@ -19,13 +19,13 @@ from ocpi_hub.delivery.directed import DirectedDelivery, Judged, JudgedBefore, K
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.listed import Listed, Source
 from ocpi_hub.delivery.listed_sessions import ListedSessions
-from ocpi_hub.delivery.session_custody import (
+from ocpi_hub.delivery.session_change import (
     SessionChange,
     SessionPage,
     SessionRead,
     Taken,
-    take_change,
 )
+from ocpi_hub.delivery.session_custody import take_change
 from ocpi_hub.delivery.session_delivery import (
     Dropped,
     NotHeld,

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocpi_hub.clearing.reports import (
     DayEnergy,
@@ -41,12 +41,21 @@ class ReportStore:
         self._database = database
 
     async def relations(
-        self, begin: datetime, end: datetime, cpo: PartyId | None = None
+        self,
+        begin: datetime,
+        end: datetime,
+        cpo: PartyId | None = None,
+        *,
+        ended: bool = False,
     ) -> Sequence[Relation]:
-        """Those with CDRs in that time."""
+        """Those with CDRs in that time, or that ended in it."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                SQL.relations, begin, end, *(party_columns(cpo) if cpo else (None, None))
+                SQL.relations,
+                begin,
+                end,
+                *(party_columns(cpo) if cpo else (None, None)),
+                end if ended else None,
             )
         return [
             Relation(
@@ -144,14 +153,18 @@ class ReportStore:
     ) -> AsyncIterator[Mapping[str, object]]:
         """All CDRs that ended in that time, in the order in which they came."""
         last = 0
-        while True:
-            async with self._database.connection() as connection:
-                rows = await connection.fetch(SQL.ledger, last, since, until, ENTRIES)
-            for row in rows:
-                yield dict(row)
-            if not rows:
-                return
-            last = rows[-1]["entry"]
+        while part := await self.ledger_part(since, until, last, ENTRIES):
+            for entry in part:
+                yield entry
+            last = part[-1]["entry"]
+
+    async def ledger_part(
+        self, since: datetime | None, until: datetime | None, after: int, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """The next ones, behind an entry."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.ledger, after, since, until, limit)
+        return [dict(row) for row in rows]
 
 
 def months_of(year: Year) -> Sequence[tuple[datetime, datetime]]:

@@ -33,6 +33,7 @@ from ocpi_hub.store.custody_admin import CustodyAdmin
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.disputes import Outcome, Side
 from ocpi_hub.store.reports import SQL as REPORT_SQL
+from ocpi_hub.store.statements import SQL as STATEMENT_SQL
 from tests.bench.archive import store_cdrs
 from tests.support.cdr_lives import deliver, lives_are_whole, make_cdr
 from tests.support.factories import CPO, EMSP
@@ -553,7 +554,8 @@ async def test_what_is_asked_of_all_cdrs_begins_with_an_index(
         **{kind: (query, [begin, *[None] * 4, 100, 24, 5000]) for kind, query in QUERIES.items()},
         "corrected": (LIFE_SQL.list, corrected),
         "disputed": (LIFE_SQL.list, disputed),
-        "relations": (REPORT_SQL.relations, [begin, end, None, None]),
+        "relations": (REPORT_SQL.relations, [begin, end, None, None, end]),
+        "unsettled": (STATEMENT_SQL.unsettled_relations, [end]),
         "days": (REPORT_SQL.days, [*relation, begin, end, "Europe/Berlin"]),
     }
     plans: dict[str, str] = {}

@@ -8,7 +8,14 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from ocpi_hub.admin.access import OperatorAccess
-from ocpi_hub.admin.views.reports import DayEnergyView, YearReportView, day_view, year_report_view
+from ocpi_hub.admin.views.reports import (
+    DayEnergyView,
+    LedgerEntryView,
+    YearReportView,
+    day_view,
+    ledger_entry_view,
+    year_report_view,
+)
 from ocpi_hub.clearing.reports import (
     DayEnergy,
     Doubt,
@@ -108,7 +115,7 @@ async def daily_energy(
     zone = ZoneInfo(name)
     begin, end = month.begin(zone), month.end(zone)
     found: list[DayEnergy] = []
-    for relation in await store.relations(begin, end, cpo):
+    for relation in await store.relations(begin, end, cpo, ended=True):
         found += await store.days(relation, begin, end, name)
     return [day_view(day) for day in found]
 
@@ -118,3 +125,11 @@ def ledger(
 ) -> AsyncIterator[Mapping[str, object]]:
     """The ledger's entries, a part of them in memory."""
     return ReportStore(access.database).ledger(since, until)
+
+
+async def ledger_part(
+    access: OperatorAccess, since: datetime | None, until: datetime | None, after: int, limit: int
+) -> Sequence[LedgerEntryView]:
+    """The next entries."""
+    found = await ReportStore(access.database).ledger_part(since, until, after, limit)
+    return [ledger_entry_view(entry) for entry in found]

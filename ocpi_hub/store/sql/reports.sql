@@ -3,7 +3,8 @@
 -- what the eMSP did not accept.
 
 -- name: relations
--- From one relation to the next one, not through all CDRs.
+-- With CDRs that ended from $1 on, before $5 or whenever, and began before $2. From one relation to the
+-- next one, not through all CDRs.
 with recursive relation as (
     (select country_code, party_id, receiver_country_code, receiver_party_id
     from cdr_ledger
@@ -28,7 +29,9 @@ where ($3::text is null or (country_code, party_id) = ($3, $4))
         select from cdr_ledger l
         where (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
                 = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
-            and l.ended_at > $1 and l.started_at < $2
+            and l.ended_at >= $1
+            and l.ended_at < coalesce($5::timestamptz, 'infinity')
+            and l.started_at < $2
         order by l.ended_at
         offset 0)
 order by 1, 2, 3, 4;

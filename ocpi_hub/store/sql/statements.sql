@@ -32,10 +32,33 @@ order by statement_id desc
 limit $7;
 
 -- name: unsettled_relations
--- Relations with CDRs that ended before $1 and are on no statement.
-select distinct country_code, party_id, receiver_country_code, receiver_party_id
-from cdr_ledger
-where statement_id is null and ended_at < $1
+-- Relations with CDRs that ended before $1 and are on no statement: from one relation to the next one,
+-- not through all CDRs.
+with recursive relation as (
+    (select country_code, party_id, receiver_country_code, receiver_party_id
+    from cdr_ledger
+    where statement_id is null
+    order by 1, 2, 3, 4
+    limit 1)
+    union all
+    select later.*
+    from relation r
+    cross join lateral (
+        select l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id
+        from cdr_ledger l
+        where l.statement_id is null
+            and (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+                > (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
+        order by 1, 2, 3, 4
+        limit 1) as later)
+select *
+from relation r
+where (
+    select min(l.ended_at)
+    from cdr_ledger l
+    where l.statement_id is null
+        and (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
+            = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)) < $1
 order by 1, 2, 3, 4;
 
 -- name: lock_closing

@@ -13,7 +13,7 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.views.statements import StatementLineView, StatementView
 from ocpi_hub.clearing.pricing.model import minor_unit, rounded
 from ocpi_hub.clearing.statement import Relation, VatKind
-from ocpi_hub.clearing.tabular import csv_row
+from ocpi_hub.clearing.tabular import csv_head, csv_row
 
 COLUMNS: Final = tuple(StatementLineView.model_fields)
 PRINTED_LINES: Final = 2000
@@ -29,7 +29,7 @@ RATE_TEXTS: Final = {
 
 async def statement_csv(lines: AsyncIterator[StatementLineView]) -> AsyncIterator[str]:
     """The lines of a CSV file, one CDR each, with a head."""
-    yield csv_row(COLUMNS)
+    yield csv_head(COLUMNS)
     async for line in lines:
         values = (getattr(line, name) for name in COLUMNS)
         yield csv_row([" ".join(v) if isinstance(v, tuple) else v for v in values])

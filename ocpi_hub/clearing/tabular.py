@@ -35,12 +35,17 @@ def csv_row(cells: Sequence[object]) -> str:
     return buffer.getvalue()
 
 
+def csv_head(titles: Sequence[str]) -> str:
+    """The first line of a file, with the mark by which Excel knows UTF-8."""
+    return f"\ufeff{csv_row(titles)}"
+
+
 async def csv_chunks(
     titles: Sequence[str], pages: AsyncIterator[Sequence[Sequence[object]]]
 ) -> AsyncIterator[str]:
-    """A file of `MOST_ROWS` rows at most. It begins with a mark by which Excel knows UTF-8."""
+    """A file of `MOST_ROWS` rows at most."""
     left = MOST_ROWS
-    yield "\ufeff" + csv_row(titles)
+    yield csv_head(titles)
     async for rows in pages:
         shown = rows[:left]
         left -= len(shown)

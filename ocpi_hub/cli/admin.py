@@ -8,7 +8,7 @@ from ocpi_hub.admin.actions import keys
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.views.keys import key_item
 from ocpi_hub.cli.admin_accounts import add_account_arguments
-from ocpi_hub.cli.common import add_command, operator_access
+from ocpi_hub.cli.common import add_command, add_group, operator_access
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.admin_keys import PostgresAdminKeys
 
@@ -34,7 +34,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     """Add the commands of `admin`; each sets `run`."""
     things = group.add_subparsers(dest="admin_thing", required=True, metavar="COMMAND")
     add_account_arguments(things)
-    key = things.add_parser("key", help="keys of the admin API")
+    key = add_group(things, "key", "make, list and end keys of the admin API")
     commands = key.add_subparsers(dest="admin_command", required=True, metavar="COMMAND")
     create = add_command(
         commands, "create", "make a key", CREATE_EXAMPLE, run_create, render=render_key
@@ -49,7 +49,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     create.add_argument("--name", type=_name, default="unnamed", help="who is going to use it")
     add_command(commands, "list", "all keys, revoked ones too", LIST_EXAMPLE, run_list)
     revoke = add_command(commands, "revoke", "end a key", REVOKE_EXAMPLE, run_revoke)
-    revoke.add_argument("id", metavar="ID")
+    revoke.add_argument("id", metavar="ID", help="as `admin key list` tells it")
 
 
 async def run_create(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -12,7 +12,7 @@ from ocpi_hub.admin.accounts import AccountRole, Passwords
 from ocpi_hub.admin.actions import accounts
 from ocpi_hub.admin.views.accounts import account_item
 from ocpi_hub.admin.views.audit import audit_item
-from ocpi_hub.cli.common import add_command, moment_argument, operator_access, positive
+from ocpi_hub.cli.common import add_command, add_group, moment_argument, operator_access, positive
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
@@ -60,12 +60,14 @@ def add_account_arguments(things: Subparsers) -> None:
     create = add_command(
         things, "create", "make an admin who may log in", ADMIN_EXAMPLE, run_create_admin
     )
-    create.add_argument("name", metavar="NAME")
-    account = things.add_parser("account", help="accounts of the console")
+    create.add_argument("name", metavar="NAME", help="what the admin logs in with")
+    account = add_group(things, "account", "make and look after accounts of the console")
     commands = account.add_subparsers(dest="admin_command", required=True, metavar="COMMAND")
     make = add_command(commands, "create", "make an account", CREATE_EXAMPLE, run_create)
-    make.add_argument("name", metavar="NAME")
-    make.add_argument("--role", required=True, choices=[role.value for role in AccountRole])
+    make.add_argument("name", metavar="NAME", help="what its owner logs in with")
+    make.add_argument(
+        "--role", required=True, choices=[role.value for role in AccountRole], help="what it may do"
+    )
     make.add_argument("--platform", metavar="ID", help="of a partner's account: whose data it sees")
     add_command(commands, "list", "all accounts, disabled ones too", LIST_EXAMPLE, run_list)
     for name, text, example, run in (
@@ -73,14 +75,15 @@ def add_account_arguments(things: Subparsers) -> None:
         ("enable", "let an account in again", ENABLE_EXAMPLE, run_enable),
         ("reset", "give an account another password", RESET_EXAMPLE, run_reset),
     ):
-        add_command(commands, name, text, example, run).add_argument("account", metavar="ACCOUNT")
+        deed = add_command(commands, name, text, example, run)
+        deed.add_argument("account", metavar="ACCOUNT", help="its name or id")
     audit = add_command(things, "audit", "what was changed by whom", AUDIT_EXAMPLE, run_audit)
     audit.add_argument("--actor", metavar="ACTOR", help="an id or a name")
     audit.add_argument("--what", metavar="DEED", help="for instance platform.suspend")
     audit.add_argument("--object", metavar="OBJECT", help="an id, or CC*PID/id")
-    audit.add_argument("--since", type=moment_argument, metavar="TIME")
-    audit.add_argument("--until", type=moment_argument, metavar="TIME")
-    audit.add_argument("--limit", type=positive, default=100, metavar="N")
+    for bound, text in (("since", "at this time or later"), ("until", "before")):
+        audit.add_argument(f"--{bound}", type=moment_argument, metavar="TIME", help=text)
+    audit.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
 
 
 async def run_create_admin(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

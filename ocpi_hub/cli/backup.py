@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Make `backup` complete; it sets `run`."""
     parser.epilog = EXAMPLE
     parser.set_defaults(run=run_backup)
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument(
+        "file", metavar="FILE", help="what is written, for instance hub-2026-11-22.dump"
+    )
     parser.add_argument(
         "--without-messages", action="store_true", help="leave out the message records"
     )

@@ -113,7 +113,9 @@ def _add_list(commands: Subparsers) -> None:
     listing.add_argument("--flag", metavar="CODE", help="a check noted it, and the CDR went on")
     listing.add_argument("--hold", metavar="CODE", help="a check noted it, and the CDR had to wait")
     listing.add_argument("--verdict", choices=[*map(str, Verdict)], help="of the recomputed price")
-    listing.add_argument("--disputed", action="store_true", default=None)
+    listing.add_argument(
+        "--disputed", action="store_true", default=None, help="only with an open dispute"
+    )
     _add_times(listing)
 
 

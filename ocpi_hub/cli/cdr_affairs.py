@@ -12,6 +12,7 @@ from ocpi_hub.admin.actions.cdrs import cdr_key
 from ocpi_hub.admin.views.cdr_affairs import conflict_item, dispute_view
 from ocpi_hub.cli.common import (
     add_command,
+    add_group,
     moment_argument,
     not_negative,
     operator_access,
@@ -62,7 +63,7 @@ docs/cdrs.md tells the kinds.
 
 def add_affair_commands(commands: Subparsers) -> None:
     """Add `dispute`, `conflicts` and `gaps` to the commands of `cdr`."""
-    dispute = commands.add_parser("dispute", help="note that a party does not agree with a CDR")
+    dispute = add_group(commands, "dispute", "note that a party does not agree with a CDR")
     deeds = dispute.add_subparsers(dest="dispute_command", required=True, metavar="COMMAND")
     opening = add_command(deeds, "open", "open a dispute", OPEN_EXAMPLE, run_open)
     _one(opening)
@@ -78,15 +79,22 @@ def add_affair_commands(commands: Subparsers) -> None:
     answering.add_argument("--text", required=True, type=_words, help="what it says")
     closing = add_command(deeds, "close", "note how a dispute ended", CLOSE_EXAMPLE, run_close)
     _one(closing)
-    closing.add_argument("--outcome", required=True, choices=[*map(str, Outcome)])
+    closing.add_argument(
+        "--outcome",
+        required=True,
+        choices=[*map(str, Outcome)],
+        help="accepted: a Credit CDR is due; else the CDR stays as it is",
+    )
     closing.add_argument("--note", required=True, type=_words, help="why it ended so")
     listing = add_command(
         deeds, "list", "list disputes, newest first", DISPUTES_EXAMPLE, run_disputes
     )
     _parties(listing)
     which = listing.add_mutually_exclusive_group()
-    which.add_argument("--open", dest="is_open", action="store_true", default=None)
-    which.add_argument("--closed", dest="is_open", action="store_false")
+    which.add_argument(
+        "--open", dest="is_open", action="store_true", default=None, help="only those"
+    )
+    which.add_argument("--closed", dest="is_open", action="store_false", help="only those")
     conflicts = add_command(
         commands, "conflicts", "list contents that conflict", CONFLICTS_EXAMPLE, run_conflicts
     )

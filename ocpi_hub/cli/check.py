@@ -38,7 +38,6 @@ skipped, 1 one of them failed, 2 wrong usage.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `check` takes; it has no commands of its own."""
-    parser.description = "Check whether a partner's platform speaks OCPI as it should."
     parser.epilog = EXAMPLE
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("--versions-url", metavar="U", help="where the partner's versions are")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import acting, acting_command
+from ocpi_hub.cli.terminal import sentence
 from ocpi_hub.domain.party import PartyId, RelationMode
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.settings import Settings
@@ -82,7 +83,7 @@ def add_command(
     parser = commands.add_parser(
         name,
         help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
+        description=sentence(text),
         epilog=f"example:\n{example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -90,6 +91,15 @@ def add_command(
     if render is not None:
         parser.set_defaults(render=render)
     return parser
+
+
+def add_group(commands: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    """The parser of commands that belong together.
+
+    Args:
+        text: one line; it also opens the group's own help.
+    """
+    return commands.add_parser(name, help=text, description=sentence(text))
 
 
 def party_argument(text: str) -> PartyId:

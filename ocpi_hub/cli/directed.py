@@ -16,7 +16,9 @@ PARTY: Final[dict[str, Any]] = {"type": party_argument, "metavar": "CC*PID"}
 
 def add_filters(listing: argparse.ArgumentParser) -> None:
     """Which objects to list."""
-    listing.add_argument("--state", choices=[state.value for state in DirectedState])
+    listing.add_argument(
+        "--state", choices=[state.value for state in DirectedState], help="of its delivery"
+    )
     listing.add_argument("--owner", **PARTY, help="only this CPO's")
     listing.add_argument("--receiver", **PARTY, help="only for this eMSP")
     listing.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")

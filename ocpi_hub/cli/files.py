@@ -173,17 +173,27 @@ async def write_all(
         await _write(texts, sys.stdout.buffer, table, file_format)
         sys.stdout.buffer.flush()
         return None
-    try:
-        with made(Path(out)) as stream:
-            written = await _write(texts, stream, table, file_format)
-    except OSError as error:
-        raise OperatorError(f"{out} cannot be written: {error.strerror or error}") from None
+    with made(out) as stream:
+        written = await _write(texts, stream, table, file_format)
     return {"file": out, "format": file_format.value, "written": written}
 
 
 @contextmanager
-def made(path: Path) -> Iterator[BinaryIO]:
-    """A file that is there under its name once the block has ended well."""
+def made(name: str) -> Iterator[BinaryIO]:
+    """A file that is there under its name once the block has ended well.
+
+    Raises:
+        OperatorError: it cannot be written.
+    """
+    try:
+        with _made(Path(name)) as stream:
+            yield stream
+    except OSError as error:
+        raise OperatorError(f"{name} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         with path.open("wb") as stream:
             yield stream

@@ -30,7 +30,7 @@ import uvloop
 
 from ocpi_hub import __version__
 from ocpi_hub.cli.table import render_plain
-from ocpi_hub.cli.terminal import clean, escaped
+from ocpi_hub.cli.terminal import clean, escaped, sentence
 from ocpi_hub.errors import ConfigError, HubError
 from ocpi_hub.settings import Settings, load_settings
 from ocpi_hub.telemetry import configure_logging
@@ -147,7 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = f"ocpi_hub.cli.{name.replace('-', '_')}"
-        commands.add_parser(name, help=text, module=module)
+        commands.add_parser(name, help=text, description=sentence(text), module=module)
     return parser
 
 

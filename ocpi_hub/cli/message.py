@@ -31,7 +31,9 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--party", type=party_argument, metavar="CC*PID", help="only from or to this party"
     )
-    parser.add_argument("--module", choices=sorted({*MODULES, VERSIONS, OTHER}))
+    parser.add_argument(
+        "--module", choices=sorted({*MODULES, VERSIONS, OTHER}), help="only of this module"
+    )
     parser.add_argument("--correlation-id", metavar="ID", help="only with this X-Correlation-ID")
 
 

@@ -30,13 +30,13 @@ _ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - refused below unless others ge
 
 def add_arguments(group: argparse.ArgumentParser) -> None:
     """Add the commands of `party`; `run` sets `run_service`, `invite` sets `run`."""
-    commands = group.add_subparsers(dest="party_command", required=True)
+    commands = group.add_subparsers(dest="party_command", required=True, metavar="COMMAND")
     _add_run(commands)
     invite = commands.add_parser(
         "invite",
         help="let another platform register with a platform that runs here",
-        description="Makes a credentials token with which one other platform may register, without"
-        " any hub in between. It is shown this once and voids an older one.",
+        description="Make a credentials token with which one other platform may register, without"
+        "\nany hub in between. It is shown this once and voids an older one.",
         epilog="example:\n  ocpi-hub party invite --control-port 9101",
     )
     where = invite.add_mutually_exclusive_group(required=True)
@@ -49,11 +49,13 @@ def _add_run(commands: Subparsers) -> None:
     run = commands.add_parser(
         "run",
         help="run a platform until SIGTERM",
-        description="Runs one OCPI 2.2.1 platform and prints one line of JSON once it is ready.",
+        description="Run one OCPI 2.2.1 platform and print one line of JSON once it is ready.",
         epilog="example:\n  ocpi-hub party run --role CPO --party 'NL*CPO' --port 9001 --simulate"
         "\n  ocpi-hub party run --role EMSP --party 'DE*MSP' --versions-url U --token T",
     )
-    run.add_argument("--role", action="append", required=True, choices=["CPO", "EMSP"])
+    run.add_argument(
+        "--role", action="append", required=True, choices=["CPO", "EMSP"], help="may be repeated"
+    )
     run.add_argument(
         "--party",
         action="append",

@@ -103,6 +103,8 @@ the parties only with `platform invite --party` or `platform set --allow-party`.
 objects in custody come from or go to it, unless --force is given.
 """
 
+KNOWN = "as `platform list` tells it"
+
 
 def add_arguments(group: argparse.ArgumentParser) -> None:
     """Add the commands of `platform`; each sets `run`."""
@@ -125,7 +127,9 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     connect = add_command(
         commands, "connect", "register with a partner that invited us", CONNECT_EXAMPLE, run_connect
     )
-    connect.add_argument("--versions-url", required=True, metavar="U")
+    connect.add_argument(
+        "--versions-url", required=True, metavar="U", help="where the partner's versions are"
+    )
     connect.add_argument("--token", required=True, metavar="T", help="CREDENTIALS_TOKEN_A")
     connect.add_argument("--name", type=_name, help="what the platform is called here")
     _add_permit(connect, "--party")
@@ -150,14 +154,15 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
         ("rotate", "renew the credentials on both sides", ROTATE_EXAMPLE, run_rotate),
     )
     for name, text, example, run in simple:
-        add_command(commands, name, text, example, run).add_argument("id", metavar="ID")
+        parser = add_command(commands, name, text, example, run)
+        parser.add_argument("id", metavar="ID", help=KNOWN)
     quality = add_command(
         commands, "quality", "what partners should mend in what they send", QUALITY_EXAMPLE,
         run_quality,
     )  # fmt: skip
     quality.add_argument("id", metavar="ID", nargs="?", help="only this platform")
     remove = add_command(commands, "remove", "delete a platform", REMOVE_EXAMPLE, run_remove)
-    remove.add_argument("id", metavar="ID")
+    remove.add_argument("id", metavar="ID", help=KNOWN)
     remove.add_argument("--force", action="store_true", help="even with objects in custody")
     _add_set(commands)
 
@@ -166,7 +171,7 @@ def _add_set(commands: Subparsers) -> None:
     parser = add_command(
         commands, "set", "change how the hub treats a platform", SET_EXAMPLE, run_set
     )
-    parser.add_argument("id", metavar="ID")
+    parser.add_argument("id", metavar="ID", help=KNOWN)
     parser.add_argument(
         "--quirk",
         action="append",

@@ -48,9 +48,21 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
         choices=[fallback.value for fallback in Fallback],
         help="who decides when the eMSP does not answer",
     )
-    parser.add_argument("--authorize-budget-ms", type=positive, metavar="N")
-    parser.add_argument("--whitelist-max-age-s", type=not_negative, metavar="N")
-    parser.add_argument("--fallback-max-age-s", type=not_negative, metavar="N")
+    parser.add_argument(
+        "--authorize-budget-ms", type=positive, metavar="N", help="for one authorization in all"
+    )
+    parser.add_argument(
+        "--whitelist-max-age-s",
+        type=not_negative,
+        metavar="N",
+        help="the oldest token list that decides in mode whitelist",
+    )
+    parser.add_argument(
+        "--fallback-max-age-s",
+        type=not_negative,
+        metavar="N",
+        help="the oldest knowledge of a token that decides in the place of its eMSP",
+    )
     parser.add_argument(
         "--cdrs",
         choices=[exchange.value for exchange in CdrExchange],

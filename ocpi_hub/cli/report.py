@@ -6,7 +6,6 @@ import argparse
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 from ocpi_hub.admin.actions import reports
 from ocpi_hub.admin.views.base import View
@@ -14,10 +13,9 @@ from ocpi_hub.admin.views.reports import DayEnergyView, PointEnergyView
 from ocpi_hub.admin.views.statements import amount
 from ocpi_hub.clearing.reports import Visibility
 from ocpi_hub.clearing.statement import Month
-from ocpi_hub.clearing.tabular import csv_row
+from ocpi_hub.clearing.tabular import csv_head, csv_row
 from ocpi_hub.cli.common import add_command, moment_argument, operator_access, party_argument
 from ocpi_hub.cli.files import made
-from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.settings import Settings
 
@@ -45,7 +43,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     thg = add_command(
         commands, "thg", "yearly energy of public charge points", THG_EXAMPLE, run_thg
     )
-    thg.add_argument("--year", required=True, type=_year, metavar="YYYY")
+    thg.add_argument("--year", required=True, type=_year, metavar="YYYY", help="calendar year")
     thg.add_argument(
         "--locations",
         choices=[each.value for each in Visibility],
@@ -56,14 +54,16 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     energy = add_command(
         commands, "energy", "CDRs and energy by relation and day", ENERGY_EXAMPLE, run_energy
     )
-    energy.add_argument("--month", required=True, type=_month, metavar="YYYY-MM")
+    energy.add_argument(
+        "--month", required=True, type=_month, metavar="YYYY-MM", help="calendar month"
+    )
     for parser in (thg, energy):
-        parser.add_argument("--cpo", type=party_argument, metavar="CC*PID")
-        parser.add_argument("--csv", metavar="FILE")
+        parser.add_argument("--cpo", type=party_argument, metavar="CC*PID", help="only of this CPO")
+        parser.add_argument("--csv", metavar="FILE", help="write the rows, for a spreadsheet")
     ledger = add_command(commands, "ledger", "the CDR ledger as a file", LEDGER_EXAMPLE, run_ledger)
-    ledger.add_argument("--csv", required=True, metavar="FILE")
-    for bound in ("since", "until"):
-        ledger.add_argument(f"--{bound}", type=moment_argument, metavar="TIME")
+    ledger.add_argument("--csv", required=True, metavar="FILE", help="what is written")
+    for bound, text in (("since", "ended at this time or later"), ("until", "ended before")):
+        ledger.add_argument(f"--{bound}", type=moment_argument, metavar="TIME", help=text)
 
 
 def _year(text: str) -> int:
@@ -114,27 +114,21 @@ async def run_ledger(args: argparse.Namespace, settings: Settings) -> dict[str, 
 
 async def _write_entries(name: str, entries: AsyncIterator[Mapping[str, object]]) -> int:
     written = 0
-    try:
-        with made(Path(name)) as stream:
-            async for entry in entries:
-                if not written:
-                    stream.write(csv_row(list(entry)).encode())
-                stream.write(csv_row([_cell(each) for each in entry.values()]).encode())
-                written += 1
-    except OSError as error:
-        raise OperatorError(f"{name} cannot be written: {error.strerror or error}") from None
+    with made(name) as stream:
+        async for entry in entries:
+            if not written:
+                stream.write(csv_head(list(entry)).encode())
+            stream.write(csv_row([_cell(each) for each in entry.values()]).encode())
+            written += 1
     return written
 
 
 def _write_views(name: str, kind: type[View], rows: Iterable[View]) -> None:
     columns = tuple(kind.model_fields)
-    try:
-        with made(Path(name)) as stream:
-            stream.write(csv_row(columns).encode())
-            for row in rows:
-                stream.write(csv_row([_cell(getattr(row, each)) for each in columns]).encode())
-    except OSError as error:
-        raise OperatorError(f"{name} cannot be written: {error.strerror or error}") from None
+    with made(name) as stream:
+        stream.write(csv_head(columns).encode())
+        for row in rows:
+            stream.write(csv_row([_cell(getattr(row, each)) for each in columns]).encode())
 
 
 def _cell(value: object) -> object:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Make `restore` complete; it sets `run`."""
     parser.epilog = EXAMPLE
     parser.set_defaults(run=run_restore)
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="what `backup` has written")
 
 
 async def run_restore(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.actions import statements
@@ -38,9 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Make `statement` complete; it sets `run`."""
     parser.epilog = EPILOG
     parser.set_defaults(run=run_statement)
-    parser.add_argument("--month", required=True, type=_month, metavar="YYYY-MM")
-    parser.add_argument("--cpo", type=party_argument, metavar="CC*PID")
-    parser.add_argument("--emsp", type=party_argument, metavar="CC*PID")
+    parser.add_argument(
+        "--month", required=True, type=_month, metavar="YYYY-MM", help="by statement_time_zone"
+    )
+    parser.add_argument("--cpo", type=party_argument, metavar="CC*PID", help="only with this CPO")
+    parser.add_argument("--emsp", type=party_argument, metavar="CC*PID", help="only with this eMSP")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--close", action="store_true", help="settle the month, once")
     what.add_argument("--recheck", action="store_true", help="prove what was closed")
@@ -74,10 +75,7 @@ async def _one(
         view = await statements.close(access, relation, args.month)
     else:
         view = await statements.show(access, relation, args.month)
-    try:
-        await _write(access, relation, args, view)
-    except OSError as error:
-        raise OperatorError(f"{error.filename} cannot be written: {error.strerror}") from None
+    await _write(access, relation, args, view)
     return view.shown()
 
 
@@ -85,13 +83,13 @@ async def _write(
     access: OperatorAccess, relation: Relation, args: argparse.Namespace, view: StatementView
 ) -> None:
     if args.csv:
-        with made(Path(args.csv)) as stream:
+        with made(args.csv) as stream:
             async for text in statement_csv(statements.lines(access, relation, args.month)):
                 stream.write(text.encode())
     if args.html:
         lines = await first_lines(statements.lines(access, relation, args.month), PRINTED_LINES)
         names = await party_names(access, relation)
-        with made(Path(args.html)) as stream:
+        with made(args.html) as stream:
             stream.write(statement_page(view, lines, names).encode())
 
 

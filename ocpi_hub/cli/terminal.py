@@ -14,6 +14,11 @@ def columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else ENDLESS
 
 
+def sentence(text: str) -> str:
+    """What a list of commands says about one of them, as the first line of that one's own help."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def clean(text: str) -> str:
     """Lines of text; what is not printable becomes a space."""
     if text.replace("\n", "").isprintable():

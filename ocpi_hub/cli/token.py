@@ -32,11 +32,11 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     """Add the commands of `token`; each sets `run`."""
     commands = group.add_subparsers(dest="token_command", required=True, metavar="COMMAND")
     parser = add_command(commands, "search", "find stored tokens", SEARCH_EXAMPLE, run_search)
-    parser.add_argument("--uid", metavar="U")
+    parser.add_argument("--uid", metavar="U", help="case does not matter")
     parser.add_argument("--visual-number", metavar="V", help="what is printed on the card")
     parser.add_argument("--contract", metavar="C", help="its contract_id")
     parser.add_argument("--group", metavar="G", help="its group_id")
-    parser.add_argument("--issuer", metavar="I")
+    parser.add_argument("--issuer", metavar="I", help="as the token names it")
     parser.add_argument("--emsp", type=party_argument, metavar="CC*PID", help="only its tokens")
     parser.add_argument("--limit", type=positive, default=100, metavar="N", help="at most")
     parser = add_command(

@@ -47,12 +47,12 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     schedule = add_command(
         commands, "schedule", "say when a token list is read", SCHEDULE_EXAMPLE, run_schedule
     )
-    schedule.add_argument("platform", metavar="ID")
+    schedule.add_argument("platform", metavar="ID", help="as `platform list` tells it")
     which = schedule.add_mutually_exclusive_group()
     which.add_argument("--pull", metavar="CRON", help="a cron expression, UTC")
     which.add_argument("--none", action="store_true", help="read it no more")
     pull = add_command(commands, "pull", "read a token list now", PULL_EXAMPLE, run_pull)
-    pull.add_argument("platform", metavar="ID")
+    pull.add_argument("platform", metavar="ID", help="as `platform list` tells it")
     pull.add_argument("--full", action="store_true", help="all of it, not only what changed")
     pull.add_argument("--wait", action="store_true", help="until it is done, or held")
     listing = add_command(commands, "runs", "list what was read", RUNS_EXAMPLE, run_runs)
@@ -63,7 +63,9 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
         ("discard", "let stand what the list of a held run lacks, or stop a run", run_discard),
     ):
         decide = add_command(commands, name, text, DECIDE_EXAMPLE.format(name=name), run)
-        decide.add_argument("run_id", type=not_negative, metavar="RUN")
+        decide.add_argument(
+            "run_id", type=not_negative, metavar="RUN", help="as `whitelist runs` tells it"
+        )
     add_file_commands(commands)
 
 

@@ -91,7 +91,7 @@ async def test_yearly_energy_counts_public_charge_points_only(
     report = await run(*THG, "--csv", str(file))
     assert (report["points"], report["energy_kwh"], report["complete"]) == (2, "37.035", True)
     assert (report["left_out_points"], report["left_out_kwh"]) == (2, "24.69")
-    with file.open(newline="", encoding="utf-8") as stream:
+    with file.open(newline="", encoding="utf-8-sig") as stream:
         first, second = csv.DictReader(stream)
     assert (first["evse_id"], first["cdrs"], first["energy_kwh"]) == ("NL*CPO*e1", "2", "24.69")
     assert (first["power_kw"], first["operator"], first["address"]) == (
@@ -231,7 +231,7 @@ async def test_the_ledger_is_written_whole_and_names_no_token(
         await bring(store, at(f"E{number}", "2025-06-01T12:00:00Z"))
     file = tmp_path / "ledger.csv"
     assert (await run("report", "ledger", "--csv", str(file)))["written"] == 5
-    text = file.read_text(encoding="utf-8")
+    text = file.read_text(encoding="utf-8-sig")
     assert "04AABBCC" not in text
     rows = list(csv.DictReader(text.splitlines()))
     assert [row["evse_uid"] for row in rows] == [f"E{number}" for number in range(5)]

@@ -224,7 +224,7 @@ async def test_files_hold_every_line_and_nothing_that_runs(
     await bring(store, body("B", "-3.5", "-3.5", credit=True, credit_reference_id="=1+1"))
     lines, page = tmp_path / "lines.csv", tmp_path / "page.html"
     await run(*SEPTEMBER, "--close", "--csv", str(lines), "--html", str(page))
-    with lines.open(newline="", encoding="utf-8") as file:
+    with lines.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [(row["id"], row["credit_of"], row["excl_vat"]) for row in rows] == [
         ("'=1+1", "", "10"),

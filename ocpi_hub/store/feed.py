@@ -23,7 +23,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.shared import key_columns, path_of
+from ocpi_hub.store.shared_rows import key_columns, path_of
 from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("feed")

@@ -15,7 +15,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.shared import key_columns
+from ocpi_hub.store.shared_rows import key_columns
 
 SQL = Queries("lane_admin")
 

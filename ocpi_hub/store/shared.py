@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-import asyncpg
 
 from ocpi_hub.delivery.dating import is_ahead
 from ocpi_hub.delivery.shared import Change, Changed, Deletion, Page, Placed
@@ -22,6 +19,14 @@ from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.pages import page_of, read_page
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.shared_rows import (
+    deleted_row,
+    key_columns,
+    place_columns,
+    rewritten_row,
+    shared_object,
+    stored_row,
+)
 from ocpi_hub.store.writer import BatchWriter
 from ocpi_hub.telemetry import get_logger
 
@@ -36,21 +41,8 @@ NOTED_S = 600.0
 """Seconds for which a process remembers that it has noted who pushes: parties move."""
 
 
-KeyColumns = tuple[str, str, str, str, str, str]
 Also = Callable[["Connection", Sequence[Changed | InvalidRequest]], Awaitable[None]]
 """What is written with changes, in their transaction, given what became of them."""
-
-
-def key_columns(key: ObjectKey) -> KeyColumns:
-    """Primary key columns of a shared object."""
-    return (
-        key.module,
-        key.owner.country_code,
-        key.owner.party_id,
-        key.object_id,
-        key.object_type,
-        key.audience,
-    )
 
 
 class PostgresSharedStore:
@@ -128,7 +120,7 @@ class PostgresSharedStore:
     async def find(self, key: ObjectKey) -> SharedObject | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(SQL.find, *key_columns(key))
-        return _shared_object(row) if row else None
+        return shared_object(row) if row else None
 
     async def visible(
         self,
@@ -144,7 +136,7 @@ class PostgresSharedStore:
         place = (str(reader), *columns(map(party_columns, owners), 2))
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.visible, module, folded, *place, to_publish)
-        return [_shared_object(row) for row in rows]
+        return [shared_object(row) for row in rows]
 
     async def page(
         self,
@@ -220,21 +212,21 @@ class PostgresSharedStore:
         self, connection: Connection, keys: Iterable[ObjectKey]
     ) -> Sequence[SharedObject]:
         found = await connection.fetch(SQL.rows_of_keys, *columns(map(key_columns, keys), 6))
-        return [_shared_object(row) for row in found]
+        return [shared_object(row) for row in found]
 
     async def _delete_addressed(self, connection: Connection, batch: SharedBatch) -> None:
         """What was addressed to single parties goes with what was broadcast."""
-        rows = columns(map(_deleted, batch.rows(sorted(batch.deleted))), 7)
+        rows = columns(map(deleted_row, batch.rows(sorted(batch.deleted))), 7)
         found = await connection.fetch(SQL.delete_addressed, *rows)
         if found:
-            owed = columns(sorted(key_columns(_shared_object(row).key) for row in found), 6)
+            owed = columns(sorted(key_columns(shared_object(row).key) for row in found), 6)
             await connection.execute(SQL.owe_addressed, *owed, timedelta())
 
     async def _store(self, connection: Connection, batch: SharedBatch) -> None:
         """What came of a batch, in the order of keys: a Location comes before its EVSEs."""
         overtaking: list[tuple[object, ...]] = []
         if batch.replaced:
-            places = columns(sorted(map(_place, batch.replaced)), 4)
+            places = columns(sorted(map(place_columns, batch.replaced)), 4)
             withdrawn = await connection.fetch(SQL.withdraw_evse_gaps, *places)
             overtaking = [
                 tuple(row)[:4]
@@ -248,13 +240,13 @@ class PostgresSharedStore:
         if batch.deleted:
             await self._delete_addressed(connection, batch)
         if batch.rewritten:
-            texts = ((*_place(row.key), *_text(row)) for row in batch.rows(sorted(batch.rewritten)))
+            texts = map(rewritten_row, batch.rows(sorted(batch.rewritten)))
             await connection.execute(SQL.rewrite_locations, *columns(texts, 6))
         if batch.moved:
-            rows = map(_stored, batch.rows(sorted(batch.moved, key=key_columns)))
+            rows = map(stored_row, batch.rows(sorted(batch.moved, key=key_columns)))
             await connection.execute(SQL.store_changes, *columns(rows, 13))
         if batch.unpublished:
-            places = columns((_place(key)[:3] for key in sorted(batch.unpublished)), 3)
+            places = columns((place_columns(key)[:3] for key in sorted(batch.unpublished)), 3)
             roles = sorted(SERVES_TOKEN_HOLDERS)
             await connection.execute(SQL.owe_unpublished, *places, roles)
         addressed = sorted(key for key in batch.owed if key.audience != EVERYBODY)
@@ -304,51 +296,9 @@ def _outcome(done: asyncio.Future[Placed | InvalidRequest]) -> Changed | StoreEr
     return placed.changed
 
 
-def _deleted(row: SharedObject) -> tuple[object, ...]:
-    return (*key_columns(row.key)[:5], row.origin, row.correlation_id)
-
-
 def _apply(batch: SharedBatch, change: Change | Deletion) -> Changed | InvalidRequest:
     """The outcome of one change; what its check refuses costs the rest of the batch nothing."""
     try:
         return batch.apply(change)
     except InvalidRequest as refusal:
         return refusal
-
-
-def _place(location: ObjectKey) -> tuple[str, str, str, str]:
-    owner = location.owner
-    return (owner.country_code, owner.party_id, location.object_id, location.audience)
-
-
-def _text(row: SharedObject) -> tuple[object, ...]:
-    return (row.body, row.last_updated)
-
-
-def _stored(row: SharedObject) -> tuple[object, ...]:
-    path = json.dumps(row.path) if row.path else None
-    text = (row.body, row.last_updated, row.origin, row.correlation_id, path, row.deleted)
-    return (*key_columns(row.key), *text, row.whole_updated)
-
-
-def _shared_object(row: asyncpg.Record) -> SharedObject:
-    owner = PartyId(row["country_code"], row["party_id"])
-    return SharedObject(
-        key=ObjectKey(row["module"], owner, row["object_id"], row["object_type"], row["audience"]),
-        body=row["body"],
-        last_updated=row["last_updated"],
-        position=row["position"],
-        serial=row["serial"],
-        origin=Origin(row["origin"]),
-        correlation_id=row["correlation_id"],
-        path=path_of(row),
-        deleted=row["deleted"],
-        whole_updated=row["whole_updated"],
-        received_at=row["changed_at"],
-        listed_at=row["listed_at"],
-    )
-
-
-def path_of(row: asyncpg.Record) -> tuple[str, ...]:
-    """The path of a row of `shared_object`."""
-    return tuple(json.loads(row["path"])) if row["path"] else ()

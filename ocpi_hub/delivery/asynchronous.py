@@ -19,7 +19,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import SplitResult, urlsplit
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answer_url import AnswerUrl, AnswerUrlStore
@@ -40,6 +39,7 @@ from ocpi_hub.errors import (
     StoreError,
 )
 from ocpi_hub.ocpi.envelope import Envelope, parse_envelope
+from ocpi_hub.ocpi.places import leads_below
 from ocpi_hub.ocpi.response_url import RESPONSE_URL
 from ocpi_hub.routing.route import ToParty, to_party
 from ocpi_hub.telemetry import get_logger
@@ -200,7 +200,7 @@ class AsynchronousAnswers:
             InvalidRequest: the hub must not call it, or it is one of the hub's own URLs.
         """
         reason = self._policy.check(url)
-        if reason is None and _is_below(url, f"{self._public_url}/ocpi"):
+        if reason is None and leads_below(url, f"{self._public_url}/ocpi"):
             reason = "the URL is one of this hub"
         if reason is not None:
             raise InvalidRequest(f"{RESPONSE_URL}: {reason}")
@@ -247,13 +247,3 @@ def _within_s(envelope: Envelope | None) -> int | None:
 
 def _new_id() -> str:
     return secrets.token_urlsafe(_ID_BYTES)
-
-
-def _is_below(url: str, base: str) -> bool:
-    """Whether a URL leads to the same server as `base`, and below its path."""
-    one, other = urlsplit(url), urlsplit(base)
-    return _server(one) == _server(other) and f"{one.path}/".startswith(f"{other.path}/")
-
-
-def _server(url: SplitResult) -> tuple[str | None, int]:
-    return url.hostname, url.port or (443 if url.scheme == "https" else 80)

@@ -9,7 +9,10 @@ Spec: 2.2.1 credentials_credentials_endpoint, versions_module.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 from ocpi_hub.directory.snapshot import CredentialsKind, IssuedCredentials
 from ocpi_hub.domain.exchange import OutboundClient
@@ -23,6 +26,7 @@ from ocpi_hub.domain.party import (
     Quirk,
 )
 from ocpi_hub.errors import (
+    BodyTooLarge,
     ClientApiUnusable,
     EndpointsMissing,
     MethodNotAllowed,
@@ -30,6 +34,7 @@ from ocpi_hub.errors import (
     NotPermitted,
     OcpiError,
     StoreError,
+    TooManyRequests,
     Unauthenticated,
     UnsupportedVersion,
 )
@@ -38,6 +43,7 @@ from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.registration.claims import claimed_roles, new_token
 from ocpi_hub.registration.failures import Failure, failure_of_store
 from ocpi_hub.registration.partner import Access, PartnerCalls
+from ocpi_hub.registration.partner_answers import MAX_BYTES
 from ocpi_hub.registration.protocols import (
     PartyReserved,
     PartyTaken,
@@ -61,6 +67,9 @@ from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
+
+AT_ONCE: Final = 8
+"""Credentials requests of one platform that one process works on at a time."""
 
 
 async def _nothing() -> None:
@@ -104,6 +113,7 @@ class Handshake:
         self._max_depth = settings.max_json_depth
         self._changed = changed
         self._introduce = introduce
+        self._under_way: Counter[PlatformId] = Counter()
         self.offer = make_offer(settings, public_url, offered, versions)
         self._partner = PartnerCalls(
             client,
@@ -205,7 +215,42 @@ class Handshake:
         body: bytes,
         version: OcpiVersion,
     ) -> bytes:
-        """Accept credentials, and note what came and how it was answered."""
+        """Accept credentials, and note what came and how it was answered.
+
+        Raises:
+            TooManyRequests: others of this platform wait for its own answers already.
+            BodyTooLarge: no credentials have that size.
+        """
+        with self._room(platform.platform_id):
+            return await self._answered(method, platform, issued, body, version)
+
+    @contextmanager
+    def _room(self, platform_id: PlatformId) -> Iterator[None]:
+        """A request that registers waits for its sender, half a minute at worst: a partner that
+        does not answer must not fill the hub with such requests."""
+        if self._under_way[platform_id] >= AT_ONCE:
+            raise TooManyRequests(
+                "Other credentials requests of this platform are under way",
+                headers={"Retry-After": "10"},
+            )
+        self._under_way[platform_id] += 1
+        try:
+            yield
+        finally:
+            self._under_way[platform_id] -= 1
+            if not self._under_way[platform_id]:
+                del self._under_way[platform_id]
+
+    async def _answered(
+        self,
+        method: str,
+        platform: Platform,
+        issued: IssuedCredentials,
+        body: bytes,
+        version: OcpiVersion,
+    ) -> bytes:
+        if len(body) > MAX_BYTES:
+            raise BodyTooLarge(f"Credentials are larger than {MAX_BYTES} bytes")
         attempt = Attempt.new(platform.platform_id)
         came = Step(StepName.CREDENTIALS_CAME, f"{method} credentials ({version})", shown(body))
         await self._steps.note(attempt, came)

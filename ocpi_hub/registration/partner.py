@@ -37,6 +37,7 @@ from ocpi_hub.errors import (
 )
 from ocpi_hub.ocpi import headers
 from ocpi_hub.ocpi.parse import validate_object
+from ocpi_hub.ocpi.places import leads_below
 from ocpi_hub.ocpi.v2_2_1.versions import Endpoint, VersionDetails
 from ocpi_hub.registration.partner_answers import (
     Agreed,
@@ -121,7 +122,7 @@ class PartnerCalls:
         steps: StepLog | None = None,
     ) -> None:
         self._steps: StepLog = steps or NoSteps()
-        self._own_urls = f"{own_url}/ocpi/".lower()
+        self._own_urls = f"{own_url}/ocpi"
         self._client = client
         self._urls = urls
         self._timeout_s = timeout_s
@@ -158,7 +159,9 @@ class PartnerCalls:
         async with noting(self._steps, access.attempt, about, access.token) as noted:
             self._check(step, versions_url)
             noted.exchange, access = await self._get_versions(versions_url, access)
-            version, url = details_url(data_of(step, noted.exchange, self._max_depth), step, wanted)
+            version, url = details_url(
+                data_of(step, noted.exchange, self._max_depth, access.token), step, wanted
+            )
         return version, url, access
 
     async def _details(
@@ -170,7 +173,7 @@ class PartnerCalls:
         async with noting(self._steps, access.attempt, about, access.token) as noted:
             self._check(step, url)
             noted.exchange = await self._send("GET", url, access, self._timeout_s)
-            data = data_of(step, noted.exchange, self._max_depth)
+            data = data_of(step, noted.exchange, self._max_depth, access.token)
             try:
                 details = validate_object(data, VersionDetails).value
             except InvalidRequest as error:
@@ -195,7 +198,7 @@ class PartnerCalls:
         secrets = (access.token, _token_in(body))
         async with noting(self._steps, access.attempt, about, *secrets) as noted:
             noted.exchange = await self._send(method, url, access, self.credentials_s, body)
-            result = credentials_outcome(step, noted.exchange, self._max_depth)
+            result = credentials_outcome(step, noted.exchange, self._max_depth, *secrets)
             noted.failed = None if isinstance(result, Agreed) else result.reason
             return result
 
@@ -256,8 +259,9 @@ class PartnerCalls:
         return endpoints
 
     def _check(self, step: str, url: str) -> None:
-        own = f"{url}/".lower().startswith(self._own_urls)
-        reason = "this is a URL of the hub itself" if own else self._urls.check(url)
+        reason = self._urls.check(url)
+        if reason is None and leads_below(url, self._own_urls):
+            reason = "this is a URL of the hub itself"
         if reason is not None:
             raise ClientApiUnusable(f"{step}: {reason}")
 

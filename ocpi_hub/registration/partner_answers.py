@@ -14,9 +14,14 @@ from ocpi_hub.errors import ClientApiUnusable, InvalidRequest, UnsupportedVersio
 from ocpi_hub.ocpi.parse import parse_json, validate_object
 from ocpi_hub.ocpi.status_codes import is_success
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
+from ocpi_hub.registration.steps import without
 
 QUOTED = 200
 """Characters of a partner's text that are shown."""
+
+MAX_BYTES = 1024 * 1024
+"""Of an answer. Versions, version details and credentials are a few kilobytes; what is much larger
+is there to keep the hub busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,11 @@ class _Fault:
     refused: bool
 
 
-def data_of(step: str, exchange: Exchange, max_depth: int) -> object:
+def data_of(step: str, exchange: Exchange, max_depth: int, *secrets: str) -> object:
     """The `data` of a successful answer.
+
+    Args:
+        secrets: tokens that partners quote when they refuse them.
 
     Raises:
         ClientApiUnusable: it was none.
@@ -64,7 +72,7 @@ def data_of(step: str, exchange: Exchange, max_depth: int) -> object:
         case Unreachable(reason) | NoAnswer(reason):
             raise ClientApiUnusable(f"{step}: {reason}")
         case Answer():
-            read = _read(exchange, max_depth)
+            read = _read(exchange, max_depth, secrets)
             if isinstance(read, _Fault):
                 raise ClientApiUnusable(f"{step}: {read.text}")
             return read.data
@@ -93,20 +101,22 @@ def details_url(data: object, step: str, wanted: Sequence[OcpiVersion]) -> tuple
 
 
 def credentials_outcome(
-    step: str, exchange: Exchange, max_depth: int
+    step: str, exchange: Exchange, max_depth: int, *secrets: str
 ) -> Agreed | Declined | Unclear:
-    """What came of a POST or PUT of the hub's credentials."""
+    """What came of a POST or PUT of the hub's credentials; arguments as of `data_of`."""
     match exchange:
         case Unreachable(reason):
             return Declined(f"{step}: {reason}", reached=False)
         case NoAnswer(reason):
             return Unclear(f"{step}: {reason}")
         case Answer():
-            return _agreement(step, exchange, max_depth)
+            return _agreement(step, exchange, max_depth, secrets)
 
 
-def _agreement(step: str, answer: Answer, max_depth: int) -> Agreed | Declined | Unclear:
-    read = _read(answer, max_depth)
+def _agreement(
+    step: str, answer: Answer, max_depth: int, secrets: Sequence[str]
+) -> Agreed | Declined | Unclear:
+    read = _read(answer, max_depth, secrets)
     if isinstance(read, _Fault):
         reason = f"{step}: {read.text}"
         return Declined(reason, reached=True) if read.refused else Unclear(reason)
@@ -116,10 +126,13 @@ def _agreement(step: str, answer: Answer, max_depth: int) -> Agreed | Declined |
         return Unclear(f"{step}: {error.message}")
 
 
-def _read(answer: Answer, max_depth: int) -> _Success | _Fault:
+def _read(answer: Answer, max_depth: int, secrets: Sequence[str]) -> _Success | _Fault:
     status = answer.http_status
     if 300 <= status < 400:
         return _Fault(f"HTTP {status}: redirects are not followed", refused=True)
+    if len(answer.body) > MAX_BYTES:
+        text = f"HTTP {status} with {len(answer.body)} bytes; at most {MAX_BYTES} are read"
+        return _Fault(text, refused=400 <= status < 500)
     try:
         value = parse_json(answer.body, max_depth=max_depth)
     except InvalidRequest as error:
@@ -127,7 +140,7 @@ def _read(answer: Answer, max_depth: int) -> _Success | _Fault:
         return _Fault(_joined(f"HTTP {status}", detail), refused=300 <= status < 500)
     fields = value if isinstance(value, dict) else {}
     message = fields.get("status_message")
-    said = quoted(message) if isinstance(message, str) else ""
+    said = quoted(without(message, secrets)) if isinstance(message, str) else ""
     if status >= 300:
         return _Fault(_joined(f"HTTP {status}", said), refused=status < 500)
     code = fields.get("status_code")

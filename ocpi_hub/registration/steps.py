@@ -27,6 +27,8 @@ MAX_SHOWN = 2000
 MAX_SAID = 500
 _MASKED = "***"
 _MAX_UNREADABLE = 200
+_MAX_READ = 262_144
+"""Bytes of a body that are read to show it; of a longer one only its size is told."""
 _DEEPEST = 20
 _TOKEN = re.compile(r"""(token["']?\s*[:=]\s*["']?)[^"'\s,}<]+""", re.IGNORECASE)
 
@@ -147,11 +149,11 @@ def _ended(
     answer = exchange if isinstance(exchange, Answer) else None
     return replace(
         step,
-        request=_without(step.request, secrets)[:MAX_SAID],
+        request=without(step.request, secrets)[:MAX_SAID],
         http_status=answer.http_status if answer else None,
         answer=shown(answer.body, *secrets) if answer else None,
         failure=failure_of_call(exchange, error) if error is not None else None,
-        said=_without(str(error), secrets)[:MAX_SAID] if error is not None else None,
+        said=without(str(error), secrets)[:MAX_SAID] if error is not None else None,
         ms=round((time.monotonic() - began) * 1000) if exchange else None,
     )
 
@@ -162,15 +164,17 @@ def shown(body: bytes, *secrets: str) -> str:
     Args:
         secrets: credentials tokens that may stand anywhere in it.
     """
-    text = body.decode(errors="replace")
+    if len(body) > _MAX_READ:
+        return f"{len(body)} bytes"
+    text = without(body.decode(errors="replace"), secrets)
     try:
         text = json.dumps(_masked(json.loads(text), 0), ensure_ascii=False)
     except (ValueError, RecursionError):
         # Nobody knows what stands where: only what it is can be told.
-        text = text[:MAX_SHOWN] if text.lstrip()[:1] == "<" else text[:_MAX_UNREADABLE]
         text = _TOKEN.sub(rf"\1{_MASKED}", text)
+        text = text[:MAX_SHOWN] if text.lstrip()[:1] == "<" else text[:_MAX_UNREADABLE]
     clean = "".join(
-        each if each.isprintable() or each == "\n" else "?" for each in _without(text, secrets)
+        each if each.isprintable() or each == "\n" else "?" for each in without(text, secrets)
     )
     return f"{clean[:MAX_SHOWN]}…" if len(clean) > MAX_SHOWN else clean
 
@@ -190,8 +194,8 @@ def _masked(value: object, depth: int) -> object:
             return value
 
 
-def _without(text: str, secrets: Sequence[str]) -> str:
-    """Partners quote what they were sent, in Base64 too."""
+def without(text: str, secrets: Sequence[str]) -> str:
+    """A text with no secret in it: partners quote what they were sent, in Base64 too."""
     for secret in filter(None, secrets):
         for spelling in (secret, base64.b64encode(secret.encode()).decode()):
             text = text.replace(spelling, _MASKED)

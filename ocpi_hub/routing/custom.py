@@ -26,6 +26,7 @@ from ocpi_hub.errors import (
     NotPermitted,
     UnknownReceiver,
 )
+from ocpi_hub.ocpi.places import DECODINGS, simplest
 from ocpi_hub.routing.route import ToParty, to_party
 
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -37,11 +38,6 @@ MAX_SEGMENTS: Final = 100
 _IDENTIFIER: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 _TAKEN: Final = frozenset(Module) | {"versions", "other"}
 _SEPARATORS: Final = re.compile(r"[/\\]")
-_PARAMETERS: Final = re.compile(r";[^/]*")
-_SLASHES: Final = re.compile(r"/+")
-_SERVER: Final = re.compile(r"\A(https?):/([^/]*?)\.?(?::([0-9]*))?/")
-_PORTS: Final = {"http": "80", "https": "443"}
-_DECODINGS: Final = 3
 
 
 def custom_module(text: str) -> str:
@@ -107,7 +103,7 @@ def require_own_url(url: str, message: Message, target: ToParty) -> None:
         NotPermitted: it is.
     """
     base = _announced_place(target.platform.endpoints[message.module, message.interface_role])
-    called = _simplest(url)  # once: it is as long as its sender likes
+    called = simplest(url)  # once: it is as long as its sender likes
     if any(map(called.startswith, _of_others(target.platform, message.module, base))):
         raise NotPermitted(f"This path of {message.module} belongs to another module")
 
@@ -138,7 +134,7 @@ def _require_plain(path: tuple[str, ...]) -> None:
 
 def _pieces(segment: str) -> Iterator[str]:
     """What a segment might be taken for, decoded again and again."""
-    for _ in range(_DECODINGS):
+    for _ in range(DECODINGS):
         for piece in _SEPARATORS.split(segment):
             yield piece.partition(";")[0].strip()
         decoded = unquote(segment)
@@ -164,19 +160,4 @@ def _of_others(platform: Platform, module: str, base: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=1024)
 def _announced_place(url: str) -> str:
-    return _simplest(url)
-
-
-def _simplest(url: str) -> str:
-    """A URL as the most lenient server might read it, without query, with a slash at its end."""
-    plain = url.partition("?")[0]
-    for _ in range(_DECODINGS):
-        plain = unquote(plain)
-    plain = _PARAMETERS.sub("", plain.replace("\\", "/"))
-    return _SERVER.sub(_server, _SLASHES.sub("/", f"{plain}/").lower())
-
-
-def _server(match: re.Match[str]) -> str:
-    scheme, host, port = match.groups(default="")
-    usual = port.lstrip("0") in ("", _PORTS[scheme])
-    return f"{scheme}:/{host}/" if usual else f"{scheme}:/{host}:{port.lstrip('0')}/"
+    return simplest(url)

@@ -24,6 +24,7 @@ from ocpi_hub.domain.party import (
     Role,
 )
 from ocpi_hub.errors import (
+    BodyTooLarge,
     ClientApiUnusable,
     EndpointsMissing,
     InvalidRequest,
@@ -31,11 +32,14 @@ from ocpi_hub.errors import (
     MethodNotAllowed,
     NotFound,
     OcpiError,
+    TooManyRequests,
     Unauthenticated,
     UnsupportedVersion,
 )
 from ocpi_hub.registration.claims import MAX_PARTIES, MAX_ROLES
+from ocpi_hub.registration.handshake import AT_ONCE
 from ocpi_hub.registration.invitations import Invitation
+from ocpi_hub.registration.partner_answers import MAX_BYTES
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.platform_admin import PlatformAdmin
 from ocpi_hub.store.registration import KEPT_TOKENS
@@ -545,6 +549,39 @@ async def test_a_lying_partner_is_told_what_is_wrong_and_nothing_changes(
     await _post_in_vain(hub, partner, error, text)
 
 
+async def test_a_token_that_the_partner_quotes_is_not_told_on(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.answer("GET", "/versions", envelope(None, 2001, f"who is {partner.token}?"), 401)
+    invitation = await hub.onboarding.invitations.invite("A partner")
+    with pytest.raises(ClientApiUnusable) as refused:
+        await hub.post(invitation.token, partner.body())
+    assert "who is ***?" in refused.value.message
+
+
+async def test_a_partner_that_keeps_requests_open_cannot_fill_the_hub_with_them(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    partner.on("GET", "/versions", _hang)
+    invitation = await hub.onboarding.invitations.invite("A partner")
+    admitted = await hub.admit(invitation.token)
+    answers = await asyncio.gather(
+        *(hub.handshake.post_credentials(*admitted, partner.body()) for _ in range(AT_ONCE + 3)),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers].count(TooManyRequests) == 3
+    with pytest.raises(ClientApiUnusable):
+        await hub.handshake.post_credentials(*admitted, partner.body())
+
+
+async def test_a_body_that_is_too_large_for_credentials_is_not_read(
+    hub: RegisteringHub, partner: ScriptedPartner
+) -> None:
+    invitation = await hub.onboarding.invitations.invite("A partner")
+    with pytest.raises(BodyTooLarge):
+        await hub.post(invitation.token, partner.body() + b" " * MAX_BYTES)
+
+
 @pytest.mark.parametrize("respond", [_hang, _huge])
 @pytest.mark.parametrize("path", ["/versions", DETAILS])
 @pytest.mark.req("CR-13")
@@ -752,7 +789,10 @@ async def _wait_for_the_partner(database: Database) -> None:
         )
 
 
-@pytest.mark.parametrize("path", ["/ocpi/versions", "/OCPI/2.2.1"])
+@pytest.mark.parametrize(
+    "path",
+    ["/ocpi/versions", "/OCPI/2.2.1", ":443/ocpi", "//ocpi/versions", "/%6fcpi/x", "/a/../ocpi/x"],
+)
 async def test_a_partner_that_announces_the_hubs_own_urls_is_refused(
     hub: RegisteringHub, partner: ScriptedPartner, path: str
 ) -> None:

@@ -149,3 +149,4 @@ def test_what_is_kept_of_a_body_is_short_and_printable() -> None:
     shown(b'{"a": "\\u0000\\ud800"}').encode()
     assert shown(b"[" * 100_000)
     assert len(shown(b"no json " * 1000)) < 300
+    assert shown(b'{"token": "their-secret"}' + b" " * 300_000) == "300025 bytes"

@@ -9,7 +9,7 @@ import pytest
 from ocpi_hub.domain.exchange import Answer, Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.domain.party import CredentialsToken
 from ocpi_hub.registration.partner import Access, PartnerCalls
-from ocpi_hub.registration.partner_answers import Agreed, Declined, Unclear
+from ocpi_hub.registration.partner_answers import MAX_BYTES, Agreed, Declined, Unclear
 from tests.support.scripted_partner import envelope, role_of
 
 URL = "https://partner.example/credentials"
@@ -56,6 +56,8 @@ def answer(status: int, body: bytes) -> Answer:
         (answer(200, b"{}"), Unclear),
         (answer(200, envelope(None)), Unclear),
         (answer(200, envelope({**CREDENTIALS, "token": "with space"})), Unclear),
+        (answer(200, envelope(CREDENTIALS) + b" " * MAX_BYTES), Unclear),
+        (answer(400, b" " * (MAX_BYTES + 1)), Declined),
     ],
 )
 async def test_only_a_clear_no_counts_as_declined(exchange: Exchange, kind: type[object]) -> None:

@@ -144,6 +144,9 @@ class AdminApi:
             for route in self._routes
             if (place := route.match(target.segments)) is not None
         ]
+        # A path without parameters stands in front of one with them.
+        fewest = min((len(place) for _, place in matches), default=0)
+        matches = [(route, place) for route, place in matches if len(place) == fewest]
         for route, place in matches:
             if route.method == method:
                 return route, place

@@ -142,7 +142,7 @@ def _refusals(route: AnyRoute) -> Sequence[Code]:
     codes = [Code.INVALID_REQUEST, Code.UNAUTHENTICATED, Code.FORBIDDEN, Code.CONFLICT]
     if route.path_names:
         codes.append(Code.NOT_FOUND)
-    if route.changes:
+    if route.method != "GET":
         codes.append(Code.TOO_LARGE)
     if route.template.endswith(("/rotate", "/connections")):
         codes.append(Code.REFUSED_BY_PARTNER)

@@ -129,14 +129,21 @@ class LocationAdmin:
         """All that somebody sees, some at a time."""
         serial = 0
         while True:
-            async with self._database.transaction() as connection:
-                await connection.execute(SQL.read_in_order)
-                rows = await connection.fetch(SQL.points, serial, PART, *sight.columns)
-            if rows:
-                yield [_point(row) for row in rows]
-            if len(rows) < PART:
+            part = await self.some_points(sight, serial, PART)
+            if part:
+                yield [point for _, point in part]
+            if len(part) < PART:
                 return
-            serial = rows[-1]["serial"]
+            serial, _ = part[-1]
+
+    async def some_points(
+        self, sight: Sight, after: int, limit: int
+    ) -> Sequence[tuple[int, Point]]:
+        """The next ones, each with its place in the order of arrival."""
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL.read_in_order)
+            rows = await connection.fetch(SQL.points, after, limit, *sight.columns)
+        return [(row["serial"], _point(row)) for row in rows]
 
     async def objects(
         self, module: Module, sight: Sight, wanted: ObjectFilter, *, after: int, limit: int

@@ -209,16 +209,29 @@ class StatementStore:
         async for line in self._pages(SQL.lines_open, *_place(relation), until):
             yield line
 
+    async def some_lines(
+        self, statement: StoredStatement, after: int, limit: int
+    ) -> Sequence[tuple[int, StatementLine]]:
+        """The next ones behind an entry of the ledger, each with its own."""
+        return await self._part(SQL.lines_closed, statement.statement_id, after, limit)
+
+    async def some_open_lines(
+        self, relation: Relation, until: datetime, after: int, limit: int
+    ) -> Sequence[tuple[int, StatementLine]]:
+        """What it would list next if it were closed now."""
+        return await self._part(SQL.lines_open, *_place(relation), until, after, limit)
+
     async def _pages(self, query: str, *place: object) -> AsyncIterator[StatementLine]:
         last = 0
-        while True:
-            async with self._database.connection() as connection:
-                rows = await connection.fetch(query, *place, last, PART)
-            for row in rows:
-                yield _line(row)
-            if not rows:
-                return
-            last = rows[-1]["entry"]
+        while part := await self._part(query, *place, last, PART):
+            for _, line in part:
+                yield line
+            last, _ = part[-1]
+
+    async def _part(self, query: str, *place: object) -> Sequence[tuple[int, StatementLine]]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(query, *place)
+        return [(row["entry"], _line(row)) for row in rows]
 
     # Proof ---------------------------------------------------------------------------------------
 

@@ -80,6 +80,20 @@ async def lines(
         yield line_view(line)
 
 
+async def some_lines(
+    access: OperatorAccess, relation: Relation, month: Month, after: int, limit: int
+) -> Sequence[tuple[int, StatementLineView]]:
+    """The CDRs of a statement behind an entry of the ledger, each with its own."""
+    store = StatementStore(access.database)
+    stored = await store.find(relation, month)
+    if stored is not None:
+        found = await store.some_lines(stored, after, limit)
+    else:
+        until = month.end(ZoneInfo(access.settings.statement_time_zone))
+        found = await store.some_open_lines(relation, until, after, limit)
+    return [(entry, line_view(line)) for entry, line in found]
+
+
 async def close(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
     """Settle a month: what is delivered by now is on it for good, what comes later goes on a later
     one. Whoever is interrupted, or comes at the same time, does no harm.

@@ -9,6 +9,7 @@ from ocpi_hub.admin.routes.authorizations import authorization_routes
 from ocpi_hub.admin.routes.base import AnyRoute
 from ocpi_hub.admin.routes.cdr_affairs import cdr_affair_routes
 from ocpi_hub.admin.routes.cdr_checks import cdr_check_routes
+from ocpi_hub.admin.routes.cdr_documents import cdr_document_routes
 from ocpi_hub.admin.routes.cdrs import cdr_routes
 from ocpi_hub.admin.routes.checks import check_routes
 from ocpi_hub.admin.routes.files import file_routes
@@ -43,6 +44,7 @@ def all_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         *token_routes(parts),
         *cdr_routes(parts),
         *cdr_check_routes(parts),
+        *cdr_document_routes(),
         *cdr_affair_routes(parts),
         *session_routes(parts),
         *location_routes(parts),

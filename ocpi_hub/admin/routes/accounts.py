@@ -52,6 +52,9 @@ def account_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[Listing, NoBody]) -> Page[AccountItem]:
         return await list_accounts(parts, call.given)
 
+    async def show(call: Call[AccountGiven, NoBody]) -> AccountItem:
+        return account_item(await parts.accounts.find(call.given.account))
+
     async def create(call: Call[NoParameters, WantedAccount]) -> View:
         body = call.body
         return await accounts.create(
@@ -75,6 +78,7 @@ def account_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     return (
         Route("GET", f"{API}/accounts", admin, "Accounts of the console, disabled ones too",
               Listing, NoBody, Page[AccountItem], listing),
+        Route("GET", one, admin, "One account", AccountGiven, NoBody, AccountItem, show),
         Route("POST", f"{API}/accounts", admin, "Make an account; its password is shown this once",
               NoParameters, WantedAccount, NewPassword, create, 201),
         Route("POST", f"{one}/disable", admin, "End an account and its sessions, at once",

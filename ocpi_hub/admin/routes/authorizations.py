@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
+from ocpi_hub.admin.actions import authorizations
 from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.faults import invalid
 from ocpi_hub.admin.keys import Scope
@@ -14,6 +15,7 @@ from ocpi_hub.admin.routes.base import (
     API,
     AnyRoute,
     Call,
+    Given,
     Listing,
     NoBody,
     Party,
@@ -22,12 +24,18 @@ from ocpi_hub.admin.routes.base import (
     Time,
     page_of,
 )
-from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
+from ocpi_hub.admin.views.authorizations import (
+    AuthorizationDetails,
+    AuthorizationItem,
+    authorization_details,
+    authorization_item,
+)
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.authorization.protocols import DecidedBy
 from ocpi_hub.domain.objects import ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.store.authorization import DecisionFilter, DecisionPlace
+from ocpi_hub.store.cross_links import CrossLinks
 
 KIND = "authorizations"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +57,14 @@ class AuthorizationListing(Listing):
     until: Time | None = Field(None, description="made before")
 
 
+class AuthorizationGiven(Given):
+    at: Time = Field(description="`at` of the list")
+    correlation_id: Text
+
+
 def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
+    links = CrossLinks(parts.access.database)
+
     async def listing(call: Call[AuthorizationListing, NoBody]) -> Page[AuthorizationItem]:
         given = call.given
         if given.session or given.cdr:
@@ -77,9 +92,17 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             lambda last: decision_cursor(last[0]),
         )
 
+    async def show(call: Call[AuthorizationGiven, NoBody]) -> AuthorizationDetails:
+        given = call.given
+        decision = await authorizations.find(parts.decisions, given.at, given.correlation_id)
+        return authorization_details(decision, *await authorizations.came_of_it(links, decision))
+
     return (
         Route("GET", f"{API}/authorizations", Scope.READ, "Decisions, newest first",
               AuthorizationListing, NoBody, Page[AuthorizationItem], listing),
+        Route("GET", f"{API}/authorizations/{{at}}/{{correlation_id}}", Scope.READ,
+              "One decision with who was asked, and what came of it",
+              AuthorizationGiven, NoBody, AuthorizationDetails, show),
     )  # fmt: skip
 
 

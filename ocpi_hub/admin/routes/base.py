@@ -135,6 +135,7 @@ class Route(Generic[G, B]):
         scope: what a key needs.
         summary: one line.
         max_body_bytes: of a request.
+        only_looks: changes nothing whatever its method: what is asked about stands in the body.
     """
 
     method: str
@@ -147,6 +148,7 @@ class Route(Generic[G, B]):
     handler: Callable[[Call[G, B]], Awaitable[View]]
     http_status: int = 200
     max_body_bytes: int = MAX_BODY_BYTES
+    only_looks: bool = False
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ class Route(Generic[G, B]):
 
     @property
     def changes(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and not self.only_looks
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         """The path's parameters; None when it is another path."""

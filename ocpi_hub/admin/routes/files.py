@@ -21,6 +21,7 @@ from ocpi_hub.admin.routes.base import (
     AnyRoute,
     Body,
     Call,
+    Given,
     Listing,
     NoBody,
     Party,
@@ -43,6 +44,7 @@ from ocpi_hub.admin.views.files import (
 )
 from ocpi_hub.delivery.files.records import FileFormat
 from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.store.cdr_batches import CdrBatches
 from ocpi_hub.store.file_import import FileImportStore
@@ -58,6 +60,10 @@ class RunListing(Listing):
 class ImportListing(Listing):
     module: Module | None = Field(None, description="tokens or cdrs")
     owner: Party | None = Field(None, description="whose objects")
+
+
+class ImportGiven(Given):
+    id: int = Field(ge=1, lt=2**63 - 1, description="its number")
 
 
 class Export(Listing):
@@ -152,6 +158,9 @@ def file_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def imports(call: Call[ImportListing, NoBody]) -> Page[FileImportItem]:
         return await list_imports(FileImportStore(access.database), call.given)
 
+    async def one_import(call: Call[ImportGiven, NoBody]) -> FileImportItem:
+        return await find_import(FileImportStore(access.database), call.given.id)
+
     read, operate = Scope.READ, Scope.OPERATE
     none = NoParameters
     return (
@@ -161,6 +170,8 @@ def file_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
               none, CdrFile, CdrImportItem, take_cdrs, max_body_bytes=MAX_BYTES),
         Route("GET", f"{API}/file-imports", read, "Imports of files, newest first",
               ImportListing, NoBody, Page[FileImportItem], imports),
+        Route("GET", f"{API}/file-imports/{{id}}", read, "One import of a file",
+              ImportGiven, NoBody, FileImportItem, one_import),
         # Texts hold what names drivers, which `read` is never shown of many at once.
         Route("GET", f"{API}/token-export", operate, "The tokens of an eMSP that a CPO may see",
               Export, NoBody, Page[ExportedItem], export_tokens),
@@ -221,17 +232,23 @@ def _run(place: Place | None) -> tuple[PartyId, PartyId, datetime] | None:
         raise invalid("next", "is no `next` of this list: begin without one") from None
 
 
-async def list_imports(
-    store: FileImportStore, given: ImportListing, before: int | None = None
-) -> Page[FileImportItem]:
-    """Those that match, newest first.
-
-    Args:
-        before: where to begin, without a `next`.
-    """
+async def list_imports(store: FileImportStore, given: ImportListing) -> Page[FileImportItem]:
+    """Those that match, newest first."""
     place = given.place(IMPORTS, int)
-    before = int(place[0]) if place else before
+    before = int(place[0]) if place else None
     found = await store.list(given.module, given.owner, given.limit + 1, before=before)
     return page_of(
         found, given.limit, file_import_item, lambda last: cursor_text(IMPORTS, last.import_id)
     )
+
+
+async def find_import(store: FileImportStore, number: int) -> FileImportItem:
+    """One import.
+
+    Raises:
+        NoSuchObject: there is none of this number.
+    """
+    found = await store.list(None, None, 1, before=number + 1)
+    if not found or found[0].import_id != number:
+        raise NoSuchObject(f"there is no import {number}")
+    return file_import_item(found[0])

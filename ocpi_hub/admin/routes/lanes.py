@@ -71,6 +71,14 @@ def lane_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[LaneListing, NoBody]) -> Page[LaneItem]:
         return await list_lanes(parts, call.given)
 
+    async def show(call: Call[LaneGiven, NoBody]) -> LaneItem:
+        receiver, module = call.given.receiver, call.given.module
+        wanted = LaneListing.model_validate({"receiver": str(receiver), "module": module})
+        found = await list_lanes(parts, wanted)
+        if not found.items:
+            raise _no_lane(receiver, module)
+        return found.items[0]
+
     async def gaps(call: Call[GapListing, NoBody]) -> Page[GapItem]:
         return await list_gaps(parts, call.given)
 
@@ -83,6 +91,9 @@ def lane_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{API}/lanes", Scope.READ,
               "Every receiver and module: backlog, age, gaps",
               LaneListing, NoBody, Page[LaneItem], listing),
+        Route("GET", f"{API}/lanes/{{receiver}}/{{module}}", Scope.READ,
+              "One receiver and module",
+              LaneGiven, NoBody, LaneItem, show),
         Route("GET", f"{API}/lanes/{{receiver}}/{{module}}/gaps", Scope.READ,
               "Objects that a receiver did not take, with its last answer",
               GapListing, NoBody, Page[GapItem], gaps),
@@ -136,8 +147,12 @@ async def list_gaps(parts: AdminParts, given: GapListing) -> Page[GapItem]:
     lane = LaneId(given.receiver, given.module.value)
     found = await parts.lanes.gaps(lane, after=after, limit=given.limit + 1)
     if found is None:
-        raise NoSuchObject(f"there is no lane {given.module} of {given.receiver}")
+        raise _no_lane(given.receiver, given.module)
     return page_of(found, given.limit, gap_item, lambda last: _gap_cursor(last.key))
+
+
+def _no_lane(receiver: PartyId, module: Module) -> NoSuchObject:
+    return NoSuchObject(f"there is no lane {module} of {receiver}")
 
 
 def _gap_cursor(key: ObjectKey) -> str:

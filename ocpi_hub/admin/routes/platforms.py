@@ -133,6 +133,9 @@ def platform_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         rows = await parts.quality.list(PlatformId(call.given.platform))
         return Page(items=tuple(map(quality_item, rows)), next=None)
 
+    async def every_quality(call: Call[Given, NoBody]) -> Page[QualityItem]:
+        return Page(items=tuple(map(quality_item, await parts.quality.list())), next=None)
+
     read, operate, admin = Scope.READ, Scope.OPERATE, Scope.ADMIN
     given, item = PlatformGiven, PlatformItem
     return (
@@ -143,6 +146,9 @@ def platform_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{one}/quality", read,
               "Mild faults in what it sends, by module and rule; all of them",
               given, NoBody, Page[QualityItem], quality),
+        Route("GET", f"{API}/quality", read,
+              "The same of all platforms, by platform, module and rule",
+              Given, NoBody, Page[QualityItem], every_quality),
         Route("PATCH", one, admin, "Change how the hub treats a platform",
               given, PlatformSettings, item, configure),
         Route("POST", f"{one}/suspend", operate, "Stop all traffic of a platform",

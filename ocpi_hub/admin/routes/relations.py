@@ -60,6 +60,9 @@ def relation_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[RelationListing, NoBody]) -> Page[RelationItem]:
         return list_relations(parts, call.given)
 
+    async def show(call: Call[RelationGiven, NoBody]) -> RelationItem:
+        return relation_item(parts.directory().relation(call.given.cpo, call.given.emsp))
+
     async def change(call: Call[RelationGiven, RelationSettings]) -> RelationItem:
         wanted = RelationChange(**dict(call.body))
         return await set_relation(parts.access, call.given.cpo, call.given.emsp, wanted)
@@ -68,6 +71,9 @@ def relation_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{API}/relations", Scope.READ,
               "All relations that were set; other pairs follow default_relation",
               RelationListing, NoBody, Page[RelationItem], listing),
+        Route("GET", f"{API}/relations/{{cpo}}/{{emsp}}", Scope.READ,
+              "How a CPO and an eMSP work together, whether that was set or not",
+              RelationGiven, NoBody, RelationItem, show),
         Route("PATCH", f"{API}/relations/{{cpo}}/{{emsp}}", Scope.ADMIN,
               "Say how a CPO and an eMSP work together; makes the relation if there is none",
               RelationGiven, RelationSettings, RelationItem, change),

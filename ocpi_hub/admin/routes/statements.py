@@ -7,17 +7,31 @@ from typing import Annotated
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from ocpi_hub.admin.actions import statements
+from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.parts import AdminParts
-from ocpi_hub.admin.routes.base import API, AnyRoute, Call, Given, NoBody, Party, Route
+from ocpi_hub.admin.routes.base import (
+    API,
+    AnyRoute,
+    Call,
+    Given,
+    Listing,
+    NoBody,
+    Party,
+    Route,
+    page_of,
+)
 from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.statements import (
     MONTH_PATTERN,
     RecheckView,
     StatementItem,
+    StatementLineView,
     StatementView,
 )
 from ocpi_hub.clearing.statement import Month, Relation
+
+LINES = "statement-lines"
 
 
 def _month(value: object) -> Month:
@@ -46,6 +60,10 @@ class StatementGiven(StatementsGiven):
         return Relation(self.cpo, self.emsp)
 
 
+class LinesGiven(StatementGiven, Listing):
+    """The lines of a statement."""
+
+
 def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     access = parts.access
 
@@ -54,6 +72,20 @@ def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
 
     async def show(call: Call[StatementGiven, NoBody]) -> StatementView:
         return await statements.show(access, call.given.relation, call.given.month)
+
+    async def lines(call: Call[LinesGiven, NoBody]) -> Page[StatementLineView]:
+        given = call.given
+        place = given.place(LINES, int)
+        after = int(place[0]) if place else 0
+        found = await statements.some_lines(
+            access, given.relation, given.month, after, given.limit + 1
+        )
+        return page_of(
+            found,
+            given.limit,
+            lambda each: each[1],
+            lambda last: cursor_text(LINES, last[0]),
+        )
 
     async def close(call: Call[StatementGiven, NoBody]) -> StatementView:
         return await statements.close(access, call.given.relation, call.given.month)
@@ -68,6 +100,8 @@ def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
               StatementsGiven, NoBody, Page[StatementItem], listing),
         Route("GET", one, Scope.READ, "One statement: totals by currency, VAT and day",
               StatementGiven, NoBody, StatementView, show),
+        Route("GET", f"{one}/lines", Scope.READ, "The CDRs of a statement",
+              LinesGiven, NoBody, Page[StatementLineView], lines),
         Route("POST", f"{one}/close", Scope.OPERATE, "Settle a month, once",
               StatementGiven, NoBody, StatementView, close),
         Route("GET", f"{one}/recheck", Scope.READ, "Reproduce a closed statement from the CDRs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from ocpi_hub.admin.access import OperatorAccess
@@ -50,6 +52,10 @@ class TokenListing(Listing):
         )
 
 
+class TokenGiven(Given):
+    serial: int = Field(ge=1, le=2**63 - 1, description="its place in the order of arrival")
+
+
 class TokenToErase(Body):
     uid: Text
     type: Text | None = Field(None, description="only of this type")
@@ -63,6 +69,12 @@ def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         clear = key.may(Scope.OPERATE)
         return await list_tokens(parts.access, given, asked_by=key.key_id, clear=clear)
 
+    async def show(call: Call[TokenGiven, NoBody]) -> TokenItem:
+        key = call.key
+        clear = key.may(Scope.OPERATE)
+        found = await tokens.show(parts.access, call.given.serial, asked_by=key.key_id, clear=clear)
+        return token_item(found, _hide(parts.access, clear=clear))
+
     async def erase(call: Call[Given, TokenToErase]) -> TokenErased:
         body = call.body
         return await tokens.erase(parts.access, body.uid, body.type, asked_by=call.key.key_id)
@@ -71,6 +83,8 @@ def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("GET", f"{API}/tokens", Scope.READ,
               "Stored Tokens by what is printed on them; uids in clear with scope `operate` only",
               TokenListing, NoBody, Page[TokenItem], listing),
+        Route("GET", f"{API}/tokens/{{serial}}", Scope.READ, "One stored Token",
+              TokenGiven, NoBody, TokenItem, show),
         Route("POST", f"{API}/tokens/erase", Scope.ADMIN, "Erase the records of one token",
               Given, TokenToErase, TokenErased, erase),
     )  # fmt: skip
@@ -97,10 +111,15 @@ async def list_tokens(
         asked_by=asked_by,
         clear=clear,
     )
-    hide = None if clear else lambda text: access.keyring.mac("token uid", text.upper())
+    hide = _hide(access, clear=clear)
     return page_of(
         found,
         given.limit,
         lambda token: token_item(token, hide),
         lambda last: cursor_text(KIND, last.serial),
     )
+
+
+def _hide(access: OperatorAccess, *, clear: bool) -> Callable[[str], str] | None:
+    """What hides what names a driver; None: nothing has to."""
+    return None if clear else lambda text: access.keyring.mac("token uid", text.upper())

@@ -30,15 +30,18 @@ from ocpi_hub.admin.views.whitelist import (
     WhitelistRunItem,
     WhitelistScheduleItem,
     run_item,
+    schedule_item,
 )
 from ocpi_hub.delivery.cron import MAX_LENGTH
 from ocpi_hub.delivery.whitelist_runs import RunId, RunState
+from ocpi_hub.delivery.whitelist_scheduler import serves_tokens
 from ocpi_hub.delivery.whitelist_staleness import Freshness
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.store.whitelist import WhitelistAdmin
 
 KIND = "whitelist-runs"
 AGES = "whitelist-ages"
+SCHEDULES = "whitelist-schedules"
 
 
 class RunListing(Listing):
@@ -50,6 +53,10 @@ class AgeListing(Listing):
     cpo: Party | None = None
     emsp: Party | None = None
     freshness: Freshness | None = None
+
+
+class ScheduleListing(Listing):
+    platform: Text | None = None
 
 
 class RunGiven(Given):
@@ -73,6 +80,12 @@ def whitelist_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     async def listing(call: Call[RunListing, NoBody]) -> Page[WhitelistRunItem]:
         return await list_runs(WhitelistAdmin(access.database), call.given)
 
+    async def show_run(call: Call[RunGiven, NoBody]) -> WhitelistRunItem:
+        return await whitelist.show(access, call.given.run)
+
+    async def schedules(call: Call[ScheduleListing, NoBody]) -> Page[WhitelistScheduleItem]:
+        return await list_schedules(parts, call.given)
+
     async def confirm(call: Call[RunGiven, NoBody]) -> WhitelistRunItem:
         return await whitelist.confirm(access, call.given.run)
 
@@ -94,10 +107,15 @@ def whitelist_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         return await list_ages(parts, call.given)
 
     read, operate, admin = Scope.READ, Scope.OPERATE, Scope.ADMIN
-    item, schedule_item = WhitelistRunItem, WhitelistScheduleItem
+    item, when = WhitelistRunItem, WhitelistScheduleItem
     return (
         Route("GET", runs, read, "Readings of token lists, newest first",
               RunListing, NoBody, Page[WhitelistRunItem], listing),
+        Route("GET", f"{runs}/{{run}}", read, "One reading of a token list",
+              RunGiven, NoBody, item, show_run),
+        Route("GET", f"{API}/whitelist-schedules", read,
+              "When token lists are read, of platforms that have one or a schedule",
+              ScheduleListing, NoBody, Page[WhitelistScheduleItem], schedules),
         Route("GET", f"{API}/whitelist-ages", read,
               "How old what is known of eMSPs' tokens is, by relation",
               AgeListing, NoBody, Page[WhitelistAgeItem], ages),
@@ -109,9 +127,9 @@ def whitelist_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("POST", f"{of_platform}/whitelist-runs", operate, "Read its token list now",
               PlatformGiven, PullBody, item, pull, http_status=201),
         Route("GET", f"{of_platform}/whitelist-schedule", read, "When its token list is read",
-              PlatformGiven, NoBody, schedule_item, show),
+              PlatformGiven, NoBody, when, show),
         Route("PUT", f"{of_platform}/whitelist-schedule", admin, "Say when its token list is read",
-              PlatformGiven, ScheduleBody, schedule_item, schedule),
+              PlatformGiven, ScheduleBody, when, schedule),
     )  # fmt: skip
 
 
@@ -125,6 +143,33 @@ async def list_runs(admin: WhitelistAdmin, given: RunListing) -> Page[WhitelistR
         before=RunId(int(place[0])) if place else None,
     )
     return page_of(found, given.limit, run_item, lambda last: cursor_text(KIND, last.run_id))
+
+
+async def list_schedules(
+    parts: AdminParts,
+    given: ScheduleListing,
+    sees: Callable[[WhitelistScheduleItem], bool] = lambda _: True,
+) -> Page[WhitelistScheduleItem]:
+    """Of platforms that have a token list or a schedule, by platform.
+
+    Args:
+        sees: whether whoever asks may see it.
+    """
+    place = given.place(SCHEDULES, str)
+    known = {
+        each.platform_id: each for each in await WhitelistAdmin(parts.access.database).schedules()
+    }
+    found = [
+        item
+        for platform_id, platform in sorted(parts.directory().platforms.items())
+        if (serves_tokens(platform) or platform_id in known)
+        and given.platform in (None, platform_id)
+        and (place is None or platform_id > str(place[0]))
+        and sees(item := schedule_item(platform_id, known.get(platform_id)))
+    ]
+    return page_of(
+        found, given.limit, lambda item: item, lambda last: cursor_text(SCHEDULES, last.platform)
+    )
 
 
 async def list_ages(

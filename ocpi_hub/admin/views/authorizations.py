@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pydantic import Field
+
 from ocpi_hub.admin.views.base import Moment, PartyText, View
+from ocpi_hub.admin.views.statements import Amount, amount
 from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord
+from ocpi_hub.clearing.life import Stage
 from ocpi_hub.ocpi.envelope import timestamp
+from ocpi_hub.store.cross_links import LinkedCdr
 from ocpi_hub.store.evidence import LinkedBy
 
 
@@ -34,6 +41,76 @@ class AuthorizationItem(View):
     legs_ms: dict[str, float]
     late: tuple[LateView, ...]
     linked_by: LinkedBy | None
+    correlation_id: str
+    total_ms: float
+
+
+class LegView(View):
+    """An eMSP that was asked."""
+
+    emsp: PartyText
+    ms: float
+    outcome: str
+
+
+class CameOfItView(View):
+    """A CDR that names a decision's reference."""
+
+    owner: PartyText
+    id: str
+    receiver: PartyText
+    session_id: str | None
+    stage: Stage
+    energy_kwh: Amount
+    currency: str
+    excl_vat: Amount
+
+
+class AuthorizationDetails(AuthorizationItem):
+    """A decision with what was asked and answered, and what came of it."""
+
+    token_type: str
+    location: str | None = Field(description="the LocationReferences of the request, JSON")
+    http: int
+    ocpi: int
+    legs: tuple[LegView, ...]
+    sessions: tuple[str, ...] = Field(description="ids of Sessions that name its reference")
+    cdrs: tuple[CameOfItView, ...]
+
+
+def authorization_details(
+    decision: DecisionRecord, sessions: Sequence[str], cdrs: Sequence[LinkedCdr]
+) -> AuthorizationDetails:
+    """A decision.
+
+    Args:
+        sessions, cdrs: that name its reference.
+    """
+    return AuthorizationDetails(
+        **dict(authorization_item(decision)),
+        token_type=decision.token_type,
+        location=decision.location,
+        http=decision.http_status,
+        ocpi=decision.status_code,
+        legs=tuple(
+            LegView(emsp=str(leg.emsp), ms=leg.ms, outcome=leg.outcome) for leg in decision.legs
+        ),
+        sessions=tuple(sessions),
+        cdrs=tuple(map(_came_of_it, cdrs)),
+    )
+
+
+def _came_of_it(cdr: LinkedCdr) -> CameOfItView:
+    return CameOfItView(
+        owner=str(cdr.owner),
+        id=cdr.spelled_id,
+        receiver=str(cdr.receiver),
+        session_id=cdr.session_id,
+        stage=cdr.stage,
+        energy_kwh=amount(cdr.energy_kwh),
+        currency=cdr.currency,
+        excl_vat=amount(cdr.excl_vat),
+    )
 
 
 def authorization_item(
@@ -53,4 +130,6 @@ def authorization_item(
             LateView(emsp=str(late.emsp), ms=late.ms, answer=late.outcome) for late in decision.late
         ),
         linked_by=linked_by,
+        correlation_id=decision.correlation_id,
+        total_ms=decision.total_ms,
     )

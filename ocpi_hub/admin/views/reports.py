@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import Field
 
-from ocpi_hub.admin.views.base import PartyText, View
+from ocpi_hub.admin.views.base import Moment, PartyText, View
 from ocpi_hub.admin.views.statements import Amount, amount
+from ocpi_hub.clearing.life import Stage
 from ocpi_hub.clearing.reports import DayEnergy, PointRow, YearReport
+from ocpi_hub.ocpi.envelope import timestamp
 
 
 class PointEnergyView(View):
@@ -54,6 +58,55 @@ class DayEnergyView(View):
     cdrs: int
     energy_kwh: Amount
     time_h: Amount
+
+
+class LedgerEntryView(View):
+    """A CDR as the ledger has it. kWh, hours, money in `currency`. Names no token."""
+
+    entry: int
+    cpo: PartyText
+    emsp: PartyText
+    id: str
+    stage: Stage
+    received_at: Moment | None
+    delivered_at: Moment | None
+    session_id: str | None
+    authorization_reference: str | None
+    location_id: str | None
+    evse_uid: str | None
+    evse_id: str | None
+    connector_id: str | None
+    started_at: Moment | None
+    ended_at: Moment | None
+    energy_kwh: Amount | None
+    time_h: Amount | None
+    parking_h: Amount | None
+    currency: str
+    cost_excl_vat: Amount
+    cost_incl_vat: Amount | None
+    is_credit: bool
+    credited_id: str | None
+    price_verdict: str | None
+    price_excl_vat: Amount | None
+    price_incl_vat: Amount | None
+    metering: str | None
+    flags: tuple[str, ...]
+    holds: tuple[str, ...]
+    statement_id: int | None
+
+
+def ledger_entry_view(entry: Mapping[str, object]) -> LedgerEntryView:
+    return LedgerEntryView.model_validate({name: _told(each) for name, each in entry.items()})
+
+
+def _told(value: object) -> object:
+    match value:
+        case Decimal():
+            return amount(value)
+        case datetime():
+            return timestamp(value)
+        case _:
+            return value
 
 
 def year_report_view(report: YearReport) -> YearReportView:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from ocpi_hub.admin.actions.authorizations import came_of_it, find
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.routes.authorizations import (
     AuthorizationListing,
@@ -41,9 +42,6 @@ from ocpi_hub.store.cross_links import CrossLinks
 from ocpi_hub.store.evidence import LinkedBy
 
 ONE = "/authorizations/{at}/{correlation_id}"
-_TICK = timedelta(microseconds=1)
-_AT_ONCE = 100
-"""Decisions of the same microsecond."""
 
 
 def authorization_pages() -> tuple[Page, ...]:
@@ -54,11 +52,9 @@ class DecisionLine(AuthorizationItem):
     """A decision as the list shows it.
 
     Attributes:
-        total_ms: from the arrival of the request on.
         page: where its story is.
     """
 
-    total_ms: float
     page: str
 
 
@@ -102,7 +98,6 @@ def _line(
     late = tuple(each for each in item.late if viewer.sees_party(each.emsp))
     return DecisionLine(
         **{**dict(item), "legs_ms": legs, "late": late},
-        total_ms=decision.total_ms,
         page=decision_url(decision.at, decision.correlation_id),
     )
 
@@ -149,14 +144,9 @@ def allowed_chip(allowed: str | None) -> Chip:
 async def load(visit: Visit) -> DecisionRecord:
     try:
         at = datetime.fromisoformat(visit.place["at"]).astimezone(UTC)
-        wanted = DecisionFilter(since=at, until=at + _TICK)
-    except (ValueError, OverflowError):
-        raise NoSuchObject(t("base.no_such_page")) from None
-    found = await visit.parts.admin.decisions.decisions_before(None, _AT_ONCE, wanted)
-    for _, decision in found:
-        if decision.correlation_id == visit.place["correlation_id"]:
-            return decision
-    raise NoSuchObject(t("authorization.gone"))
+        return await find(visit.parts.admin.decisions, at, visit.place["correlation_id"])
+    except (ValueError, OverflowError, NoSuchObject):
+        raise NoSuchObject(t("authorization.gone")) from None
 
 
 def _sees_record(viewer: Viewer, decision: DecisionRecord) -> bool:
@@ -231,13 +221,12 @@ async def _came_of_it(visit: Visit, shown: DecisionRecord) -> Sequence[Block]:
     if shown.reference is None or shown.emsp is None:
         return []
     links = CrossLinks(visit.parts.admin.access.database)
-    parties = (shown.cpo, shown.emsp)
+    sessions, linked = await came_of_it(links, shown)
     cdrs = [
         cdr
-        for cdr in await links.cdrs_of_reference(*parties, shown.reference, shown.at)
+        for cdr in linked
         if sees_linked(visit.viewer, str(cdr.owner), str(cdr.receiver), cdr.stage)
     ]
-    sessions = await links.sessions_of_reference(*parties, shown.reference)
     named = dict.fromkeys([*sessions, *(cdr.session_id for cdr in cdrs if cdr.session_id)])
     owner = str(shown.cpo)
     rows: list[list[Cell]] = [

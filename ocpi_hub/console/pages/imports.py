@@ -13,6 +13,7 @@ from ocpi_hub.admin.routes.files import (
     ImportListing,
     RunListing,
     TokenFile,
+    find_import,
     import_plan,
     list_imports,
     list_runs,
@@ -30,7 +31,6 @@ from ocpi_hub.console.visit import Answer, Redirect, Tone, Visit
 from ocpi_hub.delivery.files.imports import ImportState
 from ocpi_hub.delivery.files.records import FileFormat
 from ocpi_hub.domain.party import Module
-from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.cdr_batches import CdrBatches
 from ocpi_hub.store.file_import import FileImportStore
 
@@ -108,11 +108,7 @@ async def load(visit: Visit) -> FileImportItem:
     text = visit.place["id"]
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise Refusal(FaultCode.NOT_FOUND, t("base.no_such_page"))
-    number = int(text)
-    found = await list_imports(_store(visit), ImportListing(limit=1), before=number + 1)
-    if not found.items or found.items[0].id != number:
-        raise NoSuchObject(f"there is no import {number}")
-    return found.items[0]
+    return await find_import(_store(visit), int(text))
 
 
 async def tell(visit: Visit, item: FileImportItem) -> Story:

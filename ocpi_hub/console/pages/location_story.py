@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from ocpi_hub.admin.actions import locations
+from ocpi_hub.admin.actions.locations import (
+    MOST_CDRS,
+    Eyes,
+    LocationTold,
+    named_tariffs,
+    tariff_ids,
+)
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.locations import EvseGroup, evse_group, evses_of
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
@@ -16,21 +20,16 @@ from ocpi_hub.console.sight import sight_of
 from ocpi_hub.console.stories import Block, Body, Facts, Grid, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Tone, Visit
-from ocpi_hub.delivery.feed.protocols import LaneId
-from ocpi_hub.delivery.feed.receivers import gets
-from ocpi_hub.domain.objects import EVERYBODY, ObjectKey
+from ocpi_hub.domain.objects import EVERYBODY
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.location_admin import (
     LocationAdmin,
-    ObjectFilter,
     OwedPush,
     SeenObject,
 )
 
 ONE = "/locations/{owner}/{location}"
-MOST_CDRS = 10_000
-_TARIFFS = 50
 _MOST_WATTS = 1e12
 _TONES: Mapping[EvseGroup, Tone] = {
     EvseGroup.AVAILABLE: Tone.GOOD,
@@ -40,58 +39,22 @@ _TONES: Mapping[EvseGroup, Tone] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LocationTold:
-    """A Location with what belongs to it.
-
-    Attributes:
-        versions: as everybody gets it, then as single parties do.
-        tariffs: those that its connectors name and that are stored, by id.
-        cdrs: how many, `MOST_CDRS` at most, and when the last of these ended.
-    """
-
-    versions: Sequence[SeenObject]
-    location: Mapping[str, Any]
-    tariffs: Mapping[str, Mapping[str, Any]]
-    owed: Sequence[OwedPush]
-    behind: Sequence[PartyId]
-    cdrs: tuple[int, datetime | None]
-
-
 async def load(visit: Visit) -> LocationTold:
     """What the viewer may see of it."""
     viewer, directory = visit.viewer, visit.parts.admin.directory()
-    store = LocationAdmin(visit.parts.admin.access.database)
     try:
         owner = PartyId.parse(visit.place["owner"])
     except ValueError:
         raise NoSuchObject(t("base.no_such_page")) from None
-    sight = sight_of(viewer, directory, Module.LOCATIONS)
-    versions = await locations.versions(store, sight, owner, visit.place["location"])
-    location: Mapping[str, Any] = json.loads(versions[0].body)
-    key = ObjectKey(Module.LOCATIONS, owner, versions[0].object_id)
-    owed, behind = await store.owed(key)
     whole = viewer.sees_party(owner)
-    tariffs = {}
-    seen = sight_of(viewer, directory, Module.TARIFFS)
-    for tariff_id in list(_tariff_ids(location))[:_TARIFFS]:
-        wanted = ObjectFilter(owner=owner, object_id=tariff_id)
-        found = await store.objects(Module.TARIFFS, seen, wanted, after=0, limit=1)
-        if found:
-            tariffs[tariff_id] = json.loads(found[0].body)
-    return LocationTold(
-        versions,
-        location,
-        tariffs,
-        [push for push in owed if whole or viewer.sees_party(push.receiver)],
-        [
-            receiver
-            for receiver in behind
-            if (whole or viewer.sees_party(receiver))
-            and gets(directory, LaneId(receiver, Module.LOCATIONS), owner)
-        ],
-        await store.cdrs(key, None if whole else sorted(viewer.parties)),
+    eyes = Eyes(
+        sight_of(viewer, directory, Module.LOCATIONS),
+        sight_of(viewer, directory, Module.TARIFFS),
+        lambda receiver: whole or viewer.sees_party(receiver),
+        None if whole else sorted(viewer.parties),
     )
+    store = LocationAdmin(visit.parts.admin.access.database)
+    return await locations.tell(store, directory, eyes, owner, visit.place["location"])
 
 
 async def tell(visit: Visit, told: LocationTold) -> Story:
@@ -109,7 +72,7 @@ async def tell(visit: Visit, told: LocationTold) -> Story:
         Grid(
             t("locations.tariffs"),
             [t.label("id"), t.label("type"), t.label("currency"), t.label("last_updated")],
-            [_tariff(each, told.tariffs.get(each)) for each in _tariff_ids(location)],
+            [_tariff(each, told.tariffs.get(each)) for each in tariff_ids(location)],
             t("locations.no_tariffs"),
         ),
         Grid(
@@ -201,7 +164,7 @@ def _connectors(evse: Mapping[str, Any]) -> Iterator[Sequence[Cell]]:
             *head,
             " ".join(str(name) for name in names if name),
             Number(_kw(power), 1, "kW"),
-            [Code(each) for each in _named(connector)],
+            [Code(each) for each in named_tariffs(connector)],
             At(connector.get("last_updated") or evse.get("last_updated")),
         )
         head = (Code(str(evse.get("uid"))), None, None)
@@ -212,24 +175,6 @@ def _kw(watts: object) -> float | None:
     if not isinstance(watts, int | float) or not abs(watts) < _MOST_WATTS:
         return None
     return watts / 1000
-
-
-def _named(connector: Mapping[str, Any]) -> list[str]:
-    """Ids of a connector's tariffs; OCPI 2.1.1 has one."""
-    ids = connector.get("tariff_ids") or [connector.get("tariff_id")]
-    return [str(each) for each in ids if each]
-
-
-def _tariff_ids(location: Mapping[str, Any]) -> Sequence[str]:
-    """Each once, in order."""
-    found = (
-        tariff_id
-        for evse in evses_of(location)
-        for connector in evse.get("connectors") or ()
-        if isinstance(connector, dict)
-        for tariff_id in _named(connector)
-    )
-    return list(dict.fromkeys(found))
 
 
 def _tariff(tariff_id: str, tariff: Mapping[str, Any] | None) -> Sequence[Cell]:

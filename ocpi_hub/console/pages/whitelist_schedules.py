@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from ocpi_hub.admin.actions import whitelist
 from ocpi_hub.admin.keys import Scope
-from ocpi_hub.admin.routes.base import Listing, Text
-from ocpi_hub.admin.routes.whitelist import PullBody, ScheduleBody
+from ocpi_hub.admin.routes.whitelist import (
+    PullBody,
+    ScheduleBody,
+    ScheduleListing,
+    list_schedules,
+)
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.admin.views.whitelist import WhitelistScheduleItem, schedule_item
+from ocpi_hub.admin.views.whitelist import WhitelistScheduleItem
 from ocpi_hub.console.cells import At, Code, Link, url
 from ocpi_hub.console.forms import Form, Input, read_form
-from ocpi_hub.console.lists import Column, ListPage, part_of
+from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.message_legs import platform_cell
 from ocpi_hub.console.stories import Ask, Facts, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Redirect, Tone, Visit
-from ocpi_hub.delivery.whitelist_scheduler import serves_tokens
 from ocpi_hub.domain.party import PlatformId
-from ocpi_hub.store.whitelist import WhitelistAdmin
 
 ONE = "/whitelist-schedules/{platform}"
-
-
-class ScheduleListing(Listing):
-    """What the page lists."""
-
-    platform: Text | None = None
 
 
 def whitelist_schedule_pages() -> tuple[Page, ...]:
@@ -41,18 +37,8 @@ def whitelist_schedule_pages() -> tuple[Page, ...]:
 
 async def fetch(visit: Visit, given: ScheduleListing) -> Items[WhitelistScheduleItem]:
     """Platforms that have a token list or a schedule."""
-    admin = visit.parts.admin
-    schedules = {
-        each.platform_id: each for each in await WhitelistAdmin(admin.access.database).schedules()
-    }
-    found = [
-        schedule_item(platform.platform_id, schedules.get(platform.platform_id))
-        for platform in admin.directory().platforms.values()
-        if (serves_tokens(platform) or platform.platform_id in schedules)
-        and given.platform in (None, platform.platform_id)
-        and visit.viewer.sees_platform(platform.platform_id)
-    ]
-    return part_of("console-schedules", found, given, lambda item: (item.platform,))
+    viewer = visit.viewer
+    return await list_schedules(visit.parts.admin, given, lambda item: sees(viewer, item))
 
 
 def sees(viewer: Viewer, item: WhitelistScheduleItem) -> bool:

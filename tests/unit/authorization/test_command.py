@@ -67,4 +67,6 @@ def test_a_decision_is_shown_with_milliseconds_by_emsp() -> None:
         "legs_ms": {"DE*MSP": 12.5, "FR*MSP": 1000.0},
         "late": [{"emsp": "FR*MSP", "ms": 1200.0, "answer": "ALLOWED"}],
         "linked_by": None,
+        "correlation_id": "c",
+        "total_ms": 1000.0,
     }

@@ -13,7 +13,6 @@ Nothing is sent twice, except a GET whose kept connection turns out to be closed
 from __future__ import annotations
 
 import os
-import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from ocpi_hub.delivery.url_safety import (
     ForbiddenAddress,
     Lookup,
     Place,
+    Server,
     UrlPolicy,
 )
 from ocpi_hub.domain.exchange import (
@@ -47,7 +47,6 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_METHOD = re.compile(r"[A-Z]+")
 _DEFAULT_HEADERS = "User-Agent: ocpi-hub\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
 _WITHOUT_BODY = frozenset({"GET", "DELETE"})
 
@@ -62,6 +61,7 @@ class HttpClient:
 
     def __init__(self, settings: Settings, *, clock: Clock, lookup: Lookup | None = None) -> None:
         self._settings = settings
+        self._max_bytes = settings.max_answer_bytes
         self._clock = clock
         self._policy = UrlPolicy(
             allow_http=settings.allow_http, allow_networks=settings.allow_networks
@@ -106,7 +106,9 @@ class HttpClient:
         Raises:
             ValueError: the hub built a method or header that cannot be sent.
         """
-        _check_ours(request)
+        connections = self._connections
+        if connections is None:
+            raise RuntimeError("start() comes first")
         place = self._policy.place(request.url)
         if isinstance(place, str):
             log.warning(
@@ -115,12 +117,13 @@ class HttpClient:
             return Unreachable(place)
         if request.deadline_s <= 0:
             return Unreachable("no time was left for a connection")
+        head = _head(request, place)
         started = self._clock.monotonic()
         progress = Progress()
         cause: Exception
         exchange: Exchange
         try:
-            limit = Limit(request.deadline_s)
+            limit = Limit(request.deadline_s, connections.loop)
             if request.late is not None:
                 progress.overtime = self._overtime(limit, request.late)
             slots, key, sender = self._slots, request.limit_key, request.sender_key
@@ -128,10 +131,10 @@ class HttpClient:
                 if not slots.take(key, sender, urgent=request.urgent):
                     await slots.acquire(key, sender, urgent=request.urgent)
                 try:
-                    raw = await self._call(request, place, progress)
+                    raw = await _call(connections, request, place.server, head, progress)
                 finally:
                     slots.release(key, sender)
-            return read_answer(raw, max_bytes=self._settings.max_answer_bytes)
+            return read_answer(raw, max_bytes=self._max_bytes)
         except CallBroken as error:
             cause, exchange = error, NoAnswer(str(error))
         except ConnectTimeout as error:
@@ -143,36 +146,10 @@ class HttpClient:
             exchange = self._late(request, progress) if late else self._broken(progress, error)
         return self._failed(request, exchange, cause, self._clock.monotonic() - started)
 
-    async def _call(self, request: OutboundRequest, place: Place, progress: Progress) -> RawAnswer:
-        if self._connections is None:
-            raise RuntimeError("start() comes first")
-        head = _head(request, place)
-        try:
-            return await self._attempt(self._connections, request, place, head, progress)
-        except ConnectionLost:
-            if request.method != "GET" or not progress.kept or self._connections.closed:
-                raise
-        return await self._attempt(self._connections, request, place, head, progress)
-
-    async def _attempt(
-        self,
-        connections: Connections,
-        request: OutboundRequest,
-        place: Place,
-        head: bytes,
-        progress: Progress,
-    ) -> RawAnswer:
-        progress.stage = Stage.CONNECTING
-        connection = await connections.take(place.server, progress)
-        try:
-            return await connection.exchange(head, request.body or b"", progress.overtime)
-        finally:
-            connections.give_back(place.server, connection)
-
     def _overtime(self, limit: Limit, late: Callable[[Answer], None]) -> Overtime:
         def tell(raw: RawAnswer) -> None:
             try:
-                answer = read_answer(raw, max_bytes=self._settings.max_answer_bytes)
+                answer = read_answer(raw, max_bytes=self._max_bytes)
             except CallBroken as error:
                 log.info("late_answer_broken", reason=str(error))
             else:
@@ -216,24 +193,52 @@ class HttpClient:
         return exchange
 
 
+async def _call(
+    connections: Connections,
+    request: OutboundRequest,
+    server: Server,
+    head: bytes,
+    progress: Progress,
+) -> RawAnswer:
+    """Send and read the answer; a GET once more if its kept connection was closed."""
+    again = request.method == "GET"
+    while True:
+        connection = connections.take(server)
+        kept = connection is not None
+        if connection is None:
+            progress.stage = Stage.CONNECTING
+            connection = await connections.dial(server)
+        progress.stage = Stage.CONNECTED
+        try:
+            return await connection.exchange(head, request.body or b"", progress.overtime)
+        except ConnectionLost:
+            if not (again and kept) or connections.closed:
+                raise
+            again = False
+        finally:
+            connections.give_back(server, connection)
+
+
 def _head(request: OutboundRequest, place: Place) -> bytes:
-    """Request line and headers."""
+    """Request line and headers.
+
+    Raises:
+        ValueError: the hub built a method or header that cannot be sent.
+    """
+    method = request.method
+    if not (method.isascii() and method.isalpha() and method.isupper()):
+        raise ValueError("a method is upper-case letters")
     given = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
+    lines = len(request.headers)
+    if given.count("\n") != lines or given.count("\r") != lines or "\0" in given:
+        raise ValueError("a header contains a line break")
     length = ""
-    if request.body is not None or request.method not in _WITHOUT_BODY:
+    if request.body is not None or method not in _WITHOUT_BODY:
         length = f"Content-Length: {len(request.body or b'')}\r\n"
     return (
-        f"{request.method} {place.target} HTTP/1.1\r\nHost: {place.server.header}\r\n"
+        f"{method} {place.target} HTTP/1.1\r\nHost: {place.server.header}\r\n"
         f"{given}{_DEFAULT_HEADERS}{length}\r\n"
     ).encode()
-
-
-def _check_ours(request: OutboundRequest) -> None:
-    if not _METHOD.fullmatch(request.method):
-        raise ValueError("a method is upper-case letters")
-    text = "".join([*request.headers, *request.headers.values()])
-    if "\n" in text or "\r" in text or "\0" in text:
-        raise ValueError("a header contains a line break")
 
 
 def _connect_fault(error: Exception) -> str:

@@ -99,18 +99,23 @@ class Connection(asyncio.Protocol):
     Args:
         max_bytes: of an answer's body.
         connected: the socket it uses.
+
+    Attributes:
+        kept_since: monotonic seconds when it had served; its keeper's business.
     """
 
     def __init__(self, max_bytes: int, connected: socket.socket) -> None:
         self._max_bytes = max_bytes
         self._arrived = select.poll()
         self._arrived.register(connected, select.POLLIN)
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[RawAnswer] | None = None
         self._resumed: asyncio.Future[None] | None = None
         self._lost = False
         self._reusable = True
+        self.kept_since = 0.0
         self.overtime: asyncio.Future[RawAnswer] | None = None
         self._begin()
 
@@ -155,7 +160,7 @@ class Connection(asyncio.Protocol):
         if transport is None or not self.usable:
             raise ConnectionLost
         self._begin()
-        answer: asyncio.Future[RawAnswer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[RawAnswer] = self._loop.create_future()
         self._answer = answer
         try:
             if len(body) <= PIECE_BYTES:
@@ -178,13 +183,12 @@ class Connection(asyncio.Protocol):
 
     def _wait_on(self, overtime: Overtime) -> None:
         """Tell what still comes; then the connection has served."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[RawAnswer] = loop.create_future()
+        answer: asyncio.Future[RawAnswer] = self._loop.create_future()
         self._answer = self.overtime = answer
         self._reusable = False
         # It is only taken note of: many of these may wait at a time.
         self._max_bytes = min(self._max_bytes, OVERTIME_BYTES)
-        timer = loop.call_later(OVERTIME_S, self.abort)
+        timer = self._loop.call_later(OVERTIME_S, self.abort)
 
         def ended(done: asyncio.Future[RawAnswer]) -> None:
             timer.cancel()
@@ -221,7 +225,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
-        self._resumed = asyncio.get_running_loop().create_future()
+        self._resumed = self._loop.create_future()
 
     def resume_writing(self) -> None:
         resumed, self._resumed = self._resumed, None

@@ -11,14 +11,18 @@ class Limit:
     """What `asyncio.timeout` is, at half its cost: it cannot be moved, and nothing is awaited
     on the way in and out.
 
+    Args:
+        loop: that runs: to ask which one it is takes a system call.
+
     Raises:
         TimeoutError: on leaving, when the time was over before.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_seconds", "_task", "_timer")
+    __slots__ = ("_cancelling", "_expired", "_loop", "_seconds", "_task", "_timer")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         self._seconds = seconds
+        self._loop = loop
         self._expired = False
         self._task: asyncio.Task[object]
         self._timer: asyncio.TimerHandle
@@ -28,11 +32,11 @@ class Limit:
         return self._expired
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("a limit is for a task")
         self._task, self._cancelling = task, task.cancelling()
-        self._timer = task.get_loop().call_later(self._seconds, self._expire)
+        self._timer = self._loop.call_later(self._seconds, self._expire)
         return self
 
     def __exit__(

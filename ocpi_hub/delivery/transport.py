@@ -18,7 +18,6 @@ import aiohappyeyeballs
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.connection import Connection, Overtime, RawAnswer
 from ocpi_hub.delivery.url_safety import Address, CheckedResolver, Server
-from ocpi_hub.domain.value import value
 from ocpi_hub.errors import ConfigError
 from ocpi_hub.settings import Settings
 
@@ -41,12 +40,10 @@ class Progress:
     """How far a call got.
 
     Attributes:
-        kept: over a connection that served an earlier call.
         overtime: what comes after the deadline is wanted too.
     """
 
     stage: Stage = Stage.QUEUED
-    kept: bool = False
     overtime: Overtime | None = None
 
 
@@ -54,23 +51,18 @@ class ConnectTimeout(Exception):
     """No connection within the time for connecting."""
 
 
-@value
-class _Kept:
-    connection: Connection
-    since: float
-
-
 class Connections:
-    """All connections of the client, by server."""
+    """All connections of the client, by server. `loop`: in which they live."""
 
     def __init__(
         self, settings: Settings, resolver: CheckedResolver, context: ssl.SSLContext, clock: Clock
     ) -> None:
+        self.loop = asyncio.get_running_loop()
         self._settings = settings
         self._context = context
         self._clock = clock
         self._names = _Names(resolver, clock)
-        self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
+        self._kept: defaultdict[str, list[Connection]] = defaultdict(list)
         self._open: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._overtimes = 0
@@ -89,25 +81,35 @@ class Connections:
             connection.abort()
         self._names.close()
 
-    async def take(self, server: Server, progress: Progress) -> Connection:
-        """A connection to this server; give it back when it has served.
+    def take(self, server: Server) -> Connection | None:
+        """A kept connection to this server, if there is one; give it back when it has served."""
+        kept = self._kept.get(server.name)
+        while kept:
+            connection = kept.pop()
+            if connection.usable and connection.is_quiet():
+                return connection
+            connection.abort()
+            self._open.discard(connection)
+        return None
+
+    async def dial(self, server: Server) -> Connection:
+        """A new connection to this server; give it back when it has served.
 
         Raises:
             OSError, ssl.SSLError: it cannot be reached.
             ForbiddenAddress: its name stands for an address that must not be called.
             ConnectTimeout: likewise, in time.
         """
-        kept = self._kept.get(server.name)
-        while kept:
-            connection = kept.pop().connection
-            if connection.usable and connection.is_quiet():
-                progress.stage, progress.kept = Stage.CONNECTED, True
-                return connection
-            connection.abort()
-            self._open.discard(connection)
-        connection = await self._dial(server)
+        limit = asyncio.timeout(self._settings.connect_timeout_s)
+        try:
+            async with limit:
+                addresses = await self._names.addresses(server)
+                connection = await self._connect(server, addresses)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise ConnectTimeout from None
         self._open.add(connection)
-        progress.stage, progress.kept = Stage.CONNECTED, False
         return connection
 
     def give_back(self, server: Server, connection: Connection) -> None:
@@ -118,7 +120,8 @@ class Connections:
             connection.abort()
             self._open.discard(connection)
             return
-        self._kept[server.name].append(_Kept(connection, self._clock.monotonic()))
+        connection.kept_since = self._clock.monotonic()
+        self._kept[server.name].append(connection)
         if self._sweeping is None:
             self._sweep_later()
 
@@ -133,19 +136,8 @@ class Connections:
         if self._closed or self._overtimes > MOST_OVERTIMES:
             connection.abort()
 
-    async def _dial(self, server: Server) -> Connection:
-        limit = asyncio.timeout(self._settings.connect_timeout_s)
-        try:
-            async with limit:
-                addresses = await self._names.addresses(server)
-                return await self._connect(server, addresses)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise ConnectTimeout from None
-
     async def _connect(self, server: Server, addresses: Sequence[Address]) -> Connection:
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         found = await aiohappyeyeballs.start_connection(
             [address.as_addrinfo() for address in addresses],
             happy_eyeballs_delay=NEXT_ADDRESS_S,
@@ -167,17 +159,16 @@ class Connections:
     # Connections nobody has used for a while -----------------------------------------------------
 
     def _sweep_later(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._sweeping = loop.call_later(self._settings.keep_alive_s / 2, self._sweep)
+        self._sweeping = self.loop.call_later(self._settings.keep_alive_s / 2, self._sweep)
 
     def _sweep(self) -> None:
         oldest = self._clock.monotonic() - self._settings.keep_alive_s
         for name, kept in tuple(self._kept.items()):
-            stay = [each for each in kept if each.since > oldest and each.connection.usable]
+            stay = [each for each in kept if each.kept_since > oldest and each.usable]
             for each in kept:
                 if each not in stay:
-                    each.connection.abort()
-                    self._open.discard(each.connection)
+                    each.abort()
+                    self._open.discard(each)
             if stay:
                 self._kept[name] = stay
             else:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.database import Connection
 from ocpi_hub.store.liveness import request_catch_up
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.receiver_backoff import lock_backoff
+from ocpi_hub.store.receiver_backoff import forget_backoff
 
 SQL = Queries("registration")
 
@@ -26,7 +25,4 @@ async def wake_deliveries(connection: Connection, platform_id: str) -> None:
     """
     await connection.execute(SQL.lock_waiting_objects, platform_id)
     await connection.execute(SQL.make_waiting_objects_due, platform_id)
-    rows = await connection.fetch(SQL.parties, platform_id)
-    parties = [PartyId(row["country_code"], row["party_id"]) for row in rows]
-    await lock_backoff(connection, parties)
-    await connection.execute(SQL.forget_backoff, platform_id)
+    await forget_backoff(connection, platform_id)

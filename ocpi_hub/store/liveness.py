@@ -17,7 +17,7 @@ from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.queries import Queries
-from ocpi_hub.store.receiver_backoff import lock_backoff
+from ocpi_hub.store.receiver_backoff import forget_backoff
 
 SQL = Queries("liveness")
 
@@ -69,10 +69,7 @@ class PostgresLivenessStore:
             if await connection.fetchval(SQL.mark_online, platform_id) is None:
                 return False
             await request_catch_up(connection, platform_id, self._overlap)
-            rows = await connection.fetch(SQL.parties, platform_id)
-            parties = [PartyId(row["country_code"], row["party_id"]) for row in rows]
-            await lock_backoff(connection, parties)
-            await connection.execute(SQL.forget_backoff, platform_id)
+            await forget_backoff(connection, platform_id)
             await connection.execute(SQL.make_due, platform_id)
         return True
 

@@ -17,7 +17,7 @@ from ocpi_hub.store.queries import Queries
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
 
-SQL = Queries("custody")
+SQL = Queries("receiver_backoff")
 
 
 async def note_receivers(
@@ -43,7 +43,7 @@ async def note_receivers(
     if not returned and not failing:
         return
     failed_parties = [PartyId(country, party) for country, party, _, _ in failing]
-    await lock_backoff(connection, [*returned, *failed_parties])
+    await _lock(connection, [*returned, *failed_parties])
     if returned:
         await connection.execute(SQL.clear_failures, *party_arrays(returned))
     if failing:
@@ -55,6 +55,13 @@ async def note_receivers(
         )
 
 
-async def lock_backoff(connection: Connection, parties: Sequence[PartyId]) -> None:
-    """Before writing several rows of `receiver_backoff`: see the query."""
+async def forget_backoff(connection: Connection, platform_id: str) -> None:
+    """A platform is there again: its parties are receivers like any other."""
+    rows = await connection.fetch(SQL.parties, platform_id)
+    await _lock(connection, [PartyId(row["country_code"], row["party_id"]) for row in rows])
+    await connection.execute(SQL.forget, platform_id)
+
+
+async def _lock(connection: Connection, parties: Sequence[PartyId]) -> None:
+    """Before writing several rows: see the query."""
     await connection.execute(SQL.lock_backoff, *party_arrays(parties))

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 import re
 from importlib import resources
 
 import pytest
 
+import ocpi_hub.store
+from ocpi_hub.store.cdr_gaps import GapKind
 from ocpi_hub.store.queries import Queries, parse_queries
 
 TEXT = """-- About this file.
@@ -60,6 +65,18 @@ def test_shipped_queries_load_and_unknown_ones_are_named(name: str) -> None:
         queries["missing"]
     with pytest.raises(AttributeError, match="has no query missing"):
         _ = queries.missing
+
+
+def test_every_query_is_used() -> None:
+    unused = {(file, name) for file in shipped() for name in Queries(file)}
+    file_of = {tuple(Queries(file)): file for file in shipped()}
+    for info in pkgutil.iter_modules(ocpi_hub.store.__path__, "ocpi_hub.store."):
+        module = importlib.import_module(info.name)
+        for alias, queries in vars(module).items():
+            if isinstance(queries, Queries):
+                names = re.findall(rf"\b{alias}\.(\w+)", inspect.getsource(module))
+                unused -= {(file_of[tuple(queries)], name) for name in names}
+    assert unused == {("cdr_gaps", kind) for kind in GapKind}, "but for those, named by their kind"
 
 
 def test_no_query_changes_its_session() -> None:

@@ -87,16 +87,8 @@ where j.platform_id = $1
         join endpoint e using (platform_id, ocpi_version)
         where (p.platform_id, e.module, e.interface_role) = (j.platform_id, j.module, 'SENDER'));
 
--- name: parties
-select country_code, party_id from party where platform_id = $1;
-
--- name: forget_backoff
-delete from receiver_backoff b
-using party p
-where p.platform_id = $1 and (b.country_code, b.party_id) = (p.country_code, p.party_id);
-
 -- name: make_due
--- What another transaction holds keeps its time: see custody.sql, clear_failures.
+-- What another transaction holds keeps its time: see receiver_backoff.sql, clear_failures.
 with waiting as (
     select d.module, d.country_code, d.party_id, d.object_id
     from directed_object d

@@ -246,14 +246,5 @@ where p.platform_id = $1
     and case when e.module is not null
         then coalesce(d.next_attempt_at, 'infinity') > now() else d.next_attempt_at is not null end;
 
--- name: parties
-select country_code, party_id from party where platform_id = $1;
-
 -- name: count_parties
 select count(*) from party where platform_id = $1;
-
--- name: forget_backoff
-delete from receiver_backoff b
-using party p
-where p.platform_id = $1
-    and (b.country_code, b.party_id) = (p.country_code, p.party_id);

@@ -89,7 +89,7 @@ def outbound_request(
         leg.query,
         trailing_slash=Quirk.TRAILING_SLASH in platform.quirks,
     )
-    ids = MessageIds(headers.new_id(), leg.correlation_id)
+    ids = MessageIds(headers.message_id(), leg.correlation_id)
     all_headers = {
         **_constant_headers(platform.our_token, platform.quirks, leg.receiver, leg.sender),
         headers.REQUEST_ID: ids.request_id,

@@ -60,6 +60,7 @@ class DirectoryKeeper:
     ) -> None:
         self._store = store
         self._settings = settings
+        self._max_age_s = settings.directory_max_age_s
         self._clock = clock
         self._current: Directory | None = None
         self._verified_at = 0.0
@@ -86,7 +87,8 @@ class DirectoryKeeper:
 
     def fresh(self) -> bool:
         """Whether the snapshot was verified lately enough to act on it."""
-        return self._current is not None and self.age_s <= self._settings.directory_max_age_s
+        # Asked for every request: the settings' own reading of an attribute is slow.
+        return self._current is not None and self.age_s <= self._max_age_s
 
     async def start(self) -> None:
         """Load the directory.

@@ -10,6 +10,7 @@ import base64
 import binascii
 import functools
 import os
+import random
 import re
 from collections.abc import Iterator, Mapping
 
@@ -24,6 +25,8 @@ TO_PARTY = "OCPI-to-party-id"
 TO_COUNTRY = "OCPI-to-country-code"
 FROM_PARTY = "OCPI-from-party-id"
 FROM_COUNTRY = "OCPI-from-country-code"
+ROUTING = (FROM_COUNTRY, FROM_PARTY, TO_COUNTRY, TO_PARTY)
+"""As `read_routing` takes their values."""
 TOTAL_COUNT = "X-Total-Count"
 LIMIT = "X-Limit"
 LINK = "Link"
@@ -31,6 +34,7 @@ LINK = "Link"
 MAX_ID_LENGTH = 200
 """Longer message ids are replaced: they are echoed, logged and stored."""
 
+_VARIANTS = {f"{number:x}": "89ab"[number & 3] for number in range(16)}
 _NEXT_LINK = re.compile(
     r'<([^<>]*)>\s*(?:;[^<,]*?)?;\s*rel\s*=\s*(?:"next"|next)\s*(?=[;,]|$)', re.IGNORECASE
 )
@@ -73,7 +77,7 @@ def message_ids(headers: Mapping[str, str]) -> MessageIds:
 def _id(value: str | None) -> str:
     if value and len(value) <= MAX_ID_LENGTH and _is_word(value):
         return value
-    return new_id()
+    return message_id()
 
 
 def _is_word(text: str) -> bool:
@@ -82,9 +86,18 @@ def _is_word(text: str) -> bool:
 
 
 def new_id() -> str:
-    """A random UUID (RFC 9562, version 4) as text."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    """A random UUID (RFC 9562, version 4) as text, which nobody can guess."""
+    return _uuid(os.urandom(16).hex())
+
+
+def message_id() -> str:
+    """A UUID for a message: unique, but no secret. What nobody can guess takes a system call."""
+    return _uuid(f"{random.getrandbits(128):032x}")
+
+
+def _uuid(digits: str) -> str:
+    """Version 4 of 32 hexadecimal digits."""
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
@@ -98,8 +111,28 @@ def routing_pair(headers: Mapping[str, str], country: str, party: str) -> PartyI
     Raises:
         InvalidRequest: half a pair, or values that are no party id.
     """
-    country_code = headers.get(country, "").strip()
-    party_id = headers.get(party, "").strip()
+    return _pair(headers.get(country, ""), headers.get(party, ""), country, party)
+
+
+def read_routing(*values: str) -> tuple[PartyId | None, PartyId | None]:
+    """The FROM and the TO party, of the values of `ROUTING`; "" for a header that is not there.
+
+    Raises:
+        InvalidRequest: half a pair, or values that are no party id.
+    """
+    from_country, from_party, to_country, to_party = values
+    return (
+        _pair(from_country, from_party, FROM_COUNTRY, FROM_PARTY),
+        _pair(to_country, to_party, TO_COUNTRY, TO_PARTY),
+    )
+
+
+routing = functools.lru_cache(maxsize=4096)(read_routing)
+"""`read_routing` for what is short: the same parties come with every request."""
+
+
+def _pair(country_code: str, party_id: str, country: str, party: str) -> PartyId | None:
+    country_code, party_id = country_code.strip(), party_id.strip()
     if not country_code and not party_id:
         return None
     try:

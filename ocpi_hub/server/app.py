@@ -31,13 +31,14 @@ from ocpi_hub.server.inbound import (
     Gate,
     Inbound,
     Target,
+    decoded,
     read_authorization,
     read_body,
     read_message,
     read_target,
 )
 from ocpi_hub.server.limits import RateLimit
-from ocpi_hub.server.plain import HttpRequest, PlainResponse
+from ocpi_hub.server.plain import HttpRequest, PlainRequest, PlainResponse
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import RequestLog, bind
@@ -96,7 +97,8 @@ class OcpiServer:
         recorder: Recorder,
         turned_away: Callable[[int], None],
     ) -> None:
-        self._settings = settings
+        self._max_body_bytes = settings.max_body_bytes
+        self._read_timeout_s = settings.request_read_timeout_s
         self._clock = clock
         self._keeper = keeper
         self._authenticator = authenticator
@@ -137,7 +139,10 @@ class OcpiServer:
             raise Overloaded(
                 "The hub cannot read its directory at the moment", headers={"Retry-After": "2"}
             )
-        caller = await self._authenticator.caller(read_authorization(request))
+        presented = read_authorization(request)
+        caller = self._authenticator.known(presented)
+        if caller is None:
+            caller = await self._authenticator.caller(presented)
         exchange.platform = caller.platform
         exchange.context["platform"] = caller.platform.platform_id
         self._seen(caller.platform)
@@ -145,13 +150,15 @@ class OcpiServer:
         custom = exchange.functional and target.segments[3] in caller.platform.custom_modules
         if custom:
             exchange.interface = f"{target.segments[2]}/{target.segments[3]}"
-        await self._limit_rate(request.method, exchange.interface, caller.platform)
+        if self._rate.is_on:
+            await self._limit_rate(request.method, exchange.interface, caller.platform)
         body = b""
         if custom or request.method in _WITH_BODY:
-            body = exchange.body = await read_body(
-                request,
-                timeout_s=self._settings.request_read_timeout_s,
-                max_bytes=self._settings.max_body_bytes,
+            most = self._max_body_bytes
+            body = exchange.body = (
+                decoded(request, request.body, max_bytes=most)
+                if isinstance(request, PlainRequest)
+                else await read_body(request, timeout_s=self._read_timeout_s, max_bytes=most)
             )
         if not exchange.functional:
             return await self._configuration.handle(request.method, target, caller, body)
@@ -169,10 +176,15 @@ class OcpiServer:
 
     def _response(self, reply: Reply, exchange: _Exchange) -> PlainResponse:
         """Ids always; routing headers on functional modules only (RT-01, RT-02, RT-16)."""
-        all_headers = {**reply.headers, **headers.id_headers(exchange.ids)}
+        ids = exchange.ids
+        all_headers = {
+            **reply.headers,
+            headers.REQUEST_ID: ids.request_id,
+            headers.CORRELATION_ID: ids.correlation_id,
+        }
         if exchange.functional and exchange.platform is not None:
             sender = reply.sender or self._keeper.current.hub
-            all_headers |= _routing_headers(to=exchange.sender, sender=sender)
+            all_headers |= _routing_headers(exchange.sender, sender)
         return _plain(reply, all_headers)
 
     def _record(
@@ -245,7 +257,7 @@ def _is_functional(target: Target) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _routing_headers(*, to: PartyId | None, sender: PartyId) -> Mapping[str, str]:
+def _routing_headers(to: PartyId | None, sender: PartyId) -> Mapping[str, str]:
     return headers.routing_headers(to=to, sender=sender)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import cast
 
 from aiohttp.tcp_helpers import tcp_keepalive
@@ -58,6 +59,8 @@ class Fronts:
         self._keep_alive_s = keep_alive_s
         self.read_s = read_s
         self._connections: set[Front] = set()
+        self._date = ""
+        self._dated_until = 0.0
         self._sweeping: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -70,6 +73,15 @@ class Fronts:
 
     def discard(self, front: Front) -> None:
         self._connections.discard(front)
+
+    def date(self) -> str:
+        """For `Date`: the same for all answers of a second."""
+        monotonic = self.clock.monotonic()
+        if monotonic >= self._dated_until:
+            now = self.clock.now().timestamp()
+            self._date = formatdate(now, usegmt=True)
+            self._dated_until = monotonic + 1.0 - now % 1.0
+        return self._date
 
     def close_idle(self) -> None:
         """Take no more requests: idle connections are closed, others after their answer."""
@@ -248,9 +260,7 @@ class Front(asyncio.Protocol):
             keep_alive = keep_alive and not self._fronts.closing
             keep_alive = keep_alive and response.headers.get("Connection") != "close"
             if not transport.is_closing():
-                transport.write(
-                    response.as_bytes(self._fronts.clock.now().timestamp(), keep_alive=keep_alive)
-                )
+                transport.write(response.as_bytes(self._fronts.date(), keep_alive=keep_alive))
                 if self._writable is not None:
                     await self._writable.wait()
         except Exception as error:

@@ -38,20 +38,14 @@ from ocpi_hub.errors import (
     Unauthenticated,
 )
 from ocpi_hub.ocpi import headers
-from ocpi_hub.server.plain import HttpRequest, PlainRequest
+from ocpi_hub.server.plain import HttpRequest
 
 MAX_PARAMETERS = 50
 """Query parameters of a request."""
+MOST_CALLERS = 10_000
+"""Headers whose caller is remembered."""
 REMEMBERED = 500
 """Characters: what is longer, anybody may have made up to fill the memory."""
-
-ONCE = (
-    headers.TO_COUNTRY,
-    headers.TO_PARTY,
-    headers.FROM_COUNTRY,
-    headers.FROM_PARTY,
-)
-"""Headers that must not contradict themselves by coming twice."""
 
 ROLES = {role.value.lower(): role for role in InterfaceRole}
 """By their names in paths."""
@@ -104,7 +98,7 @@ def read_target(raw_path: str) -> Target:
     """
     parts = urlsplit(raw_path) if not raw_path.startswith("/") else None
     path, _, query = (
-        (parts.path, "", parts.query) if parts else raw_path.split("#")[0].partition("?")
+        (parts.path, "", parts.query) if parts else raw_path.partition("#")[0].partition("?")
     )
     segments = tuple(path.strip("/").split("/"))
     try:
@@ -172,6 +166,13 @@ class Authenticator:
         self._directory = directory
         self._look_up = look_up
         self._now = now
+        self._accepted: dict[str | None, Caller] = {}
+        self._accepted_in: Directory | None = None
+
+    def known(self, header: str | None) -> Caller | None:
+        """The platform behind an Authorization header that was accepted before, in the directory
+        as it is; whose credentials never end, and which is not suspended."""
+        return self._accepted.get(header) if self._directory() is self._accepted_in else None
 
     async def caller(self, header: str | None) -> Caller:
         """The platform behind an Authorization header.
@@ -189,12 +190,19 @@ class Authenticator:
         directory: Directory | None = self._directory()
         for presented, digest in candidates:
             if caller := self._known(presented, digest, directory):
-                return _permitted(caller)
+                return self._accept(header, _permitted(caller))
         for presented, digest in candidates:
             directory = await self._look_up(presented)
             if caller := self._known(presented, digest, directory):
                 return _permitted(caller)
         raise Unauthenticated(headers={"WWW-Authenticate": "Token"})
+
+    def _accept(self, header: str | None, caller: Caller) -> Caller:
+        if caller.directory is not self._accepted_in or len(self._accepted) >= MOST_CALLERS:
+            self._accepted_in, self._accepted = caller.directory, {}
+        if caller.issued.expires_at is None and len(header or "") <= REMEMBERED:
+            self._accepted[header] = caller
+        return caller
 
     def _known(
         self, presented: CredentialsToken, digest: bytes, directory: Directory | None
@@ -240,22 +248,19 @@ def read_message(
     """
     if caller.issued.kind is not CredentialsKind.ACCESS:
         raise Unauthenticated("A registration token opens credentials and versions only")
-    for name in ONCE:
-        values = request.headers.getall(name, ())
-        if len(values) > 1 and len(set(values)) > 1:
-            raise InvalidRequest(f"The header {name} comes twice, with different values")
-    _, version, role, module, *path = target.segments
-    sender = _sender(request, caller)
-    to = headers.routing_pair(request.headers, headers.TO_COUNTRY, headers.TO_PARTY)
+    given = [_once(request, name) for name in headers.ROUTING]
+    is_short = sum(map(len, given)) <= REMEMBERED
+    sender, to = (headers.routing if is_short else headers.read_routing)(*given)
+    segments = target.segments
     return Message(
         caller.platform,
-        sender,
+        _sender(sender, caller),
         to,
-        OcpiVersion(version),
-        module,
-        ROLES[role],
+        OcpiVersion(segments[1]),
+        segments[3],
+        ROLES[segments[2]],
         request.method,
-        tuple(path),
+        segments[4:],
         target.query,
         body,
         ids,
@@ -263,8 +268,18 @@ def read_message(
     )
 
 
-def _sender(request: HttpRequest, caller: Caller) -> PartyId:
-    sender = headers.routing_pair(request.headers, headers.FROM_COUNTRY, headers.FROM_PARTY)
+def _once(request: HttpRequest, name: str) -> str:
+    """The value of a header that must not contradict itself by coming twice; "" without one."""
+    values = request.headers.getall(name, None)
+    if values is None:
+        return ""
+    if len(values) > 1 and len(set(values)) > 1:
+        raise InvalidRequest(f"The header {name} comes twice, with different values")
+    return values[0]
+
+
+def _sender(sender: PartyId | None, caller: Caller) -> PartyId:
+    """The party that sends; who has only one need not say which (`sender`)."""
     for held in caller.platform.roles:
         if held.party == sender and held.active:
             return held.party
@@ -301,8 +316,6 @@ async def read_body(request: HttpRequest, *, timeout_s: float, max_bytes: int) -
         MalformedJson: it broke off, or is not encoded as it says.
         Overloaded: it did not arrive in time; sending it again may help.
     """
-    if isinstance(request, PlainRequest):
-        return _decoded(request, request.body, max_bytes)
     try:
         async with asyncio.timeout(timeout_s):
             # The application limits what travels.
@@ -321,14 +334,21 @@ async def read_body(request: HttpRequest, *, timeout_s: float, max_bytes: int) -
             raise
         # How the library says that the client is gone.
         raise _broken_off() from None
-    return _decoded(request, body, max_bytes)
+    return decoded(request, body, max_bytes=max_bytes)
 
 
-def _decoded(request: HttpRequest, body: bytes, max_bytes: int) -> bytes:
+def decoded(request: HttpRequest, body: bytes, *, max_bytes: int) -> bytes:
+    """The body that has come, decompressed.
+
+    Raises:
+        BodyTooLarge, MalformedJson: as `read_body`.
+    """
     if len(body) > max_bytes:
         raise BodyTooLarge(f"The body is larger than {max_bytes} bytes")
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    return body if encoding in ("", "identity") else _unpacked(body, encoding, max_bytes)
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is None or (encoding := encoding.strip().lower()) in ("", "identity"):
+        return body
+    return _unpacked(body, encoding, max_bytes)
 
 
 def _broken_off() -> MalformedJson:

@@ -43,6 +43,11 @@ class RateLimit:
         self._processes = processes
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a limit."""
+        return self._per_s > 0
+
     async def admit(self, platform: str, module: str, *, patient: bool) -> None:
         """Let a request pass, a patient one perhaps after a while.
 

@@ -12,7 +12,6 @@ import asyncio
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
@@ -30,7 +29,7 @@ MAX_HEADERS = 100
 _LENGTH_DIGITS = 10
 _PATH = b"/ocpi/"
 _METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE")}
-_UNUSUAL = tuple(map(istr, ("Expect", "Transfer-Encoding", "Upgrade", "Trailer", "TE")))
+_UNUSUAL = frozenset({b"expect", b"transfer-encoding", b"upgrade", b"trailer", b"te"})
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -77,29 +76,26 @@ class PlainResponse:
     headers: Mapping[str, str]
     body: bytes
 
-    def as_bytes(self, now: float, *, keep_alive: bool) -> bytes:
-        """What goes over the wire.
-
-        Args:
-            now: seconds since the epoch, for `Date`.
-        """
+    def as_bytes(self, date: str, *, keep_alive: bool) -> bytes:
+        """What goes over the wire, with this `Date`."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
         close = "" if keep_alive or "Connection" in self.headers else "Connection: close\r\n"
         return (
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, '')}\r\n{lines}{close}"
             "Content-Type: application/json\r\n"
-            f"Content-Length: {len(self.body)}\r\nDate: {_date(int(now))}\r\n\r\n"
+            f"Content-Length: {len(self.body)}\r\nDate: {date}\r\n\r\n"
         ).encode("utf-8", "surrogateescape") + self.body
-
-
-@functools.lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
 
 
 @functools.lru_cache(maxsize=128)
 def _header_name(name: bytes) -> istr:
-    """The same few names come with every request."""
+    """The same few names come with every request.
+
+    Raises:
+        ValueError: of a header that no plain request has.
+    """
+    if name.lower() in _UNUSUAL:
+        raise ValueError
     return istr(name.decode("latin-1"))
 
 
@@ -153,7 +149,7 @@ def read_head(head: bytes) -> Head | None:
     method = _METHODS.get(parser.get_method())
     if method is None or not read.raw_path or parser.get_http_version() != "1.1":
         return None
-    if len(read.headers) > MAX_HEADERS or any(map(read.headers.__contains__, _UNUSUAL)):
+    if len(read.headers) > MAX_HEADERS:
         return None
     length = read.headers.get("Content-Length", "0")
     if not length.isdecimal() or len(length) > _LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:

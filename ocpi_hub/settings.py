@@ -10,8 +10,10 @@ import difflib
 import ipaddress
 import os
 import pwd
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,12 +21,17 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from ocpi_hub.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 ENV_PREFIX = "OCPI_HUB_"
+_FIELD = re.compile(r'field "(\w+)"')
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -259,16 +266,44 @@ def load_settings(**overrides: object) -> Settings:
         ConfigError: naming each wrong key, without its value (it may be a secret).
     """
     _refuse_unknown_variables()
+    _refuse_missing_file()
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates them
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise ConfigError("; ".join(lines)) from None
-    except (OSError, ValueError) as error:  # an unreadable file, broken TOML, a broken list
+        faults = error.errors(include_input=False, include_url=False)
+        raise ConfigError("; ".join(map(_fault, faults))) from None
+    except SettingsError as error:  # names the key, and never the value
+        key = _FIELD.search(str(error))
+        name = key[1] if key else str(error)
+        raise ConfigError(
+            f'{name}: cannot be read; a list is JSON, for instance ["A", "B"]'
+        ) from None
+    except (OSError, ValueError) as error:  # an unreadable file, broken TOML
         raise ConfigError(f"the configuration cannot be read: {error}") from None
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """One wrong key, and what is wrong with it."""
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: {_no_such_key(name, Settings.model_fields)}"
+    return f"{name or 'settings'}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _no_such_key(key: str, known: Iterable[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(key, list(known), n=1)
+    return f"there is no such key{f'; did you mean {prefix}{close[0]}?' if close else ''}"
+
+
+def _refuse_missing_file() -> None:
+    """pydantic takes a file that is not there for an empty one.
+
+    Raises:
+        ConfigError: OCPI_HUB_CONFIG names none.
+    """
+    path = os.environ.get(f"{ENV_PREFIX}CONFIG")
+    if path and not Path(path).is_file():
+        raise ConfigError(f"{ENV_PREFIX}CONFIG: there is no file {path}")
 
 
 def _refuse_unknown_variables() -> None:
@@ -283,8 +318,6 @@ def _refuse_unknown_variables() -> None:
         key = name.upper().removeprefix(ENV_PREFIX)
         if not name.upper().startswith(ENV_PREFIX) or key in known:
             continue
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {ENV_PREFIX}{close[0]}?" if close else ""
-        lines.append(f"{name}: there is no such key{hint}")
+        lines.append(f"{name}: {_no_such_key(key, known, ENV_PREFIX)}")
     if lines:
         raise ConfigError("; ".join(lines))

@@ -179,10 +179,32 @@ def test_variables_of_others_and_of_any_case_are_taken(monkeypatch: pytest.Monke
     assert load_settings().port == 9002
 
 
-def test_unknown_key_in_the_file_is_refused(config_file: Path) -> None:
+def test_unknown_key_in_the_file_is_refused_with_the_one_that_was_meant(config_file: Path) -> None:
     config_file.write_text("prot = 8080\n")
-    with pytest.raises(ConfigError, match="prot"):
+    with pytest.raises(ConfigError, match=r"^prot: there is no such key; did you mean port\?$"):
         load_settings()
+
+
+def test_file_that_is_not_there_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCPI_HUB_CONFIG", str(tmp_path / "hub.toml"))
+    with pytest.raises(ConfigError, match=r"OCPI_HUB_CONFIG: there is no file .*hub\.toml"):
+        load_settings()
+
+
+def test_list_that_is_no_json_is_refused_with_how_to_write_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OCPI_HUB_ALLOW_NETWORKS", "10.0.0.0/8")
+    with pytest.raises(ConfigError, match=r'^allow_networks: .*JSON, for instance \["A", "B"\]$'):
+        load_settings()
+
+
+def test_a_contradiction_is_told_without_the_words_of_a_library() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tls_key_file="k.pem")
+    assert str(caught.value) == "settings: tls_certificate_file and tls_key_file go together"
 
 
 @pytest.mark.parametrize("text", ["port = ", f'secret_key = "{SECRET}'])

@@ -10,9 +10,10 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ocpi_hub.console.assets import Assets
-from ocpi_hub.console.cells import html
+from ocpi_hub.console.cells import html, is_nothing
 from ocpi_hub.console.cookies import csrf_token, drop_session, is_secure, put_browser, put_session
 from ocpi_hub.console.files import Files
+from ocpi_hub.console.forms import Kept
 from ocpi_hub.console.live import Streams
 from ocpi_hub.console.menu import Menu
 from ocpi_hub.console.page import Page
@@ -49,6 +50,7 @@ class Seen:
     visit: Visit | None = None
     must_change: bool = False
     flash: tuple[str, str] | None = None
+    kept: Kept | None = None
 
 
 class Answers:
@@ -74,6 +76,7 @@ class Answers:
             "language": LANGUAGE,
         }
         environment.filters["cell"] = html
+        environment.tests["nothing"] = is_nothing
 
     async def response(
         self, request: web.Request, seen: Seen, answer: Answer
@@ -166,12 +169,19 @@ class Answers:
         self, request: web.Request, seen: Seen, template: str, context: Mapping[str, object]
     ) -> str:
         visitor = seen.visit.visitor if seen.visit else None
+
+        def may(page: Page) -> bool:
+            return _may(page, seen)
+
         everywhere = {
             "viewer": visitor,
             "csrf": _csrf(seen),
-            "menu": self._menu.of(lambda page: _may(page, seen)),
+            "menu": self._menu.of(may),
             "here": seen.page.path,
+            "within": self._menu.within(seen.page.path),
             "flash": seen.flash,
+            "kept": seen.kept,
+            "above": self._menu.above(seen.page.path, may),
             "title": "",
         }
         return aiohttp_jinja2.render_string(template, request, {**everywhere, **context})

@@ -20,6 +20,8 @@ _TONES = {
     Tone.WARN: "suspended offline held uncertain refused disconnected hub_fallback busy disabled",
     Tone.BAD: "dead failed unreachable no_answer nobody error",
 }
+_LONG = 30
+"""Characters of an id that has no room on one line of a table."""
 _TONE_OF: Mapping[str, Tone] = {
     word: tone for tone, words in _TONES.items() for word in words.split()
 }
@@ -55,9 +57,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something to look at."""
+    """Something to look at: a text, or when it was."""
 
-    text: str
+    text: str | At
     href: str
 
 
@@ -105,9 +107,9 @@ def html(cell: Cell) -> Markup:
         case Chip():
             return _chip(cell)
         case Code():
-            return Markup("<code>{}</code>").format(cell.text) if cell.text else _NOTHING
+            return _code(cell.text) if cell.text else _NOTHING
         case Link():
-            return Markup('<a href="{}">{}</a>').format(cell.href, cell.text)
+            return Markup('<a href="{}">{}</a>').format(cell.href, html(cell.text))
         case Number():
             return _number(cell)
         case Span():
@@ -116,6 +118,11 @@ def html(cell: Cell) -> Markup:
             return _plainly(cell)
         case _:
             return Markup(" ").join(map(html, cell)) if cell else _NOTHING
+
+
+def is_nothing(cell: Markup) -> bool:
+    """Whether what is shown says that there is nothing."""
+    return cell == _NOTHING
 
 
 def _plainly(value: Plain) -> Markup:
@@ -133,12 +140,12 @@ def plain(cell: Cell) -> str | int | float:
             return cell.utc
         case Chip():
             return cell.word or ""
-        case Code() | Link():
+        case Code():
             return cell.text or ""
         case Number():
             return "" if cell.value is None else cell.value
-        case Span():
-            return plain(cell.length)
+        case Link(text=inner) | Span(length=inner):
+            return plain(inner)
         case None:
             return ""
         case bool():
@@ -157,6 +164,12 @@ def is_number(cell: Cell) -> bool:
 
 
 _NOTHING = Markup('<span class="none">–</span>')  # noqa: RUF001  # a dash is what is meant
+
+
+def _code(text: str) -> Markup:
+    """Tables break what is long."""
+    long = Markup(' class="long"') if len(text) > _LONG else ""
+    return Markup("<code{}>{}</code>").format(long, text)
 
 
 def _chip(chip: Chip) -> Markup:

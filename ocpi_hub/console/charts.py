@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
+from ocpi_hub.console.cells import At, html
 from ocpi_hub.console.texts import t
 
-WIDTH, HEIGHT = 640, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 22
+WIDTH, HEIGHT = 640, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 8, 14, 30
 _X_LABELS = 6
 _MOST = 1e15
 """What is larger is nonsense that somebody has sent, and is not drawn."""
 _SERIES = 6
 """Series have a colour each: c0 to c5."""
+_LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,14 @@ def nice(value: float) -> float:
     while power > value:
         power /= 10
     return next(power * step for step in (1, 2, 2.5, 5, 10) if power * step >= value)
+
+
+def compact(value: float) -> str:
+    """As short as an axis on a phone has room for: 20k."""
+    for size, sign in _LARGE:
+        if value >= size:
+            return f"{value / size:g}{sign}"
+    return f"{value:g}"
 
 
 def lines(chart: Chart) -> Markup:
@@ -130,7 +140,7 @@ def _y(value: float, top: float) -> float:
 
 
 def _figure(chart: Chart, shapes: Sequence[Markup], top: float) -> Markup:
-    if not chart.labels:
+    if not shapes:
         shapes = [
             Markup('<text class="empty" x="{}" y="{}">{}</text>').format(
                 WIDTH / 2, HEIGHT / 2, t("base.no_data")
@@ -173,8 +183,8 @@ def _grid(top: float) -> Markup:
             )
         )
         parts.append(
-            Markup('<text class="y" x="{}" y="{:.1f}">{:g}</text>').format(
-                _LEFT - 6, y + 4, top * share
+            Markup('<text class="y" x="{}" y="{:.1f}">{}</text>').format(
+                _LEFT - 6, y + 4, compact(top * share)
             )
         )
     return Markup("").join(parts)
@@ -212,12 +222,12 @@ def _short(label: str) -> str:
 
 
 def _table(chart: Chart) -> Markup:
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in chart.series)
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in chart.series)
     rows = Markup("").join(
-        Markup("<tr><th>{}</th>{}</tr>").format(
-            label,
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            html(At(label)) if _is_time(label) else label,
             Markup("").join(
-                Markup("<td>{}</td>").format("" if values[place] is None else f"{values[place]:g}")
+                Markup('<td class="number">{}</td>').format(_figure_text(values[place]))
                 for values in chart.series.values()
             ),
         )
@@ -225,5 +235,12 @@ def _table(chart: Chart) -> Markup:
     )
     return Markup(
         "<details><summary>{}</summary>"
-        '<div class="scroll"><table><tr><th></th>{}</tr>{}</table></div></details>'
-    ).format(t("base.as_table"), head, rows)
+        '<div class="scroll" tabindex="0" role="region" aria-label="{}">'
+        "<table><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div></details>"
+    ).format(t("base.as_table"), chart.title, head, rows)
+
+
+def _figure_text(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.3f}".rstrip("0").rstrip(".").replace(",", "\u202f")

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
-from types import NoneType, UnionType
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -24,8 +21,9 @@ from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
 from ocpi_hub.admin.views.base import View
 from ocpi_hub.clearing.tabular import csv_chunks
-from ocpi_hub.console.cells import Cell, html, is_number, plain
-from ocpi_hub.console.forms import Form, Input, choices, offered
+from ocpi_hub.console.cells import Cell, html, is_nothing, is_number, plain
+from ocpi_hub.console.filters import filter_inputs, options_of
+from ocpi_hub.console.forms import Form, Input, offered
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import BASE, Answer, Download, Shown, Visit
@@ -36,7 +34,8 @@ log = get_logger(__name__)
 T = TypeVar("T", bound=View)
 L = TypeVar("L", bound=Listing)
 
-_OWN = frozenset({"limit", "next", "sort"})
+_FEW = 6
+"""Filters that are shown from the start, where there is room; of more, the search only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ class ListPage(Generic[T, L]):
 
     Attributes:
         path: below `/console`; what stands in braces is a field of `listing`.
-        area: `<area>.title` and `<area>.intro` are its texts.
+        area: `<area>.title`, `<area>.intro` and `<area>.empty` are its texts; the last says what
+            would be here, and what brings it.
         listing: what can be asked for.
         fetch: the items; for a partner, those of its platform.
         needs: the scope that an operator's role has to include.
@@ -69,6 +69,8 @@ class ListPage(Generic[T, L]):
         forms: deeds above the list.
         links: to lists that belong to it, above it: names of texts, paths below `/console`, and
             whether partners may go there.
+        begin: what to do when it is empty: the name of a text, a path below `/console`, and the
+            scope of those who may.
     """
 
     path: str
@@ -83,6 +85,7 @@ class ListPage(Generic[T, L]):
     nav: str = ""
     forms: Callable[[Visit], Sequence[Form]] | None = None
     links: Sequence[tuple[str, str, bool]] = ()
+    begin: tuple[str, str, Scope] | None = None
 
     def page(self) -> Page:
         """Its row in the table of pages."""
@@ -102,17 +105,25 @@ class ListPage(Generic[T, L]):
         except Refusal as refusal:
             fault = refusal.message
         forms = offered(self.forms(visit), visit.viewer) if self.forms else []
+        columns = self._columns(visit, items.items)
+        filters = filter_inputs(self.listing, visit, self.search)
+        others = [each for each in filters if each.name != self.search]
         return Shown(
             "list.html",
             t(f"{self.area}.title"),
             {
                 "intro": t(f"{self.area}.intro"),
                 "action": BASE + visit.path,
-                "filters": list(self._filters(visit)),
-                "filtered": any(name in visit.query for name in self.listing.model_fields),
+                "search": next((each for each in filters if each.name == self.search), None),
+                "filters": others,
+                "many": len(others) > _FEW,
+                "narrowed": any(each.value for each in others),
+                "chosen": [self._chosen(visit, each) for each in filters if each.value],
+                "empty": self._empty(filters),
+                "begin": self._begin(visit, filters),
                 "fault": fault,
-                "heads": [self._head(visit, column) for column in self.columns],
-                "rows": [self._row(item) for item in items.items],
+                "heads": [self._head(visit, column) for column in columns],
+                "rows": [self._row(item, columns) for item in items.items],
                 "more": self._url(visit, next=items.next) if items.next else None,
                 "paged": "next" in visit.query,
                 "first": self._url(visit, next=None),
@@ -160,7 +171,7 @@ class ListPage(Generic[T, L]):
 
     def _head(self, visit: Visit, column: Column[T]) -> Mapping[str, object]:
         """A title; what can be sorted by turns the order round."""
-        orders = _options(self.listing.model_fields["sort"].annotation) if self._sorts else ()
+        orders = options_of(self.listing.model_fields["sort"].annotation) if self._sorts else ()
         now = visit.query.get("sort", orders[0] if orders else "")
         other = f"-{column.name}" if now == column.name else column.name
         return {
@@ -173,30 +184,39 @@ class ListPage(Generic[T, L]):
     def _sorts(self) -> bool:
         return "sort" in self.listing.model_fields
 
-    def _row(self, item: T) -> Mapping[str, object]:
-        cells = [(t.label(column.name), column.value(item)) for column in self.columns]
+    def _columns(self, visit: Visit, items: Sequence[T]) -> Sequence[Column[T]]:
+        """Those that say something on this page. The file has all."""
+        first, sort = self.columns[0], visit.query.get("sort", "").removeprefix("-")
+        return [
+            column
+            for column in self.columns
+            if column is first
+            or column.name == sort
+            or not all(is_nothing(html(column.value(item))) for item in items)
+        ]
+
+    def _row(self, item: T, columns: Sequence[Column[T]]) -> Mapping[str, object]:
+        cells = [(t.label(column.name), column.value(item)) for column in columns]
         return {
             "link": self.link(item) if self.link else None,
             "cells": [(title, html(cell), is_number(cell)) for title, cell in cells],
         }
 
-    def _filters(self, visit: Visit) -> Sequence[Input]:
-        found = []
-        for name, field in self.listing.model_fields.items():
-            if name in _OWN or name in visit.place:
-                continue
-            kind, options = _kind(field.annotation)
-            found.append(
-                Input(
-                    name,
-                    t.label(name),
-                    "search" if name == self.search else kind,
-                    visit.query.get(name, ""),
-                    choices(options, empty=t("base.any")) if options else (),
-                    help=field.description or "",
-                )
-            )
-        return found
+    def _chosen(self, visit: Visit, field: Input) -> tuple[str, str, str]:
+        """A filter that is set, and the list without it."""
+        text = dict(field.options).get(field.value, field.value)
+        return field.label, text, self._url(visit, **{field.name: None, "next": None})
+
+    def _empty(self, filters: Sequence[Input]) -> str:
+        if any(each.value for each in filters):
+            return t("base.nothing_found")
+        return t(f"{self.area}.empty")
+
+    def _begin(self, visit: Visit, filters: Sequence[Input]) -> tuple[str, str] | None:
+        if self.begin is None or any(each.value for each in filters):
+            return None
+        name, path, needs = self.begin
+        return (t(name), BASE + path) if visit.viewer.may(needs) else None
 
     def _url(self, visit: Visit, **changed: str | None) -> str:
         pairs = {name: value for name, value in {**visit.query, **changed}.items() if value}
@@ -226,35 +246,3 @@ def part_of(
     return page_of(
         ordered, given.limit, lambda item: item, lambda last: cursor_text(kind, *key(last))
     )
-
-
-def _kind(annotation: Any) -> tuple[str, Sequence[str]]:
-    """How a field is asked for: the kind of input, and the options of a select."""
-    options = _options(annotation)
-    if options:
-        return "select", options
-    plainly = _bare(annotation)
-    if plainly is bool:
-        return "select", ("true", "false")
-    if plainly is datetime:
-        return "datetime-local", ()
-    return ("number" if plainly is int else "text"), ()
-
-
-def _options(annotation: Any) -> Sequence[str]:
-    plainly = _bare(annotation)
-    if get_origin(plainly) is Literal:
-        return [str(each) for each in get_args(plainly)]
-    if isinstance(plainly, type) and issubclass(plainly, Enum):
-        return [str(each.value) for each in plainly]
-    return ()
-
-
-def _bare(annotation: Any) -> Any:
-    """A type without None and without what pydantic is told besides."""
-    if get_origin(annotation) is Annotated:
-        return _bare(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        others = [each for each in get_args(annotation) if each is not NoneType]
-        return _bare(others[0]) if len(others) == 1 else annotation
-    return annotation

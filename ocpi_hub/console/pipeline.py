@@ -27,6 +27,7 @@ from ocpi_hub.console import logins
 from ocpi_hub.console.answers import Answers, Seen
 from ocpi_hub.console.cookies import BROWSER, SESSION, cookie_name, csrf_token, is_secure
 from ocpi_hub.console.files import Files
+from ocpi_hub.console.forms import Kept
 from ocpi_hub.console.live import Streams
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.texts import t
@@ -152,7 +153,7 @@ class Console:
         if found is not None:
             seen.must_change = found.account.must_change
             if found.flash is not None and request.method == "GET" and not _is_live(request):
-                seen.flash = found.flash
+                seen.flash, seen.kept = found.flash, Kept.read(found.kept)
                 await admin.accounts.take_flash(session)
         query = {name: value for name, value in reversed(list(request.query.items())) if value}
         _require_text([*request.match_info.values(), *query.values()])
@@ -214,7 +215,10 @@ class Console:
         if request.method == "POST" and usual and back is not None and visit and visit.visitor:
             with suppress(StoreError):
                 text = refusal.message[:_LONGEST_FLASH]
-                await self._parts.admin.accounts.set_flash(visit.session, Tone.BAD, text)
+                kept = Kept.of(BASE + visit.path, text, refusal.field, visit.form)
+                await self._parts.admin.accounts.set_flash(
+                    visit.session, Tone.BAD, text, kept.written() if kept else ""
+                )
                 return Redirect(back)
         return _error_page(refusal, seen)
 

@@ -44,6 +44,10 @@ class Texts:
         """What a value is called: a text of the area `word`, or the value in words."""
         return self._texts.get(f"word.{name}") or name.replace("_", " ")
 
+    def hint(self, name: str, otherwise: str) -> str:
+        """What to know about a filter: a text of the area `hint`, or another one."""
+        return self._texts.get(f"hint.{name}", otherwise)
+
     def names(self) -> frozenset[str]:
         return frozenset(self._texts)
 

@@ -43,11 +43,13 @@ class FoundSession:
 
     Attributes:
         flash: what the next page tells: a tone and a text.
+        kept: what it puts back into a form, as the console wrote it.
     """
 
     account: Account
     flash: tuple[str, str] | None
     stale: bool
+    kept: str = ""
 
 
 class _HasToWait(Exception):
@@ -180,8 +182,9 @@ class PostgresAccounts:
                 return None
             if row["stale"]:
                 await connection.execute(SQL.touch_session, session.sha256)
-        flash = json.loads(row["flash"]) if row["flash"] else None
-        return FoundSession(_account(row), tuple(flash) if flash else None, row["stale"])
+        tone, text, *kept = json.loads(row["flash"]) if row["flash"] else ("", "")
+        flash = (tone, text) if tone else None
+        return FoundSession(_account(row), flash, row["stale"], "".join(kept))
 
     async def is_open(self, session: Secret) -> bool:
         """The same without counting as use."""
@@ -190,9 +193,10 @@ class PostgresAccounts:
             row = await connection.fetchrow(SQL.session, session.sha256, life.idle, life.longest)
         return row is not None
 
-    async def set_flash(self, session: Secret, tone: str, text: str) -> None:
+    async def set_flash(self, session: Secret, tone: str, text: str, kept: str = "") -> None:
+        flash = [tone, text, kept] if kept else [tone, text]
         async with self._database.connection() as connection:
-            await connection.execute(SQL.set_flash, session.sha256, json.dumps([tone, text]))
+            await connection.execute(SQL.set_flash, session.sha256, json.dumps(flash))
 
     async def take_flash(self, session: Secret) -> None:
         async with self._database.connection() as connection:

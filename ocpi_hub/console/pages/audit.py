@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from pydantic import JsonValue
 
@@ -12,7 +13,7 @@ from ocpi_hub.admin.faults import Refusal
 from ocpi_hub.admin.routes.audit import AuditListing, list_audit
 from ocpi_hub.admin.views.audit import AuditItem
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.console.cells import At, Chip, Code, Link, url
+from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, url
 from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Block, Body, Facts, Grid, Note, Story, StoryPage
@@ -73,7 +74,7 @@ async def tell(_: Visit, item: AuditItem) -> Story:
         Grid(
             t("audit.changed"),
             [t("audit.field"), t("audit.before"), t("audit.after")],
-            [[Code(name), _text(old), _text(new)] for name, old, new in _differences(item)],
+            [[Code(name), _value(old), _value(new)] for name, old, new in _differences(item)],
             t("audit.nothing_changed"),
         ),
         Body(t("audit.before"), _whole(item.before)),
@@ -91,6 +92,7 @@ async def tell(_: Visit, item: AuditItem) -> Story:
     )
 
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 STORY = StoryPage(path="/audit/{entry}", load=load, tell=tell)
 
 
@@ -106,9 +108,12 @@ def _differences(item: AuditItem) -> list[tuple[str, JsonValue, JsonValue]]:
     ]
 
 
-def _text(value: JsonValue) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+def _value(value: JsonValue) -> Cell:
+    """Times are told from other texts by how views write them."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return At(value) if _TIME.fullmatch(value) else value
     return json.dumps(value, ensure_ascii=False)
 
 

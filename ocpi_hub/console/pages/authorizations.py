@@ -127,6 +127,7 @@ LIST: ListPage[DecisionLine, AuthorizationListing] = ListPage(
     sees=_sees,
     link=lambda item: item.page,
     search="uid",
+    begin=("nav.relations", "/relations", Scope.READ),
     nav="nav.authorizations",
 )
 

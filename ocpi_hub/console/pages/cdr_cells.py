@@ -11,7 +11,7 @@ from ocpi_hub.admin.views.cdr_life import CdrFigures
 from ocpi_hub.admin.views.cdrs import CdrItem
 from ocpi_hub.clearing.life import Stage
 from ocpi_hub.clearing.pricing import Verdict
-from ocpi_hub.console.cells import Cell, Chip, Code, Link, Number, url
+from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.stories import Grid
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Tone, Visit
@@ -132,7 +132,7 @@ def decisions_grid(linked: Sequence[LinkedDecision]) -> Grid:
     rows: list[list[Cell]] = [
         [
             Link(
-                each.decision.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                At(each.decision.at),
                 decision_url(each.decision.at, each.decision.correlation_id),
             ),
             Chip(each.decision.decided_by),

@@ -126,6 +126,7 @@ LIST: ListPage[CdrLine, CdrListing] = ListPage(
     sees=sees,
     link=lambda item: cdr_url(item.owner, item.id),
     search="id",
+    begin=("nav.relations", "/relations", Scope.READ),
     nav="nav.cdrs",
     forms=lambda _: (_redrive_form(), _check_form()),
     links=(

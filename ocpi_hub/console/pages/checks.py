@@ -100,7 +100,7 @@ def _by(visit: Visit, run: CheckRun) -> str:
 def _row(visit: Visit, run: CheckRun) -> list[Cell]:
     counts = run.counts
     return [
-        Link(f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC", _run_url(run)),
+        Link(At(run.started_at), _run_url(run)),
         _by(visit, run),
         _state(run),
         Number(counts.get("passed")),

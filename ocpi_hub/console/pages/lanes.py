@@ -66,6 +66,7 @@ LIST: ListPage[LaneItem, LaneListing] = ListPage(
     sees=_sees_item,
     link=lambda item: url("lanes", item.receiver, item.module),
     nav="nav.lanes",
+    begin=("nav.relations", "/relations", Scope.READ),
     links=(("lanes.behind", "/lanes?behind=true", True),),
 )
 

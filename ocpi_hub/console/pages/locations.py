@@ -125,4 +125,5 @@ LIST: ListPage[LocationItem, LocationListing] = ListPage(
     sees=_sees,
     link=lambda item: url("locations", item.owner, item.id),
     search="q",
+    begin=("nav.platforms", "/platforms", Scope.READ),
 )

@@ -78,6 +78,7 @@ LIST: ListPage[MessageItem, MessageListing] = ListPage(
     sees=_sees_item,
     link=lambda item: messages_url(item.correlation_id),
     search="correlation_id",
+    begin=("nav.platforms", "/platforms", Scope.READ),
     nav="nav.messages",
     links=(("messages.failures", "/messages?failed=true", True),),
 )

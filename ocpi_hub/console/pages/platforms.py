@@ -105,6 +105,7 @@ LIST: ListPage[PlatformItem, ConsolePlatforms] = ListPage(
     link=lambda item: platform_url(item.platform),
     search="q",
     nav="nav.platforms",
+    begin=("nav.onboarding", "/onboarding", Scope.ADMIN),
 )
 
 

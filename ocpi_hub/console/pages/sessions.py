@@ -150,6 +150,7 @@ LIST: ListPage[SessionLine, DirectedListing] = ListPage(
     sees=sees,
     link=lambda item: session_url(item.owner, item.id),
     nav="nav.sessions",
+    begin=("nav.relations", "/relations", Scope.READ),
 )
 
 
@@ -196,6 +197,11 @@ async def tell(visit: Visit, shown: CdrStory) -> Story:
 STORY = StoryPage(path="/sessions/{owner}/{id}", load=load, tell=tell, needs=Scope.READ, sees=sees)
 
 
+def _location(owner: str, says: Mapping[str, object]) -> Cell:
+    location_id = _text(says, "location_id")
+    return Link(location_id, url("locations", owner, location_id)) if location_id else None
+
+
 def _facts(visit: Visit, shown: CdrStory, says: Mapping[str, object]) -> Facts:
     cost, currency = says.get("total_cost"), _text(says, "currency") or ""
     excl = _decimal(cost, "excl_vat") if isinstance(cost, Mapping) else None
@@ -208,7 +214,7 @@ def _facts(visit: Visit, shown: CdrStory, says: Mapping[str, object]) -> Facts:
             (t.label("ended_at"), At(_text(says, "end_date_time"))),
             (t.label("energy"), number(_decimal(says, "kwh"), 3, "kWh")),
             (t.label("excl_vat"), number(excl, 2, currency)),
-            (t.label("location"), Code(_text(says, "location_id"))),
+            (t.label("location"), _location(shown.owner, says)),
             (t.label("evse_uid"), Code(_text(says, "evse_uid"))),
             (t.label("auth_method"), Code(_text(says, "auth_method"))),
             (t.label("reference"), Code(_text(says, "authorization_reference"))),

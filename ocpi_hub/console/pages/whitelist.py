@@ -63,6 +63,7 @@ def sees(viewer: Viewer, item: WhitelistRunItem) -> bool:
 
 LIST: ListPage[WhitelistRunItem, RunListing] = ListPage(
     path="/whitelist",
+    begin=("whitelist.schedules", "/whitelist-schedules", Scope.READ),
     area="whitelist",
     listing=RunListing,
     columns=(
@@ -208,6 +209,7 @@ def sees_age(viewer: Viewer, item: WhitelistAgeItem) -> bool:
 
 AGES: ListPage[WhitelistAgeItem, AgeListing] = ListPage(
     path="/whitelist-ages",
+    begin=("nav.relations", "/relations", Scope.READ),
     area="whitelist_ages",
     listing=AgeListing,
     columns=(

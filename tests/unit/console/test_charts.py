@@ -33,14 +33,14 @@ def test_a_line_stops_where_there_is_no_figure() -> None:
 
 def test_the_figures_stand_in_a_table_too_and_times_can_be_made_local() -> None:
     svg = lines(Chart("<b>", LABELS, {"<i>": [1.5, None, 3]}))
-    assert "<td>1.5</td>" in svg
+    assert '<td class="number">1.5</td>' in svg
     assert "<b>" not in svg
     assert "<i>" not in svg
     assert 'data-at="2026-01-31T08:00:00.000Z">08:00<' in svg
 
 
 def test_without_figures_it_says_so() -> None:
-    assert "no traffic yet" in bars(Chart("Traffic", [], {}))
+    assert "nothing in this time" in bars(Chart("Traffic", [], {}))
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 1e308, 1e-320])

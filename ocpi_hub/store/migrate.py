@@ -2,6 +2,9 @@
 
 Every process may call `migrate` at its start: an advisory lock lets one work and the others wait.
 Lock and statement timeouts keep a migration from queueing in front of live traffic for long.
+
+A migration only adds what the release before can live with. So an upgrade needs no standstill: old
+processes go on, and start again, on the schema of the new release, and going back is starting them.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from ocpi_hub.errors import OperatorError, StoreUnavailable
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import UNAVAILABLE
+from ocpi_hub.telemetry import get_logger
 
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
+
+log = get_logger(__name__)
 
 _LOCK_ID = 0x6F637069  # "ocpi"
 _TURN_TIMEOUT_MS = 300_000  # for the process that migrates right now
@@ -86,7 +92,9 @@ async def migrate(
         finally:
             await connection.close()
     except UNAVAILABLE as error:
-        raise StoreUnavailable(f"migrating: {str(error) or type(error).__name__}") from error
+        raise StoreUnavailable(
+            f"the database cannot be migrated now: {str(error) or type(error).__name__}"
+        ) from error
 
 
 async def pending(connection: Connection) -> list[str]:
@@ -125,13 +133,18 @@ async def _migrate(
 def _check(applied: dict[str, bytes], wanted: Sequence[Migration]) -> None:
     shipped = {migration.name: migration for migration in wanted}
     unknown = sorted(applied.keys() - shipped.keys())
-    if unknown:
+    strange = [name for name in unknown if name < max(shipped, default="")]
+    if strange:
         raise OperatorError(
-            f"the database was migrated by a newer release (it has {', '.join(unknown)}, which"
-            " this release does not know): install that release or a later one, or restore the"
-            " backup made before the upgrade"
+            f"the database has {', '.join(strange)}, which this release does not know though"
+            " it knows later ones: install the release that was used with it, or a later one"
         )
-    changed = [name for name in sorted(applied) if applied[name] != shipped[name].sha256]
+    if unknown:
+        log.warning(
+            "schema_of_newer_release", unknown=unknown, remedy="none: this release runs on it"
+        )
+    known = sorted(applied.keys() & shipped.keys())
+    changed = [name for name in known if applied[name] != shipped[name].sha256]
     if changed:
         raise OperatorError(
             f"{', '.join(changed)} differs from what was applied to this database: migrations are"

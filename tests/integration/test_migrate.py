@@ -74,10 +74,21 @@ async def test_changed_file_is_refused(empty_address: DatabaseAddress) -> None:
     assert await fetch(empty_address, "select name from schema_migration") == [("0001_one",)]
 
 
-async def test_database_of_a_newer_release_is_refused(empty_address: DatabaseAddress) -> None:
+async def test_old_release_starts_on_the_schema_of_a_newer_one(
+    empty_address: DatabaseAddress,
+) -> None:
     await migrate(empty_address, SETTINGS, migrations=[ONE, TWO])
-    with pytest.raises(OperatorError, match=r"newer release .*0002_two"):
-        await migrate(empty_address, SETTINGS, migrations=[ONE])
+    assert await migrate(empty_address, SETTINGS, migrations=[ONE]) == []
+
+
+async def test_database_of_a_release_that_went_another_way_is_refused(
+    empty_address: DatabaseAddress,
+) -> None:
+    await migrate(empty_address, SETTINGS, migrations=[ONE, TWO])
+    other = Migration("0003_three", "create table three ()")
+    with pytest.raises(OperatorError, match=r"has 0002_two, which .* knows later ones"):
+        await migrate(empty_address, SETTINGS, migrations=[ONE, other])
+    assert await fetch(empty_address, "select to_regclass('three')") == [(None,)]
 
 
 @pytest.mark.parametrize("wrong", [BROKEN, FAILING])

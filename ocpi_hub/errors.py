@@ -18,7 +18,6 @@ HubError                        anything this package raises on purpose
     ├── Unauthenticated         401/2000
     ├── NotFound                404/2000
     ├── MethodNotAllowed        405/2000
-    ├── TooLittleInformation    200/2002
     ├── UnknownLocation         404/2003
     ├── UnknownToken            404/2004
     ├── ServerFault             200/3000  an unexpected fault on a configuration module
@@ -137,11 +136,6 @@ class NotFound(OcpiError):
 class MethodNotAllowed(OcpiError):
     http_status = 405
     default_message = "Method not defined for this interface"
-
-
-class TooLittleInformation(OcpiError):
-    status_code = 2002
-    default_message = "Not enough information"
 
 
 class UnknownLocation(OcpiError):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from ocpi_hub.domain.party import Module, OcpiVersion
+from ocpi_hub.domain.party import OcpiVersion
 from ocpi_hub.ocpi.base import OcpiModel
 from ocpi_hub.ocpi.patch import patch_of
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
@@ -74,21 +74,6 @@ _COMMANDS: Final[Mapping[OcpiVersion, Mapping[str, type[Command]]]] = MappingPro
 _PROFILE_RESULTS: Final[Mapping[OcpiVersion, Mapping[str, type[ProfileResult]]]] = MappingProxyType(
     {V2_2_1: PROFILE_RESULTS}
 )
-_MODULE_OBJECTS: Final[Mapping[OcpiVersion, Mapping[Module, type[OcpiModel]]]] = MappingProxyType(
-    {
-        V2_2_1: MappingProxyType(
-            {
-                Module.CDRS: CDR,
-                Module.CREDENTIALS: Credentials,
-                Module.HUB_CLIENT_INFO: ClientInfo,
-                Module.LOCATIONS: Location,
-                Module.SESSIONS: Session,
-                Module.TARIFFS: Tariff,
-                Module.TOKENS: Token,
-            }
-        )
-    }
-)
 
 
 def versions() -> tuple[OcpiVersion, ...]:
@@ -116,8 +101,3 @@ def command_body(version: OcpiVersion, command: str) -> type[Command] | None:
 def profile_result(version: OcpiVersion, method: str) -> type[ProfileResult] | None:
     """What arrives later, at the `response_url` of a request for a charging profile (CP-05)."""
     return _PROFILE_RESULTS[version].get(method)
-
-
-def module_object(version: OcpiVersion, module: Module) -> type[OcpiModel] | None:
-    """The object that a module exchanges; None when this version has no model of it."""
-    return _MODULE_OBJECTS[version].get(module)

@@ -161,11 +161,6 @@ class PartyPlatform:
         return self.held.issued
 
     @property
-    def cached_tokens(self) -> TokenTable:
-        """The Tokens the CPO was given."""
-        return self.held.cached
-
-    @property
     def locations(self) -> LocationTable:
         """The Locations of the CPO."""
         return self.held.locations

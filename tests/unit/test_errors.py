@@ -30,7 +30,6 @@ PAIRS = {
     "Unauthenticated": (401, 2000),
     "NotFound": (404, 2000),
     "MethodNotAllowed": (405, 2000),
-    "TooLittleInformation": (200, 2002),
     "UnknownLocation": (404, 2003),
     "UnknownToken": (404, 2004),
     "ServerFault": (200, 3000),

@@ -206,12 +206,10 @@ class FakeStore:
         self._audience = audience
         self.rows: dict[tuple[PartyId, Role], tuple[ClientInfoRow, bool]] = {}
         self.claims = 0
-        self.comparisons = 0
         self.taken = False
         self._changed = asyncio.Condition()
 
     async def sync(self, directory_version: int, audiences: Sequence[Audience]) -> Comparison:
-        self.comparisons += 1
         await self._notify()
         return Comparison({one.platform_id: self._sync(one) for one in audiences}, None)
 

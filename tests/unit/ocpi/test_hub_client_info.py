@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ocpi_hub.domain.party import Module, PartyId, Role
+from ocpi_hub.domain.party import PartyId, Role
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import Rule
 from ocpi_hub.ocpi.parse import Parsed, parse_object
-from ocpi_hub.ocpi.registry import V2_2_1, module_object
+from ocpi_hub.ocpi.registry import V2_2_1, body_models
 from ocpi_hub.ocpi.v2_2_1.hub_client_info import ClientInfo, ConnectionStatus
 from tests.unit.ocpi.factories import encode, make_client_info
 
@@ -58,4 +58,4 @@ def test_client_info_tells_its_party_and_is_written_as_ocpi_json() -> None:
 
 
 def test_registry_knows_client_info() -> None:
-    assert module_object(V2_2_1, Module.HUB_CLIENT_INFO) is ClientInfo
+    assert body_models(V2_2_1)["ClientInfo"] is ClientInfo

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import OcpiModel, Rule
 from ocpi_hub.ocpi.parse import Parsed, parse_object
-from ocpi_hub.ocpi.registry import V2_2_1, body_models, module_object
+from ocpi_hub.ocpi.registry import V2_2_1, body_models
 from ocpi_hub.ocpi.v2_2_1.common import (
     ConnectorFormat,
     ConnectorType,
@@ -453,5 +453,5 @@ def test_unknown_fields_and_values_survive_at_every_level() -> None:
 
 
 def test_registry_knows_locations_and_their_parts() -> None:
-    assert module_object(V2_2_1, Module.LOCATIONS) is Location
+    assert body_models(V2_2_1)["Location"] is Location
     assert (body_models(V2_2_1)["EVSE"], body_models(V2_2_1)["Connector"]) == (EVSE, Connector)

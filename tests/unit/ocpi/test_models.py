@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ocpi_hub.domain.party import CredentialsToken, Module, PartyId
+from ocpi_hub.domain.party import CredentialsToken, PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import OcpiModel, Rule
 from ocpi_hub.ocpi.parse import Parsed, parse_object
-from ocpi_hub.ocpi.registry import V2_2_1, body_models, module_object, versions
+from ocpi_hub.ocpi.registry import V2_2_1, body_models, versions
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR, AuthMethod, CdrDimensionType, SignedData
 from ocpi_hub.ocpi.v2_2_1.credentials import Credentials
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
@@ -390,8 +390,7 @@ def test_unknown_enum_values_deep_inside_survive_and_are_found() -> None:
     ]
 
 
-def test_registry_knows_the_objects_of_modules_by_version() -> None:
+def test_registry_knows_the_objects_by_version() -> None:
     assert versions() == (V2_2_1,)
-    assert module_object(V2_2_1, Module.CDRS) is CDR
-    assert module_object(V2_2_1, Module.COMMANDS) is None
+    assert body_models(V2_2_1)["CDR"] is CDR
     assert body_models(V2_2_1)["AuthorizationInfo"] is AuthorizationInfo

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ocpi_hub.domain.party import Module, PartyId
+from ocpi_hub.domain.party import PartyId
 from ocpi_hub.errors import InvalidRequest
 from ocpi_hub.ocpi.base import OcpiModel, Rule
 from ocpi_hub.ocpi.parse import Parsed, parse_object
-from ocpi_hub.ocpi.registry import V2_2_1, bare_strings, module_object
+from ocpi_hub.ocpi.registry import V2_2_1, bare_strings
 from ocpi_hub.ocpi.v2_2_1.common import ProfileType
 from ocpi_hub.ocpi.v2_2_1.sessions import (
     ChargingPreferences,
@@ -142,7 +142,6 @@ def test_session_tells_its_owner_and_the_party_of_its_token() -> None:
     session = accept(make_session(country_code="nl", party_id="cpo"), Session).value
     assert session.owner == PartyId("NL", "CPO")
     assert session.cdr_token.owner == PartyId("DE", "MSP")
-    assert module_object(V2_2_1, Module.SESSIONS) is Session
 
 
 @pytest.mark.req("SE-14")

@@ -21,10 +21,12 @@ from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.backup import _without_password
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
-from tests.support.directory import KEY
+from tests.support.directory import KEY, insert_platform
 from tests.support.ledger import body, bring, clearing_commands
 from tests.support.postgres import make_settings
 from tests.support.stores import custody_store, execute
+
+PLATFORM = "p-00000001"
 
 
 @pytest.fixture
@@ -46,10 +48,10 @@ async def empty(address: DatabaseAddress) -> AsyncIterator[DatabaseAddress]:
         await connection.close()
 
 
-async def run(address: DatabaseAddress, *arguments: str) -> Any:
+async def run(address: DatabaseAddress, *arguments: str, key: bytes = KEY) -> Any:
     args: argparse.Namespace = build_parser().parse_args(arguments)
     settings = make_settings(
-        database_url=address.as_dsn(), secret_key=base64.b64encode(KEY).decode()
+        database_url=address.as_dsn(), secret_key=base64.b64encode(key).decode()
     )
     return json.loads(json.dumps(await args.run(args, settings)))
 
@@ -100,6 +102,18 @@ async def test_a_backup_makes_the_same_hub_again(
         await restored.close()
     with pytest.raises(OperatorError, match="the database is not empty"):
         await run(empty, "restore", str(file))
+
+
+async def test_a_restored_hub_whose_key_opens_no_credentials_says_so(
+    address: DatabaseAddress, database: Database, empty: DatabaseAddress, tmp_path: Path
+) -> None:
+    await insert_platform(database, PLATFORM, presents="partner-token")
+    file = tmp_path / "hub.dump"
+    await run(address, "backup", str(file))
+    found = await run(empty, "restore", str(file), key=bytes(32))
+    assert found["platforms"] == 1
+    assert found["credentials_that_do_not_open"] == [PLATFORM]
+    assert "put the key that was used with the copy into secret_key" in found["remedy"]
 
 
 async def test_a_broken_backup_leaves_nothing_behind(

@@ -16,7 +16,7 @@ from ocpi_hub.clearing.checks import CheckContext, LocationSeen
 from ocpi_hub.clearing.credits import Booked, Total
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.cdr_examiner import Asked
-from ocpi_hub.domain.party import PartyId
+from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi.v2_2_1.tariffs import Tariff
 from ocpi_hub.store.check_rows import (
@@ -116,8 +116,9 @@ class CheckContexts:
             return found
         wanted = sorted(missing)
         rows = await connection.fetch(
-            SQL.locations,
+            SQL.objects,
             *columns(((*owner, *party_columns(emsp), key) for owner, emsp, key in wanted), 5),
+            Module.LOCATIONS,
         )
         for row in rows:
             place = wanted[row["place"] - 1]
@@ -154,7 +155,8 @@ class CheckContexts:
         if not wanted:
             return {}
         found: dict[int, dict[str, Tariff]] = defaultdict(dict)
-        rows = await connection.fetch(SQL.tariffs, *columns((each[1:] for each in wanted), 5))
+        places = columns((each[1:] for each in wanted), 5)
+        rows = await connection.fetch(SQL.objects, *places, Module.TARIFFS)
         for row in rows:
             place, *_, tariff_id = wanted[row["place"] - 1]
             tariff = tariff_of(row["body"])

@@ -38,26 +38,15 @@ left join lateral (
     limit 1) a on true
 order by q.place;
 
--- name: locations
--- Places of the questions count from 1. What is meant for the receiver alone comes last.
+-- name: objects
+-- Locations or tariffs; places of the questions count from 1. What is meant for the receiver alone
+-- comes last.
 select q.place, o.body
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality as q (
     country_code, party_id, receiver_country_code, receiver_party_id, object_id, place)
 join shared_object o
     on (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
-            = ('locations', q.country_code, q.party_id, q.object_id, '')
-        and o.audience in ('*', q.receiver_country_code || '*' || q.receiver_party_id)
-        and not o.deleted
-order by q.place, o.audience <> '*';
-
--- name: tariffs
--- As for Locations.
-select q.place, o.body
-from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) with ordinality as q (
-    country_code, party_id, receiver_country_code, receiver_party_id, object_id, place)
-join shared_object o
-    on (o.module, o.country_code, o.party_id, o.object_id, o.object_type)
-            = ('tariffs', q.country_code, q.party_id, q.object_id, '')
+            = ($6, q.country_code, q.party_id, q.object_id, '')
         and o.audience in ('*', q.receiver_country_code || '*' || q.receiver_party_id)
         and not o.deleted
 order by q.place, o.audience <> '*';

@@ -48,10 +48,8 @@ _TOLD = frozenset(
 _SCHEMES = frozenset({"token", "bearer", "basic"})
 
 
-def recorded_headers(headers: Mapping[str, str] | None) -> HeaderLines | None:
-    """The headers as they are recorded, in order of arrival; None: there are none to record."""
-    if headers is None:
-        return None
+def recorded_headers(headers: Mapping[str, str]) -> HeaderLines:
+    """The headers as they are recorded, in order of arrival."""
     lines = [(_printable(name, MAX_NAME), _value(name, text)) for name, text in headers.items()]
     return tuple(lines[:MOST_HEADERS])
 

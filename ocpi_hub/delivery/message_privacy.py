@@ -200,7 +200,8 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
     """Which segments after the module to hide."""
     match module:
         case Module.TOKENS:
-            if _PARTY.fullmatch("*".join(rest[:2])):
+            # The cheap look first: a uid has seldom two characters.
+            if rest and len(rest[0]) == 2 and _PARTY.fullmatch("*".join(rest[:2])):
                 return [n >= 2 and each != "authorize" for n, each in enumerate(rest)]
             return [each != "authorize" for each in rest]
         case Module.COMMANDS:
@@ -213,7 +214,7 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
 
 
 def _unknown_of(segments: tuple[str, ...]) -> Sequence[bool]:
-    is_short = len(segments) <= REMEMBERED_SEGMENTS and sum(map(len, segments)) <= MAX_PATH
+    is_short = len(segments) <= REMEMBERED_SEGMENTS and len("".join(segments)) <= MAX_PATH
     return (_judged_before if is_short else _judged)(segments)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -89,6 +90,7 @@ class Recorder:
             error: the hub's own words for why it failed.
             headers, answer_headers: as they came, and as they go out.
         """
+        # By position, here and below: twice for each request, names cost as much as the rest.
         self._note(
             about,
             method,
@@ -96,11 +98,11 @@ class Recorder:
             body,
             reply.http_status,
             reply.body,
-            elapsed_s=elapsed_s,
-            outcome=Outcome.ANSWERED,
-            error=error,
-            headers=headers,
-            answer_headers=answer_headers,
+            elapsed_s,
+            Outcome.ANSWERED,
+            error,
+            headers,
+            answer_headers,
         )
 
     def outbound(self, request: OutboundRequest, exchange: Exchange, *, elapsed_s: float) -> None:
@@ -131,11 +133,11 @@ class Recorder:
             request.body or b"",
             http,
             answer,
-            elapsed_s=elapsed_s,
-            outcome=outcome,
-            error=error,
-            headers=request.headers,
-            answer_headers=answer_headers,
+            elapsed_s,
+            outcome,
+            error,
+            request.headers,
+            answer_headers,
         )
 
     def _note(
@@ -146,38 +148,37 @@ class Recorder:
         body: bytes,
         http: int | None,
         answer: bytes | None,
-        *,
         elapsed_s: float,
         outcome: Outcome,
         error: str | None,
         headers: Mapping[str, str] | None,
         answer_headers: Mapping[str, str] | None,
     ) -> None:
-        most = self._body_bytes
-        if not most or self._waiting() > BODIES_UP_TO:
-            most, headers, answer_headers = 0, None, None
-        elif not recordable_body(about.module):
-            most = 0
-        self._offer(
-            SeenLeg(
-                about,
-                method,
-                url,
-                self._clock.now(),
-                elapsed_s,
-                outcome,
-                http,
-                None if answer is None else self._status_code(answer),
-                error,
-                len(body),
-                None if answer is None else len(answer),
-                body[:most] if most else None,
-                answer[:most] if most and answer is not None else None,
-                bool(most) and (len(body) > most or len(answer or b"") > most),
-                headers,
-                answer_headers,
-            )
+        seen = SeenLeg(
+            about,
+            method,
+            url,
+            self._clock.now(),
+            elapsed_s,
+            outcome,
+            http,
+            None if answer is None else self._status_code(answer),
+            error,
+            len(body),
+            None if answer is None else len(answer),
         )
+        most = self._body_bytes
+        if most and self._waiting() <= BODIES_UP_TO:
+            with_bodies = recordable_body(about.module)
+            seen = replace(
+                seen,
+                request_body=body[:most] if with_bodies else None,
+                response_body=answer[:most] if with_bodies and answer is not None else None,
+                cut=with_bodies and (len(body) > most or len(answer or b"") > most),
+                request_headers=headers,
+                response_headers=answer_headers,
+            )
+        self._offer(seen)
 
     def _status_code(self, body: bytes) -> int | None:
         """What is passed on as it came is noted twice, one right after the other."""
@@ -254,6 +255,6 @@ def shaped(seen: SeenLeg, mask: Mask, hidden: tuple[str, ...] = ()) -> MessageRe
         request and recorded_body(about.module, request, mask, hidden),
         response and recorded_body(about.module, response, mask, hidden),
         seen.cut,
-        recorded_headers(seen.request_headers),
-        recorded_headers(seen.response_headers),
+        None if seen.request_headers is None else recorded_headers(seen.request_headers),
+        None if seen.response_headers is None else recorded_headers(seen.response_headers),
     )

@@ -7,7 +7,7 @@ case, for the evidence. Platforms with an open circuit are not asked (`circuits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from ocpi_hub.authorization.answer import Answered, Failed, Failure, read_answer
@@ -29,39 +29,43 @@ HEAD_START_S = 0.5
 PATIENT_SHARE = 0.5
 """Part of the hub's own budget that a platform must have had for its silence to count."""
 
+Told = tuple[Sequence[Settled], Sequence[LegRecord]]
+"""What those who were asked came to, and how long that took."""
 Late = Callable[[LateAnswer], None]
 """Takes what comes too late."""
 
 
 class Inquirer:
-    """Asks eMSPs about a token."""
+    """Asks eMSPs about a token.
+
+    Attributes:
+        patient_s: what a platform must have had for its silence to count.
+    """
 
     def __init__(
         self, asker: Asker, circuits: Circuits, *, settings: Settings, clock: Clock
     ) -> None:
-        self._asker = asker
-        self._circuits = circuits
+        self.asker = asker
+        self.circuits = circuits
         self._clock = clock
         self._evidence_wait_s = settings.evidence_wait_ms / 1000
-        self._patient_s = settings.authorize_budget_ms / 1000 * PATIENT_SHARE
+        self.patient_s = settings.authorize_budget_ms / 1000 * PATIENT_SHARE
 
-    async def ask(
+    def ask(
         self, planned: Plan, request: Request, received_at: float, late: Late
-    ) -> tuple[Sequence[Settled], Sequence[LegRecord]]:
+    ) -> Awaitable[Told]:
         """Ask until one answers ALLOWED; the results in the order of the answers.
 
         Args:
+            planned: with somebody to ask.
             received_at: monotonic seconds from which the budgets count.
         """
-        if not planned.ask:
-            return (), ()
         inquiry = _Inquiry(self, request, received_at, late, reserved=planned.may_end_in_store)
         if len(planned.ask) == 1:
-            settled, leg = await inquiry.ask(planned.ask[0])
-            return (settled,), (leg,)
+            return inquiry.ask(planned.ask[0])
         if planned.first:
-            return await inquiry.ask_many(planned.ask[:1], planned.ask[1:])
-        return await inquiry.ask_many(planned.ask, ())
+            return inquiry.ask_many(planned.ask[:1], planned.ask[1:])
+        return inquiry.ask_many(planned.ask, ())
 
     def remaining_s(self, budget_ms: int, received_at: float) -> float:
         return received_at + budget_ms / 1000 - self._clock.monotonic()
@@ -77,27 +81,6 @@ class Inquirer:
         if reserved:
             limit_s -= min(self._evidence_wait_s, budget_ms / 1000 * RESERVED_SHARE)
         return limit_s
-
-    async def exchange(
-        self, candidate: Candidate, request: Request, limit_s: float, late: Callable[[Answer], None]
-    ) -> Answered | Failed:
-        """Ask one eMSP, whose circuit hears how it ended."""
-        emsp, platform = candidate.emsp, candidate.platform
-        if not self._circuits.admit(platform.platform_id):
-            return Failed(Failure.OFFLINE, f"{emsp} is OFFLINE")
-        told: bool | None = None
-        try:
-            exchange = await self._asker.ask(
-                emsp, platform, request.message, deadline_s=limit_s, late=late
-            )
-            told = answered(exchange, patient=limit_s >= self._patient_s)
-        except ReceiverNotConnected as error:
-            return Failed(Failure.UNREACHABLE, error.message)
-        except HubRoutingError as error:
-            return Failed(Failure.NO_INTERFACE, error.message)
-        finally:
-            self._circuits.ended(platform.platform_id, told)
-        return read_answer(exchange, request.asked, emsp)
 
     def leg(self, candidate: Candidate, started: float, outcome: str) -> LegRecord:
         return LegRecord(candidate.emsp, self.ms_since(started), outcome)
@@ -129,25 +112,42 @@ class _Inquiry:
         self._late = late
         self._reserved = reserved
 
-    async def ask(self, target: ToAsk) -> tuple[Settled, LegRecord]:
-        """Ask one eMSP."""
+    async def ask(self, target: ToAsk) -> Told:
+        """Ask one eMSP, whose circuit hears how it ended."""
         candidate, inquirer = target.candidate, self._inquirer
+        emsp, platform, circuits = candidate.emsp, candidate.platform, inquirer.circuits
         started = inquirer.now()
         limit_s = inquirer.limit_s(candidate, self._received_at, reserved=self._reserved)
-        if limit_s > 0:
-            late = partial(self._too_late, candidate, started)
-            result = await inquirer.exchange(candidate, self._request, limit_s, late)
+        result: Answered | Failed
+        if limit_s <= 0:
+            result = Failed(Failure.TIMEOUT, f"{emsp} did not answer in time")
+        elif not circuits.admit(platform.platform_id):
+            result = Failed(Failure.OFFLINE, f"{emsp} is OFFLINE")
         else:
-            result = Failed(Failure.TIMEOUT, f"{candidate.emsp} did not answer in time")
-        return settle(candidate, result), inquirer.leg(candidate, started, result.outcome)
+            told: bool | None = None
+            try:
+                exchange = await inquirer.asker.ask(
+                    emsp,
+                    platform,
+                    self._request.message,
+                    deadline_s=limit_s,
+                    late=partial(self._too_late, candidate, started),
+                )
+                told = answered(exchange, patient=limit_s >= inquirer.patient_s)
+                result = read_answer(exchange, self._request.asked, emsp)
+            except ReceiverNotConnected as error:
+                result = Failed(Failure.UNREACHABLE, error.message)
+            except HubRoutingError as error:
+                result = Failed(Failure.NO_INTERFACE, error.message)
+            finally:
+                circuits.ended(platform.platform_id, told)
+        return (settle(candidate, result),), (inquirer.leg(candidate, started, result.outcome),)
 
     def _too_late(self, candidate: Candidate, started: float, answer: Answer) -> None:
         said = read_answer(answer, self._request.asked, candidate.emsp)
         self._late(LateAnswer(candidate.emsp, self._inquirer.ms_since(started), said.outcome))
 
-    async def ask_many(
-        self, first: Sequence[ToAsk], rest: Sequence[ToAsk]
-    ) -> tuple[Sequence[Settled], Sequence[LegRecord]]:
+    async def ask_many(self, first: Sequence[ToAsk], rest: Sequence[ToAsk]) -> Told:
         """Ask several, until one answers ALLOWED.
 
         Args:
@@ -165,9 +165,9 @@ class _Inquiry:
                 )
                 for task in done:
                     del waiting[task]
-                    settled, leg = task.result()
-                    found.append(settled)
-                    legs.append(leg)
+                    settled, ended = task.result()
+                    found += settled
+                    legs += ended
                 if not any(map(is_final, found)):
                     waiting |= {group.create_task(self.ask(each)): each for each in rest}
                     rest = ()

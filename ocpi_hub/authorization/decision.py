@@ -90,7 +90,10 @@ class Plan:
     @property
     def may_end_in_store(self) -> bool:
         """Whether the hub may have to decide itself after asking."""
-        return any(each.fallback for each in self.ask) or any(map(says_yes, self.settled))
+        for each in self.ask:
+            if each.fallback:
+                return True
+        return any(map(says_yes, self.settled))
 
 
 def plan(candidates: Sequence[Candidate], *, most: int, likely: PartyId | None = None) -> Plan:

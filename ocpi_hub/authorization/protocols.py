@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -50,7 +50,7 @@ class TokenLookup(Protocol):
 class Asker(Protocol):
     """The way to an eMSP."""
 
-    async def ask(
+    def ask(
         self,
         emsp: PartyId,
         platform: Platform,
@@ -58,7 +58,7 @@ class Asker(Protocol):
         *,
         deadline_s: float,
         late: Callable[[Answer], None] | None = None,
-    ) -> Exchange:
+    ) -> Awaitable[Exchange]:
         """Pass an authorize on, unchanged, and wait for the answer: `deadline_s` at most.
 
         Args:

@@ -17,7 +17,7 @@ from functools import partial
 from ocpi_hub.authorization.asking import Inquirer
 from ocpi_hub.authorization.candidates import Addressed, Candidate, Refuse, owners, strangers
 from ocpi_hub.authorization.circuits import Circuits
-from ocpi_hub.authorization.decision import Final, PassOn, conclude, plan
+from ocpi_hub.authorization.decision import Final, PassOn, Settled, conclude, plan
 from ocpi_hub.authorization.evidence import Case, Recorder
 from ocpi_hub.authorization.hints import OwnerHints
 from ocpi_hub.authorization.protocols import Asker, EvidenceSink, KnownToken, LegRecord, TokenLookup
@@ -60,6 +60,8 @@ class Authorizer:
         self._hints = OwnerHints(clock, keep_s=settings.owner_hint_s)
         self._recorder = Recorder(evidence, settings=settings, clock=clock, mask=mask)
         self._settings = settings
+        self._max_depth = settings.max_json_depth
+        self._fanout = settings.unknown_token_fanout
         self._clock = clock
         self._addressed = Addressed(settings)
 
@@ -75,7 +77,7 @@ class Authorizer:
         Raises:
             OcpiError: a malformed body, or why nobody decided.
         """
-        request = read_request(message, max_depth=self._settings.max_json_depth)
+        request = read_request(message, max_depth=self._max_depth)
         candidates, searching = await self._candidates(request, directory, received_at)
         legs: Sequence[LegRecord] = ()
         case = Case(request, received_at)
@@ -83,12 +85,15 @@ class Authorizer:
             final: Final = candidates
         else:
             likely = self._hints.owner(request.asked) if searching else None
-            planned = plan(candidates, most=self._settings.unknown_token_fanout, likely=likely)
+            planned = plan(candidates, most=self._fanout, likely=likely)
             if planned.left_out:
                 log.warning("authorization_fanout_cut", left_out=planned.left_out)
-            late = partial(self._recorder.late, case)
-            settled, legs = await self._inquirer.ask(planned, request, received_at, late)
-            final = conclude([*settled, *planned.settled], searching=searching)
+            settled: Sequence[Settled] = planned.settled
+            if planned.ask:
+                late = partial(self._recorder.late, case)
+                told, legs = await self._inquirer.ask(planned, request, received_at, late)
+                settled = [*told, *settled]
+            final = conclude(settled, searching=searching)
             if searching:
                 self._remember(final, request)
         reference = new_reference(final)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ocpi_hub.delivery.relay import Relay, leg_of
 from ocpi_hub.domain.exchange import Answer, Exchange
@@ -17,7 +17,7 @@ class AskByRelay:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
 
-    async def ask(
+    def ask(
         self,
         emsp: PartyId,
         platform: Platform,
@@ -25,7 +25,7 @@ class AskByRelay:
         *,
         deadline_s: float,
         late: Callable[[Answer], None] | None = None,
-    ) -> Exchange:
+    ) -> Awaitable[Exchange]:
         """Raises as `Relay.send`."""
         leg = leg_of(message, ToParty(emsp, platform, online=True), urgent=True)
-        return await self._relay.send(leg, deadline_s=deadline_s, late=late)
+        return self._relay.send(leg, deadline_s=deadline_s, late=late)

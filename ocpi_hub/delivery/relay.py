@@ -5,7 +5,7 @@ Spec: 2.2.1 transport_and_format_message_routing, status_codes_4xxx_hub_errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from ocpi_hub.delivery.leg import Leg, outbound_request
 from ocpi_hub.delivery.links import PageLinks, foreign_query
@@ -67,14 +67,14 @@ class Relay:
         self._links = links
         self._timeout_s = timeout_s
 
-    async def send(
+    def send(
         self,
         leg: Leg,
         *,
         deadline_s: float | None = None,
         url: str | None = None,
         late: Callable[[Answer], None] | None = None,
-    ) -> Exchange:
+    ) -> Awaitable[Exchange]:
         """Send one leg.
 
         Args:
@@ -84,7 +84,7 @@ class Relay:
             HubRoutingError: the receiver offers no such interface.
             ReceiverNotConnected: the hub has no credentials for it.
         """
-        return await self._client.send(
+        return self._client.send(
             outbound_request(leg, deadline_s=deadline_s or self._timeout_s, url=url, late=late)
         )
 

@@ -7,7 +7,7 @@ relayed and answered with that party's verdict (decision D-16).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -97,14 +97,14 @@ class SharedHandler(ABC):
         self._public_url = services.public_url
         self._quality = services.quality
 
-    async def __call__(self, inbound: Inbound) -> Reply:
+    def __call__(self, inbound: Inbound) -> Awaitable[Reply]:
         message = inbound.message
         if message.interface_role is InterfaceRole.RECEIVER:
-            return await self._receiver(message, inbound.directory)
+            return self._receiver(message, inbound.directory)
         check_caller(message, self.rule, inbound.directory)
         if message.method == "GET" and not message.path:
-            return await self._list(addressed_by_link(message, self._links), inbound.directory)
-        return await self._beside_list(inbound)
+            return self._list(addressed_by_link(message, self._links), inbound.directory)
+        return self._beside_list(inbound)
 
     # Sender interface ----------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class SharedHandler(ABC):
         """See `SharedStore.page`."""
         return False
 
-    async def _beside_list(self, inbound: Inbound) -> Reply:
+    def _beside_list(self, inbound: Inbound) -> Awaitable[Reply]:
         """What the SENDER interface serves besides the list."""
         raise NotFound(f"{self.rule.module} SENDER serves the list alone")
 

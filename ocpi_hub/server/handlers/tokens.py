@@ -40,13 +40,13 @@ class TokensHandler(SharedHandler):
         super().__init__(services)
         self._authorizer = authorizer
 
-    async def _beside_list(self, inbound: Inbound) -> Reply:
+    def _beside_list(self, inbound: Inbound) -> Awaitable[Reply]:
         message = inbound.message
         if len(message.path) != 2 or message.path[1] != "authorize":
             raise NotFound("tokens SENDER serves the list and {token_uid}/authorize")
         if message.method != "POST":
             raise MethodNotAllowed("authorize is called by POST", headers={"Allow": "POST"})
-        return await self._authorizer.authorize(
+        return self._authorizer.authorize(
             message, inbound.directory, received_at=inbound.received_at
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -26,7 +25,7 @@ from tests.integration.test_location_feed import change, evse, location
 from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, make_message, make_platform
 from tests.support.scripted import ScriptedClient
-from tests.support.stores import UPDATED, shared_store, value, writing
+from tests.support.stores import UPDATED, feed_store, shared_store, value
 
 LANE = LaneId(EMSP, "locations")
 SAME = "one correlation id for all"
@@ -40,11 +39,8 @@ async def store(database: Database) -> AsyncIterator[PostgresSharedStore]:
 
 @pytest_asyncio.fixture
 async def feed(database: Database) -> AsyncIterator[PostgresFeedStore]:
-    found = PostgresFeedStore(
-        database, gap_lease=timedelta(seconds=30), batch_rows=100, batch_queue_rows=1000
-    )
-    async with writing(found.questions, found.gaps):
-        yield found
+    async with feed_store(database) as running:
+        yield running
 
 
 def whole(second: int) -> Change:

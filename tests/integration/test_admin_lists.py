@@ -19,12 +19,11 @@ from ocpi_hub.domain.party import PartyId, PlatformId
 from ocpi_hub.domain.quality import Example, Tally, TallyKey
 from ocpi_hub.ocpi.headers import authorization
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.quality import PostgresQualityStore
 from tests.support.admin import AdminHub, admin_hub
 from tests.support.directory import insert_platform
 from tests.support.directory import insert_token as insert_credentials
-from tests.support.stores import custody_store, execute, make_intake, taken, writing
+from tests.support.stores import custody_store, execute, feed_store, make_intake, taken
 from tests.support.waiting import eventually
 
 CPO, EMSP = PartyId("NL", "CPO"), PartyId("DE", "MSP")
@@ -330,10 +329,7 @@ async def test_gaps_tell_the_last_answer_and_are_paged(
         hub.database,
         "insert into lane (country_code, party_id, module) values ('NL', 'CPO', 'tokens')",
     )
-    store = PostgresFeedStore(
-        hub.database, gap_lease=timedelta(seconds=5), batch_rows=100, batch_queue_rows=100
-    )
-    async with writing(store.gaps):
+    async with feed_store(hub.database) as store:
         for number in range(3):
             await insert_token(hub.database, f"T{number}", "DE", number + 1)
             key = ObjectKey("tokens", EMSP, f"T{number}", "RFID")

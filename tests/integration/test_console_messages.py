@@ -13,10 +13,9 @@ from ocpi_hub.delivery.feed.protocols import Gap, LaneId
 from ocpi_hub.domain.objects import LastAnswer, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.feed import PostgresFeedStore
 from tests.support.console import ConsoleHub, console_hub
 from tests.support.directory import insert_platform
-from tests.support.stores import execute, value, writing
+from tests.support.stores import execute, feed_store, value
 from tests.support.waiting import eventually
 
 NOW = datetime.now(UTC)
@@ -148,11 +147,8 @@ async def gap(console: ConsoleHub) -> None:
         " now(), 'broadcast', 'c-1')",
     )
     key = ObjectKey("locations", PartyId("NL", "CPO"), "LOC1")
-    store = PostgresFeedStore(
-        database, gap_lease=timedelta(seconds=5), batch_rows=100, batch_queue_rows=100
-    )
     answer = LastAnswer(200, 3001, "no room")
-    async with writing(store.gaps):
+    async with feed_store(database) as store:
         lane = LaneId(EMSP, "locations")
         await store.open_gap(Gap(lane, key, 1, answer, timedelta(hours=1)))
 

@@ -18,7 +18,7 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.support.factories import CPO, EMSP
-from tests.support.stores import UPDATED, execute, shared_store, value, writing
+from tests.support.stores import UPDATED, execute, feed_store, shared_store, value
 
 ALL = PageRequest(None, None, 0, 100, None)
 OTHER = PartyId("FR", "MSP")
@@ -33,11 +33,8 @@ async def store(database: Database) -> AsyncIterator[PostgresSharedStore]:
 
 @pytest_asyncio.fixture
 async def feed(database: Database) -> AsyncIterator[PostgresFeedStore]:
-    found = PostgresFeedStore(
-        database, gap_lease=timedelta(seconds=30), batch_rows=100, batch_queue_rows=1000
-    )
-    async with writing(found.questions, found.gaps):
-        yield found
+    async with feed_store(database) as running:
+        yield running
 
 
 def key(audience: str = EVERYBODY, name: str = "T1") -> ObjectKey:

@@ -29,7 +29,7 @@ from tests.support.directory import insert_platform
 from tests.support.factories import CPO, EMSP, make_directory, make_platform, text
 from tests.support.feeding import PATIENT, LocationReceivers, Push, _push, feeding
 from tests.support.scripted import answer
-from tests.support.stores import UPDATED, execute, shared_store, value, writing
+from tests.support.stores import UPDATED, execute, feed_store, shared_store, value
 from tests.support.waiting import eventually
 
 NSP, SCSP = PartyId("DE", "NSP"), PartyId("DE", "SCS")
@@ -44,11 +44,8 @@ async def store(database: Database) -> AsyncIterator[PostgresSharedStore]:
 
 @pytest_asyncio.fixture
 async def feed(database: Database) -> AsyncIterator[PostgresFeedStore]:
-    found = PostgresFeedStore(
-        database, gap_lease=PATIENT.lease, batch_rows=100, batch_queue_rows=1000
-    )
-    async with writing(found.questions, found.gaps):
-        yield found
+    async with feed_store(database, gap_lease=PATIENT.lease) as running:
+        yield running
 
 
 def directory(*, related: bool = True) -> Directory:

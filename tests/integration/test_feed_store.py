@@ -15,7 +15,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
 from tests.support.factories import CPO, EMSP, text, token
-from tests.support.stores import UPDATED, shared_store, writing
+from tests.support.stores import UPDATED, feed_store, shared_store
 
 LANE = LaneId(CPO, "tokens")
 OTHER = LaneId(PartyId("BE", "CP2"), "tokens")
@@ -26,11 +26,8 @@ NO = LastAnswer(500, None, "broken")
 
 @pytest_asyncio.fixture
 async def store(database: Database) -> AsyncIterator[PostgresFeedStore]:
-    feed = PostgresFeedStore(
-        database, gap_lease=timedelta(seconds=30), batch_rows=100, batch_queue_rows=1000
-    )
-    async with writing(feed.questions, feed.gaps):
-        yield feed
+    async with feed_store(database) as running:
+        yield running
 
 
 async def process(database: Database) -> uuid.UUID:

@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,13 +45,12 @@ from ocpi_hub.server.handlers.locations import LocationsHandler
 from ocpi_hub.server.handlers.shared import Services
 from ocpi_hub.server.inbound import Inbound
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from tests.support.directory import ManualClock
 from tests.support.factories import CPO, EMSP, HUB, make_directory, make_message, make_platform
 from tests.support.quality import MemoryQualityStore, make_quality
 from tests.support.scripted import ScriptedClient, answer, status_code
-from tests.support.stores import shared_store, value, writing
+from tests.support.stores import feed_store, shared_store, value
 from tests.unit.ocpi.factories import encode, make_connector, make_evse, make_location
 
 OTHER_CPO = PartyId("BE", "TWO")
@@ -129,12 +127,9 @@ async def scene(database: Database) -> AsyncIterator[Scene]:
     client = ScriptedClient()
     links = PageLinks("https://hub.example", lambda text: "5ea1", ManualClock(), days=7)
     relay = Relay(client, links, timeout_s=30.0)
-    feed = PostgresFeedStore(
-        database, gap_lease=timedelta(seconds=30), batch_rows=100, batch_queue_rows=1000
-    )
     counted = MemoryQualityStore()
     quality = make_quality(counted, SystemClock())
-    async with shared_store(database) as store, writing(feed.questions, feed.gaps):
+    async with shared_store(database) as store, feed_store(database) as feed:
         handler = LocationsHandler(
             Services(
                 store,

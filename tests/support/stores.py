@@ -16,6 +16,7 @@ from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.json_text import fingerprint
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.feed import PostgresFeedStore
 from ocpi_hub.store.sessions import PostgresSessionStore
 from ocpi_hub.store.shared import PostgresSharedStore
 from ocpi_hub.store.writer import BatchWriter
@@ -73,6 +74,16 @@ async def shared_store(database: Database) -> AsyncIterator[PostgresSharedStore]
         database, relay_time=LEASE, batch_rows=1000, batch_queue_rows=20_000
     )
     async with writing(store.changes):
+        yield store
+
+
+@asynccontextmanager
+async def feed_store(
+    database: Database, *, gap_lease: timedelta = LEASE
+) -> AsyncIterator[PostgresFeedStore]:
+    """A feed store of one process."""
+    store = PostgresFeedStore(database, gap_lease=gap_lease, batch_rows=100, batch_queue_rows=1000)
+    async with writing(store.questions, store.gaps):
         yield store
 
 

@@ -46,6 +46,12 @@ class PostgresAdminKeys:
                 await connection.execute(SQL.note_use, row["key_id"])
         return _key(row) if row else None
 
+    async def named(self, key_id: str) -> AdminKey | None:
+        """The key of this id, revoked or not."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(SQL.named, key_id)
+        return _key(row) if row is not None else None
+
     async def revoke(self, key_id: str) -> AdminKey | None:
         """End a key; None when there is none with this id."""
         async with self._database.connection() as connection:

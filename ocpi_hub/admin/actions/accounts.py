@@ -96,7 +96,7 @@ async def change_password(
     """The password that an account's holder chose; ends its other sessions."""
     found = await accounts.find(account)
     chosen = _chosen(password, found.name)
-    async with change("account.change_password", found.account_id) as noted:
+    async with change("account.change_password", found.account_id, account_item(found)) as noted:
         changed = await accounts.set_password(
             found.account_id, await passwords.hash(chosen), must_change=False, keep=session
         )

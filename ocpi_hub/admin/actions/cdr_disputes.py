@@ -54,7 +54,8 @@ async def answer_dispute(admin: CustodyAdmin, key: ObjectKey, text: str) -> Disp
     """
     await _found(admin, key)
     disputes = Disputes(admin.database)
-    async with change("cdr.dispute.answer", _name(key)) as noted:
+    before = await _latest(disputes, key)
+    async with change("cdr.dispute.answer", _name(key), before) as noted:
         if not await disputes.answer(key, text, by=who_acts()):
             raise OperatorError(
                 f"CDR {key.object_id} of {key.owner} has no open dispute without an answer"
@@ -73,7 +74,8 @@ async def close_dispute(
     """
     await _found(admin, key)
     disputes = Disputes(admin.database)
-    async with change("cdr.dispute.close", _name(key)) as noted:
+    before = await _latest(disputes, key)
+    async with change("cdr.dispute.close", _name(key), before) as noted:
         if not await disputes.close(key, outcome, note, by=who_acts()):
             raise OperatorError(f"CDR {key.object_id} of {key.owner} has no open dispute")
         return noted.became(await _newest(disputes, key))
@@ -87,8 +89,16 @@ async def _found(admin: CustodyAdmin, key: ObjectKey) -> DirectedObject:
 
 
 async def _newest(disputes: Disputes, key: ObjectKey) -> DisputeView:
-    (newest,) = await disputes.list(owner=key.owner, cdr_id=key.object_id, limit=1)
-    return dispute_view(newest)
+    newest = await _latest(disputes, key)
+    if newest is None:
+        raise AssertionError("one was opened")
+    return newest
+
+
+async def _latest(disputes: Disputes, key: ObjectKey) -> DisputeView | None:
+    """The newest one, if there is any."""
+    found = await disputes.list(owner=key.owner, cdr_id=key.object_id, limit=1)
+    return dispute_view(found[0]) if found else None
 
 
 def _is_amount(amount: Decimal) -> bool:

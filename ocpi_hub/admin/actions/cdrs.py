@@ -77,7 +77,8 @@ async def redrive(admin: CustodyAdmin, owner: PartyId, cdr_id: str) -> CdrsRedri
                 f"CDR {cdr_id} of {owner} cannot be sent again: it is unknown, delivered, held"
                 " or being sent; see `cdr show`",
             )
-        return noted.became(CdrsRedriven(redriven=len(keys)))
+        noted.became(await _found(admin, key))
+        return CdrsRedriven(redriven=len(keys))
 
 
 async def redrive_all(

@@ -21,7 +21,8 @@ async def create(keys: PostgresAdminKeys, name: str, scopes: Collection[Scope]) 
 
 async def revoke(keys: PostgresAdminKeys, key_id: str) -> KeyItem:
     """End a key; within `KEY_CACHE_S` seconds no process accepts it any more."""
-    async with change("key.revoke", key_id) as noted:
+    before = await keys.named(key_id)
+    async with change("key.revoke", key_id, key_item(before) if before else None) as noted:
         key = await keys.revoke(key_id)
         if key is None:
             raise NoSuchObject(f"there is no key {key_id}: `admin key list` shows them all")

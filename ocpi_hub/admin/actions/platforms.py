@@ -77,7 +77,8 @@ async def renew_invitation(
     expect: Collection[ExpectedRole] = (),
 ) -> InvitationView:
     """A new invitation for a platform that is known already, perhaps under another name."""
-    async with noted_change("platform.renew_invitation", platform_id) as noted:
+    before = platform_item(find_platform(await access.load(), platform_id))
+    async with noted_change("platform.renew_invitation", platform_id, before) as noted:
         invitation = await onboarding.invitations.renew(platform_id, permit=permit, expect=expect)
         if name:
             await access.admin.configure(platform_id, name=name)
@@ -130,7 +131,7 @@ async def rotate(
 ) -> PlatformItem:
     """New credentials on both sides."""
     platform = find_platform(await access.load(), platform_id)
-    async with noted_change("platform.rotate", platform_id) as noted:
+    async with noted_change("platform.rotate", platform_id, platform_item(platform)) as noted:
         await onboarding.rotate(platform)
         return noted.became(await _changed(access, platform_id))
 

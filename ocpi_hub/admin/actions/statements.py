@@ -103,7 +103,9 @@ async def close(access: OperatorAccess, relation: Relation, month: Month) -> Sta
         NoSuchObject: the two have nothing to settle.
     """
     name = f"{relation.cpo} {relation.emsp} {month}"
-    async with change("statement.close", name) as noted:
+    stored = await StatementStore(access.database).find(relation, month)
+    before = open_item(relation, month) if stored is None else statement_item(stored)
+    async with change("statement.close", name, before) as noted:
         return noted.became(await _close(access, relation, month))
 
 

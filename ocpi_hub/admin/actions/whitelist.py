@@ -111,13 +111,13 @@ async def ages(access: OperatorAccess, directory: Directory) -> Sequence[Whiteli
 
 async def confirm(access: OperatorAccess, run: int) -> WhitelistRunItem:
     """The list is right: have withdrawn what it lacks."""
-    async with change("whitelist.confirm", str(run)) as noted:
+    async with change("whitelist.confirm", str(run), await show(access, run)) as noted:
         return noted.became(run_item(await _admin(access).confirm(RunId(run))))
 
 
 async def discard(access: OperatorAccess, run: int) -> WhitelistRunItem:
     """The list is wrong: let stand what it lacks. Stops a run that is not held."""
-    async with change("whitelist.discard", str(run)) as noted:
+    async with change("whitelist.discard", str(run), await show(access, run)) as noted:
         return noted.became(run_item(await _admin(access).discard(RunId(run))))
 
 

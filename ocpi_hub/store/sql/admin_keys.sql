@@ -18,6 +18,12 @@ select key_id, name, scopes, created_at, revoked_at, last_used_at
 from admin_key
 where key_sha256 = $1 and revoked_at is null;
 
+-- name: named
+-- Revoked ones, too.
+select key_id, name, scopes, created_at, revoked_at, last_used_at
+from admin_key
+where key_id = $1;
+
 -- name: note_use
 update admin_key set last_used_at = now()
 where key_id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute');

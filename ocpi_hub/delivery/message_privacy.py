@@ -22,8 +22,6 @@ MAX_PATH = 500
 """Characters of a recorded path."""
 MOST_SEGMENTS = MAX_PATH // 2
 """More do not fit into a recorded path, and masking each of thousands takes its time."""
-REMEMBERED_SEGMENTS = 20
-"""Of a path that is remembered: what is longer, somebody made up."""
 
 VERSIONS = "versions"
 OTHER = "other"
@@ -75,25 +73,43 @@ def recorded_target(about: LegInfo, url: str, mask: Mask) -> tuple[str, tuple[st
         url: of an outbound request, or the target of an inbound one.
     """
     whole, _, query = url.partition("#")[0].partition("?")
-    path = _path(whole)
-    base = _base(about.endpoint, path)
+    known = _known_pieces if len(whole) <= MAX_PATH else _pieces
+    pieces = known(about.module, about.interface_role, about.endpoint, whole)
+    secrets = pieces[1::2]
+    if secrets:
+        shown = list(pieces)
+        shown[1::2] = [f"~{mask(segment)}" for segment in secrets]
+        recorded = "".join(shown)[:MAX_PATH]
+    else:
+        recorded = pieces[0][:MAX_PATH] or "/"
+    return f"{recorded}{_query(query[:MAX_PATH])}" if query else recorded, secrets
+
+
+def _pieces(
+    module: str, role: InterfaceRole | None, endpoint: str | None, url: str
+) -> tuple[str, ...]:
+    """A path as it is shown, in pieces: every second is a segment to be masked."""
+    path = _path(url)
+    base = _base(endpoint, path)
     if base is None:
-        hidden, segments = _free(about, _segments(path))
+        hidden, segments = _free(module, endpoint, _segments(path))
         base = ""
     else:
         segments = _segments(path[len(base) :])
-        hidden = _hidden(about.module, about.interface_role, segments)
+        hidden = _hidden(module, role, segments)
     is_plain = _PLAIN_PATH.fullmatch(path)
-    shown: list[str] = [base]
-    secrets: list[str] = []
+    pieces = [base]
     for segment, masked in zip(segments, hidden, strict=True):
+        pieces[-1] += "/"
         if masked:
-            secrets.append(segment)
-            shown.append(f"~{mask(segment)}")
+            pieces += [segment, ""]
         else:
-            shown.append(segment if is_plain else _quoted(segment))
-    recorded = "/".join(shown)[:MAX_PATH] or "/"
-    return f"{recorded}{_query(query[:MAX_PATH])}" if query else recorded, tuple(secrets)
+            pieces[-1] += segment if is_plain else _quoted(segment)
+    return tuple(pieces)
+
+
+# The same objects change again and again, the same lists are read.
+_known_pieces = functools.lru_cache(maxsize=2048)(_pieces)
 
 
 def recorded_error(error: str | None, secrets: Sequence[str], mask: Mask) -> str | None:
@@ -160,7 +176,6 @@ def _base(endpoint: str | None, path: str) -> str | None:
     return base if path == base or path.startswith(f"{base}/") else None
 
 
-@functools.lru_cache(maxsize=1024)
 def _base_path(endpoint: str) -> str:
     return _path(endpoint).rstrip("/")
 
@@ -182,13 +197,15 @@ def _segments(path: str) -> tuple[str, ...]:
     return tuple(map(unquote, parts) if "%" in stripped else parts)
 
 
-def _free(about: LegInfo, segments: tuple[str, ...]) -> tuple[Sequence[bool], tuple[str, ...]]:
+def _free(
+    module: str, endpoint: str | None, segments: tuple[str, ...]
+) -> tuple[Sequence[bool], tuple[str, ...]]:
     """Which segments of a whole path to hide: the hub's own, or one that a partner made up."""
     role = _ROLES.get(segments[2].upper()) if len(segments) >= 4 else None
-    if role is not None and segments[3] == about.module:
-        rest = _hidden(about.module, role, segments[4:])
+    if role is not None and segments[3] == module:
+        rest = _hidden(module, role, segments[4:])
         return [*_unknown_of(segments[:3]), False, *rest], segments
-    if about.endpoint is not None and about.module in _WITHOUT_DRIVERS | {
+    if endpoint is not None and module in _WITHOUT_DRIVERS | {
         VERSIONS,
         Module.CREDENTIALS.value,
     }:
@@ -200,8 +217,7 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
     """Which segments after the module to hide."""
     match module:
         case Module.TOKENS:
-            # The cheap look first: a uid has seldom two characters.
-            if rest and len(rest[0]) == 2 and _PARTY.fullmatch("*".join(rest[:2])):
+            if _PARTY.fullmatch("*".join(rest[:2])):
                 return [n >= 2 and each != "authorize" for n, each in enumerate(rest)]
             return [each != "authorize" for each in rest]
         case Module.COMMANDS:
@@ -214,15 +230,7 @@ def _hidden(module: str, role: InterfaceRole | None, rest: tuple[str, ...]) -> S
 
 
 def _unknown_of(segments: tuple[str, ...]) -> Sequence[bool]:
-    is_short = len(segments) <= REMEMBERED_SEGMENTS and len("".join(segments)) <= MAX_PATH
-    return (_judged_before if is_short else _judged)(segments)
-
-
-def _judged(segments: tuple[str, ...]) -> Sequence[bool]:
     return [segment not in _WORDS and not _VERSION.fullmatch(segment) for segment in segments]
-
-
-_judged_before = functools.lru_cache(maxsize=1024)(_judged)
 
 
 def _quoted(segment: str) -> str:

@@ -48,8 +48,8 @@ class Slots:
 
     def release(self, key: str, sender: str) -> None:
         receiver = self._receivers[key]
-        receiver.give_back(sender)
-        self._go_on(key, receiver)
+        if receiver.give_back(sender):
+            self._go_on(key, receiver)
 
     def _go_on(self, key: str, receiver: _Receiver) -> None:
         receiver.grant()
@@ -80,7 +80,8 @@ class _Receiver:
 
     def take(self, sender: str, *, urgent: bool) -> bool:
         """A slot at once, unless this would overtake the sender's own requests."""
-        if sender in self._queues(urgent) or not self._may_have(sender, urgent):
+        queues = self._urgent if urgent else self._waiting
+        if sender in queues or not self._may_have(sender, urgent):
             return False
         self._held[sender] = self._held.get(sender, 0) + 1
         self._total += 1
@@ -101,11 +102,13 @@ class _Receiver:
         if not queue:
             del queues[sender]
 
-    def give_back(self, sender: str) -> None:
+    def give_back(self, sender: str) -> bool:
+        """Whether anything follows from it: somebody waits, or nobody is left."""
         self._total -= 1
-        self._held[sender] -= 1
-        if not self._held[sender]:
+        held = self._held[sender] = self._held[sender] - 1
+        if not held:
             del self._held[sender]
+        return not self._total or bool(self._urgent or self._waiting)
 
     def grant(self) -> None:
         """Give free slots to those who wait."""

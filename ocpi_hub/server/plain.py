@@ -126,7 +126,9 @@ class Head:
         self.raw_path = url.decode("utf-8", "surrogateescape")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.add(_header_name(name), value.decode("utf-8", "surrogateescape"))
+        # To name how errors are treated doubles the price, and most values need none.
+        text = value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
+        self.headers.add(_header_name(name), text)
 
     def request(self, body: bytes, transport: asyncio.BaseTransport | None) -> PlainRequest:
         return PlainRequest(

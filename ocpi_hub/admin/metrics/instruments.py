@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from ocpi_hub.authorization.protocols import DecisionRecord
 from ocpi_hub.domain.exchange import LegKind
 from ocpi_hub.domain.message_record import Outcome, SeenLeg
-from ocpi_hub.domain.party import InterfaceRole, Module
+from ocpi_hub.domain.party import InterfaceRole, Module, PlatformId
 
 PREFIX = "ocpi_hub"
 
@@ -175,7 +175,8 @@ class Instruments:
             kind = (about.module, about.interface_role, method, ocpi)
             series = self._requests_of.get(kind) or self._request_series(*kind)
         else:
-            way = (about.platform_id or "", about.module, about.kind, _outcome(seen))
+            answered = seen.http // 100 if seen.http is not None else None
+            way = (about.platform_id, about.module, about.kind, seen.outcome, answered)
             series = self._calls_of.get(way) or self._call_series(*way)
         series.seconds.append(seen.elapsed_s)
         if len(series.seconds) >= self._most_unsettled:
@@ -207,13 +208,23 @@ class Instruments:
         )
         return made
 
-    def _call_series(self, platform: str, module: str, kind: LegKind, outcome: str) -> _Series:
+    def _call_series(
+        self,
+        platform: PlatformId | None,
+        module: str,
+        kind: LegKind,
+        outcome: Outcome,
+        answered: int | None,
+    ) -> _Series:
         name = module if module in _MODULES else _OTHER
         if len(self._calls_of) >= _MOST_SERIES:
             self.settle()
             self._calls_of.clear()
-        made = self._calls_of[platform, module, kind, outcome] = _Series(
-            self.calls.labels(platform, name, kind.value, outcome),
+        told = outcome.value
+        if outcome is Outcome.ANSWERED and answered is not None:
+            told = f"http_{answered}xx"
+        made = self._calls_of[platform, module, kind, outcome, answered] = _Series(
+            self.calls.labels(platform or "", name, kind.value, told),
             self.call_seconds.labels(name, kind.value),
         )
         return made
@@ -238,10 +249,3 @@ class Instruments:
         series.seconds.append(decision.total_ms / 1000)
         if len(series.seconds) >= self._most_unsettled:
             series.settle()
-
-
-def _outcome(seen: SeenLeg) -> str:
-    """`answered` with its HTTP class, else how it failed."""
-    if seen.outcome is Outcome.ANSWERED and seen.http is not None:
-        return f"http_{seen.http // 100}xx"
-    return seen.outcome.value

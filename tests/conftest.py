@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.embedded",
     "tests.support.conformance",
+    "tests.support.alone",
 ]
 
 # How long an example takes says how busy the machine is.

@@ -25,8 +25,8 @@ from ocpi_hub.store.authorization import (
     PostgresTokenLookup,
 )
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.writer import BatchWriter
 from tests.support.postgres import make_settings
+from tests.support.stores import writing
 
 CPO = PartyId("NL", "CPO")
 OTHER_CPO = PartyId("BE", "CPO")
@@ -110,30 +110,17 @@ def make_decision(**overrides: Any) -> DecisionRecord:
     return replace(record, **overrides)
 
 
-@asynccontextmanager
-async def running(*writers: BatchWriter[Any, Any]) -> AsyncIterator[None]:
-    """Batches are worked off; everything is done when the block ends."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        for writer in writers:
-            group.create_task(writer.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-
-
 @pytest_asyncio.fixture
 async def lookup(database: Database) -> AsyncIterator[PostgresTokenLookup]:
     found = PostgresTokenLookup(database, batch_rows=100, batch_queue_rows=100)
-    async with running(found.questions):
+    async with writing(found.questions):
         yield found
 
 
 @asynccontextmanager
 async def running_store(database: Database) -> AsyncIterator[PostgresDecisionStore]:
     store = PostgresDecisionStore(database, batch_rows=100, batch_queue_rows=100)
-    async with running(store.decisions):
+    async with writing(store.decisions):
         yield store
 
 

@@ -6,28 +6,21 @@ The environment says where: KILL_AT names the point, KILL_AFTER how often it is 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import socket
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import uvloop
 
-from ocpi_hub.assembly import Roles, Wrappers
+from ocpi_hub.assembly import Wrappers
 from ocpi_hub.delivery.custody import Attempt, AttemptReport, CustodyStore, Intake, TakenIn
 from ocpi_hub.delivery.shared import Page
 from ocpi_hub.domain.exchange import Exchange, OutboundClient, OutboundRequest
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, ObjectKey
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.ocpi.paging import PageRequest
-from ocpi_hub.service import Service
-from ocpi_hub.settings import load_settings
-from ocpi_hub.store.address import DatabaseAddress
-from ocpi_hub.store.secret_key import load_keyring
-from ocpi_hub.telemetry import configure_logging
+from tests.support.wrapped_hub import serve
 
 POINTS = (
     "after_commit",
@@ -110,37 +103,13 @@ class KillingStore:
         await self._store.pulled(module, receiver, serials)
 
 
-async def serve() -> None:
-    settings = load_settings()
-    configure_logging(settings)
+def killing() -> Wrappers:
     fuse = Fuse(os.environ.get("KILL_AT", ""), int(os.environ.get("KILL_AFTER", "0")))
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
-    listener.listen(1024)
-    listener.setblocking(False)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    service = Service(
-        settings,
-        DatabaseAddress(dsn=settings.database_url.get_secret_value()),
-        load_keyring(settings),
-        listener=listener,
-        public_url=url,
-        roles=Roles(),
-        wrappers=Wrappers(
-            client=lambda client: KillingClient(client, fuse),
-            custody=lambda store: KillingStore(store, fuse),
-        ),
+    return Wrappers(
+        client=lambda client: KillingClient(client, fuse),
+        custody=lambda store: KillingStore(store, fuse),
     )
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-
-    def ready() -> None:
-        sys.stdout.write(json.dumps({"url": url}) + "\n")
-        sys.stdout.flush()
-
-    await service.run(stop, ready=ready)
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    uvloop.run(serve(killing()))

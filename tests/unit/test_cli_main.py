@@ -6,16 +6,13 @@ import argparse
 import asyncio
 import io
 import json
-import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
-import structlog
 
 from ocpi_hub import __version__
 from ocpi_hub.cli import main as program
@@ -25,6 +22,9 @@ from ocpi_hub.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+pytestmark = pytest.mark.usefixtures("no_configuration", "restored_logging")
 
 
 async def _list(args: argparse.Namespace, settings: Settings) -> object:
@@ -58,21 +58,8 @@ async def _nothing(_args: argparse.Namespace, _settings: Settings) -> object:
 
 
 @pytest.fixture(autouse=True)
-def _logging_stays_as_it_was() -> Iterator[None]:
-    """Every command configures logging for its process, which here is pytest's."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-@pytest.fixture(autouse=True)
 def _commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program with commands that end in every way, and no configuration from outside."""
-    for name in [each for each in os.environ if each.startswith("OCPI_HUB_")]:
-        monkeypatch.delenv(name)
+    """A program with commands that end in every way."""
     runs = {
         "refused": _wrong_order,
         "unconfigured": _bad_configuration,

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from ocpi_hub.cli.main import main
 from tests.support.pricing import cdr, element, energy, tariff
 
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 WINDOW = tariff(element(energy(0.5), start_time="17:00", end_time="20:00"), element(energy(0.2)))
 # 16:30 UTC is 17:30 in Amsterdam.
 TOLD = cdr([WINDOW], [("16:30", {"ENERGY": 10})], "16:45", total_cost={"excl_vat": 5})
-
-
-@pytest.fixture(autouse=True)
-def _logging_stays_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def _file(folder: Path, content: object) -> str:

@@ -7,12 +7,10 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -21,18 +19,9 @@ from ocpi_hub.domain.party import CredentialsToken, Role
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import MASK, RequestLog, bind, configure_logging, get_logger, redact
 
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 TOKEN = "s3cretS3cret"
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-    bind({})
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:

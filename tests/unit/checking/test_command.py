@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from ocpi_hub.cli.main import main
 from tests.support.hub import free_port
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No configuration from outside; logging stays as it was."""
-    for name in [each for each in os.environ if each.startswith("OCPI_HUB_")]:
-        monkeypatch.delenv(name)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("no_configuration", "restored_logging")
 
 
 @pytest.mark.parametrize(

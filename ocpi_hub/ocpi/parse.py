@@ -57,6 +57,8 @@ def parse_json(body: bytes, *, max_depth: int) -> object:
     try:
         value: object = _DECODER.decode(body.decode())
     except json.JSONDecodeError as error:
+        if not body.strip():
+            raise MalformedJson("The body is not JSON: it is empty") from None
         raise MalformedJson(
             f"The body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         ) from None

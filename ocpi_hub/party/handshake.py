@@ -163,7 +163,9 @@ class Handshake:
         """
         versions = await self._get(versions_url, token)
         if not isinstance(versions, list):
-            raise ClientApiUnusable("The versions endpoint did not answer with a list")
+            raise ClientApiUnusable(
+                "The versions endpoint did not answer with a list: is its URL right?"
+            )
         urls = [
             version.get("url")
             for version in versions

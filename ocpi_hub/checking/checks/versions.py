@@ -38,7 +38,8 @@ async def listed(partner: Partner, notes: Notes) -> None:
     seen = await partner.versions()
     notes.saw(seen)
     if not seen.succeeded:
-        notes.fault(f"GET versions: {seen.outcome}", seen)
+        hint = "; the token is not, or no longer, the one to present" if seen.http == 401 else ""
+        notes.fault(f"GET versions: {seen.outcome}{hint}", seen)
     elif not isinstance(seen.data, list) or not seen.data:
         notes.fault("data is not a list of versions", seen)
     else:
@@ -179,7 +180,8 @@ async def known_identifiers(partner: Partner, notes: Notes) -> None:
 CHECKS = (
     Check(
         "versions.list", "The versions endpoint lists versions", ("VE-01",), MUST,
-        "Answer GET with HTTP 200, status_code 1000 and a list of {version, url} in data.", listed,
+        "Accept the token, and answer GET with HTTP 200, status_code 1000 and a list of"
+        " {version, url} in data.", listed,
     ),
     Check(
         "versions.offered", "Version 2.2.1 is offered", ("VE-01", "VE-08"), MUST,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -94,7 +95,15 @@ def test_the_terminal_says_what_is_wrong_and_how_to_mend_it() -> None:
     assert "FAILED   paging.total: A title [must] (TF-15)\n           odd\n" in text
     assert "to mend it: Do it." in text
     assert "4 checks: 1 passed, 1 failed, 1 warning, 1 skipped" in text
-    assert text.endswith("The partner does not conform.")
+    assert text.endswith("The partner does not conform: see paging.total")
+
+
+def test_checks_skipped_for_one_reason_share_it_on_the_terminal() -> None:
+    report = make_report("no list")
+    skipped = next(each for each in report.results if each.outcome is Outcome.SKIPPED)
+    text = as_text(replace(report, results=(skipped, skipped)))
+    assert text.count("  skipped  objects.once: A title") == 2
+    assert text.count(skipped.text) == 1
 
 
 def test_the_json_has_every_result_with_its_evidence() -> None:

@@ -197,3 +197,10 @@ def test_message_is_short_however_many_faults_there_are() -> None:
         parse_object(encode(cdr), CDR, max_depth=16)
     assert len(refusal.value.message) <= MAX_MESSAGE
     assert refusal.value.message.endswith(" more")
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"], ids=["nothing", "spaces"])
+def test_an_empty_body_is_called_so(body: bytes) -> None:
+    with pytest.raises(MalformedJson) as refusal:
+        parse_json(body, max_depth=8)
+    assert refusal.value.message == "The body is not JSON: it is empty"

@@ -130,17 +130,22 @@ class StatementStore:
         assert row is not None  # noqa: S101 - it was there, or was just made
         return _stored(row)
 
-    async def settle_some(self, statement: StoredStatement) -> int:
-        """Put due CDRs on a statement that is being closed; returns how many, 0 at the end."""
-        async with self._database.transaction() as connection:
-            zone = await connection.fetchval(SQL.lock_closing, statement.statement_id)
-            if zone is None:
-                return 0
-            until = statement.month.end(ZoneInfo(zone))
-            done = await connection.execute(
-                SQL.settle_some, *_place(statement.relation), until, statement.statement_id, PART
-            )
-        return int(done.split()[-1])
+    async def settle(self, statement: StoredStatement) -> AsyncIterator[int]:
+        """Put due CDRs on a statement that is being closed, some at a time; yields how many."""
+        begin: datetime | None = LONG_AGO
+        while begin is not None:
+            async with self._database.planned() as connection:
+                zone = await connection.fetchval(SQL.lock_closing, statement.statement_id)
+                if zone is None:
+                    return
+                until = statement.month.end(ZoneInfo(zone))
+                part = (statement.statement_id, PART, begin)
+                row = await connection.fetchrow(
+                    SQL.settle_some, *_place(statement.relation), until, *part
+                )
+            assert row is not None  # noqa: S101 - two numbers, whatever there is
+            begin = row["last"]
+            yield row["settled"]
 
     async def close(self, statement: StoredStatement, by: str) -> None:
         """Sum up and close; nothing happens if somebody else has done it."""

@@ -170,7 +170,7 @@ async def statements_are_what_the_texts_add_up_to(database: Database) -> None:
     for relation in await statements.unsettled(AFTER):
         for month in (Month(2026, 10), Month(2026, 11)):
             statement = await statements.begin(relation, month, "UTC", "somebody")
-            while await statements.settle_some(statement):
+            async for _ in statements.settle(statement):
                 pass
             await statements.close(statement, "somebody")
             found = await statements.find(relation, month)

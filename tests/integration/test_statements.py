@@ -16,7 +16,7 @@ from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.statements import StatementStore
+from ocpi_hub.store.statements import StatementStore, StoredStatement
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands, price
 from tests.support.stores import custody_store, execute, value
@@ -142,7 +142,7 @@ async def test_two_who_close_at_once_and_one_who_died_make_one_statement(
     statements = StatementStore(database)
     month = Month(2026, 9)
     dead = await statements.begin(RELATION, month, "Europe/Amsterdam", "somebody")
-    assert await statements.settle_some(dead) == 3
+    assert await anext(statements.settle(dead)) == 3
     with pytest.raises(OperatorError, match="is being closed"):
         await run(*SEPTEMBER)
     results = await asyncio.gather(
@@ -155,7 +155,7 @@ async def test_two_who_close_at_once_and_one_who_died_make_one_statement(
     assert found.statement_id == dead.statement_id
     assert found.totals is not None
     assert found.totals["EUR"]["cdrs"] == "20"
-    assert await statements.settle_some(found) == 0
+    assert await _settled(statements, found) == []
 
 
 async def test_what_one_relation_is_refused_keeps_no_other_from_being_closed(
@@ -174,6 +174,10 @@ async def test_what_one_relation_is_refused_keeps_no_other_from_being_closed(
     assert await value(database, closed) == "OTH"
 
 
+async def _settled(statements: StatementStore, statement: StoredStatement) -> list[int]:
+    return [number async for number in statements.settle(statement)]
+
+
 async def test_a_cdr_stays_on_its_statement_while_another_month_is_closed(
     store: PostgresCustodyStore, database: Database
 ) -> None:
@@ -185,11 +189,11 @@ async def test_a_cdr_stays_on_its_statement_while_another_month_is_closed(
     ]
     async with database.transaction() as connection:
         await connection.execute("update cdr_ledger set statement_id = $1", september.statement_id)
-        other = asyncio.create_task(statements.settle_some(october))
+        other = asyncio.create_task(_settled(statements, october))
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
         while not await value(database, f"{waiting} and datname = current_database()"):
             assert not other.done()
-    assert await other == 0
+    assert await other == [0, 0]
     assert await value(database, "select statement_id from cdr_ledger") == september.statement_id
 
 

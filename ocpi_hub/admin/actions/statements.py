@@ -117,7 +117,7 @@ async def _close(access: OperatorAccess, relation: Relation, month: Month) -> St
             f"the statement of {month} between {relation.cpo} and {relation.emsp} is closed since"
             f" {stored.closed_at:%Y-%m-%d %H:%M} UTC; what came later goes on the next one"
         )
-    while await store.settle_some(stored):
+    async for _ in store.settle(stored):
         pass
     await store.close(stored, by)
     return await show(access, relation, month)

@@ -66,14 +66,15 @@ order by 1, 2, 3, 4;
 select time_zone from statement where statement_id = $1 and state = 'closing' for update;
 
 -- name: settle_some
--- What nothing keeps off it. A part at a time, locked in the order of custody. Another month may be
--- closed at the same time: whose CDR it is by then is asked once it is locked.
-with due as (
-    select country_code, party_id, cdr_id
+-- What nothing keeps off it and ended from $8 on. A part at a time by its end, so that no part looks at
+-- what those before it settled; locked in the order of custody. Another month may be closed at the same
+-- time: whose CDR it is by then is asked once it is locked. Tells how many, and where the part ended.
+with due as materialized (
+    select country_code, party_id, cdr_id, ended_at
     from cdr_unsettled
     where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-        and ended_at < $5 and left_out is null
-    order by country_code, party_id, cdr_id
+        and ended_at >= $8 and ended_at < $5 and left_out is null
+    order by ended_at
     limit $7),
 locked as (
     select l.country_code, l.party_id, l.cdr_id
@@ -81,13 +82,16 @@ locked as (
     join due using (country_code, party_id, cdr_id)
     where l.statement_id is null
     order by l.country_code, l.party_id, l.cdr_id
-    for update of l)
-update cdr_ledger l
-set statement_id = $6
-from locked
-where (l.country_code, l.party_id, l.cdr_id)
-        = (locked.country_code, locked.party_id, locked.cdr_id)
-    and l.statement_id is null;
+    for update of l),
+settled as (
+    update cdr_ledger l
+    set statement_id = $6
+    from locked
+    where (l.country_code, l.party_id, l.cdr_id)
+            = (locked.country_code, locked.party_id, locked.cdr_id)
+        and l.statement_id is null
+    returning l.entry)
+select (select count(*) from settled) as settled, (select max(ended_at) from due) as last;
 
 -- name: part_end
 -- The last entry of a part of a closed statement: $3 CDRs at most after $2.

@@ -106,7 +106,7 @@ class _Clerk:
         try:
             began = time.perf_counter()
             statement = await statements.begin(Relation(cpo, EMSP), _MONTH, ZONE, "bench")
-            while await statements.settle_some(statement):
+            async for _ in statements.settle(statement):
                 pass
             await statements.close(statement, "bench")
             seconds = time.perf_counter() - began

@@ -44,11 +44,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request and what came of it."""
+    """A request and what came of it.
+
+    Attributes:
+        most_values: a body with more JSON values is not read.
+    """
 
     asked: Asked
     exchange: Exchange
     seconds: float
+    most_values: int = Limits().answer_values
 
     @property
     def failure(self) -> str | None:
@@ -74,7 +79,14 @@ class Seen:
         _ = self._read
 
     @functools.cached_property
+    def values(self) -> int:
+        """About how many JSON values the body has, if it is JSON."""
+        return sum(map(self.body.count, (b",", b"[", b"{")))
+
+    @functools.cached_property
     def _read(self) -> tuple[object, str]:
+        if self.values > self.most_values:
+            return _NO_JSON, f"The body has more than {self.most_values} values: too many to read"
         try:
             return parse_json(self.body, max_depth=MAX_DEPTH), ""
         except InvalidRequest as error:
@@ -161,6 +173,7 @@ class Conversation:
         self._until = clock.monotonic() + limits.total_s
         self._remembered: dict[tuple[object, ...], Seen] = {}
         self._bytes = 0
+        self._values = 0
         self.said: list[Seen] = []
         self.raw = target.raw
 
@@ -236,6 +249,8 @@ class Conversation:
             raise Skip(f"a run sends at most {limits.requests} requests")
         if self._bytes >= limits.total_bytes:
             raise Skip(f"a run reads at most {limits.total_bytes >> 20} MB")
+        if self._values >= limits.total_values:
+            raise Skip(f"a run reads at most {limits.total_values} values")
         if self._left_s() <= 0:
             raise Skip(f"a run takes at most {limits.total_s:g} seconds")
 
@@ -246,8 +261,10 @@ class Conversation:
         )
         began = self._clock.monotonic()
         exchange = await self._client.send(request)
-        seen = Seen(asked, exchange, self._clock.monotonic() - began)
+        took, most = self._clock.monotonic() - began, self._limits.answer_values
+        seen = Seen(asked, exchange, took, most)
         self._bytes += len(seen.body)
+        self._values += min(seen.values, most)
         if len(seen.body) > _LARGE:
             # Others on this loop do not wait while it is read.
             await asyncio.to_thread(seen.read)

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import islice
 from urllib.parse import quote
 
 from ocpi_hub.checking.conversation import Seen
@@ -17,6 +18,8 @@ MAX_BODY = 1200
 MAX_TEXT = 120
 """Characters of one string of a partner."""
 MAX_ITEMS = 3
+MAX_MEMBERS = 50
+"""More do not fit into what is shown."""
 MAX_DEPTH = 12
 
 _PERSONAL = frozenset(
@@ -102,12 +105,13 @@ def _hidden(value: object, depth: int) -> object:
         return "..."
     match value:
         case Mapping():
-            names = {str(name).lower() for name in value}
+            some = list(islice(value.items(), MAX_MEMBERS))
+            names = {str(name).lower() for name, _ in some}
             return {
                 str(name)[:MAX_TEXT]: HIDDEN
                 if _is_personal(str(name).lower(), names, inner)
                 else _hidden(inner, depth + 1)
-                for name, inner in value.items()
+                for name, inner in some
             }
         case list():
             shown = [_hidden(each, depth + 1) for each in value[:MAX_ITEMS]]

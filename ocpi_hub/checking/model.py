@@ -184,6 +184,8 @@ class Limits:
         requests: of one run.
         pages: of one list that are read.
         answer_bytes: of one answer; `total_bytes` of all: they are kept until the end of the run.
+        answer_values: JSON values of one answer; `total_values` of all: a value of two bytes takes
+            fifty times as much memory.
         response_s: slower answers get a warning; generous, as the way there counts too.
         certificate_days: a certificate that expires earlier gets a warning.
     """
@@ -194,6 +196,8 @@ class Limits:
     pages: int = 5
     answer_bytes: int = 8 * 1024 * 1024
     total_bytes: int = 32 * 1024 * 1024
+    answer_values: int = 400_000
+    total_values: int = 1_000_000
     response_s: float = 5.0
     certificate_days: int = 21
 

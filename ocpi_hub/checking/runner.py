@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
+from ocpi_hub.checking.apart import apart, called_here
 from ocpi_hub.checking.conversation import Conversation
 from ocpi_hub.checking.masking import Mask
 from ocpi_hub.checking.model import (
@@ -37,7 +38,7 @@ log = get_logger(__name__)
 NOT_ASKED_FOR = "it writes, which was not asked for (--write)"
 _MAX_REMARK = 500
 
-Progress = Callable[[int, int], Awaitable[None]]
+Progress = Callable[[int, int], Coroutine[object, object, None]]
 
 
 async def check_partner(
@@ -47,7 +48,7 @@ async def check_partner(
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Check a partner; never raises for what it answers.
+    """Check a partner, beside the event loop; never raises for what it answers.
 
     Args:
         settings: say which URLs may be called, and how large an answer may be.
@@ -55,8 +56,13 @@ async def check_partner(
     """
     bounds = limits or Limits()
     smaller = {"max_answer_bytes": min(settings.max_answer_bytes, bounds.answer_bytes)}
-    async with HttpClient(settings.model_copy(update=smaller), clock=clock) as client:
-        return await check_over(client, target, settings, clock, bounds, progress)
+    told = called_here(progress) if progress is not None else None
+
+    async def check() -> Report:
+        async with HttpClient(settings.model_copy(update=smaller), clock=clock) as client:
+            return await check_over(client, target, settings, clock, bounds, told)
+
+    return await apart(check)
 
 
 async def check_over(

@@ -295,6 +295,14 @@ async def test_a_run_reads_so_much_and_no_more(platform: PartyPlatform) -> None:
     assert "a run reads at most" in "".join(each.text for each in report.results)
 
 
+async def test_answers_of_countless_values_are_not_read(platform: PartyPlatform) -> None:
+    report = await check(platform, limits=Limits(answer_values=40))
+    texts = [result.text for result in report.results]
+    assert any("more than 40 values" in text for text in texts)
+    report = await check(platform, limits=Limits(total_values=40))
+    assert any("at most 40 values" in result.text for result in report.results)
+
+
 async def test_what_was_written_is_taken_back_although_the_run_is_over(
     platform: PartyPlatform,
 ) -> None:

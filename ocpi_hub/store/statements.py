@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -23,7 +23,6 @@ from ocpi_hub.clearing.statement import (
     Recheck,
     Relation,
     StatementLine,
-    StatementState,
     Totals,
     total,
 )
@@ -32,10 +31,16 @@ from ocpi_hub.store.columns import party_columns
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.statement_groups import groups_of, groups_text
+from ocpi_hub.store.statement_rows import (
+    StoredStatement,
+    group_of,
+    line_of,
+    relation_columns,
+    relation_of,
+    stored_statement,
+)
 
 if TYPE_CHECKING:
-    import asyncpg
-
     from ocpi_hub.store.database import Connection
 
 SQL = Queries("statements")
@@ -51,24 +56,6 @@ SHOWN_DIFFERING: Final = 100
 _AMOUNTS: Final = ("energy_kwh", "excl_vat", "vat")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredStatement:
-    """A statement that was closed, or is being closed.
-
-    Attributes:
-        totals: what was summed up as it closed: currency -> cdrs and amounts as texts.
-    """
-
-    statement_id: int
-    relation: Relation
-    month: Month
-    time_zone: str
-    state: StatementState
-    closed_at: datetime | None
-    closed_by: str
-    totals: dict[str, dict[str, str]] | None
-
-
 class StatementStore:
     """All methods raise StoreError."""
 
@@ -77,13 +64,13 @@ class StatementStore:
 
     async def find(self, relation: Relation, month: Month) -> StoredStatement | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL.find, *_place(relation), month.first_day)
-        return _stored(row) if row else None
+            row = await connection.fetchrow(SQL.find, *relation_columns(relation), month.first_day)
+        return stored_statement(row) if row else None
 
     async def later(self, relation: Relation, month: Month) -> Month | None:
         """A later month of this relation that is closed, or being closed."""
         async with self._database.connection() as connection:
-            day = await connection.fetchval(SQL.later, *_place(relation), month.first_day)
+            day = await connection.fetchval(SQL.later, *relation_columns(relation), month.first_day)
         return Month.of(day) if day else None
 
     async def list(
@@ -109,13 +96,13 @@ class StatementStore:
                 before,
                 limit,
             )
-        return [_stored(row) for row in rows]
+        return [stored_statement(row) for row in rows]
 
     async def unsettled(self, until: datetime) -> Sequence[Relation]:
         """Relations with CDRs that ended before and are on no statement."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.unsettled_relations, until)
-        return [_relation(row) for row in rows]
+        return [relation_of(row) for row in rows]
 
     # Closing -------------------------------------------------------------------------------------
 
@@ -124,11 +111,11 @@ class StatementStore:
     ) -> StoredStatement:
         """Begin to close a month, or go on with what somebody began."""
         async with self._database.transaction() as connection:
-            place = (*_place(relation), month.first_day)
+            place = (*relation_columns(relation), month.first_day)
             await connection.execute(SQL.begin, *place, time_zone, by)
             row = await connection.fetchrow(SQL.find, *place)
         assert row is not None  # noqa: S101 - it was there, or was just made
-        return _stored(row)
+        return stored_statement(row)
 
     async def settle(self, statement: StoredStatement) -> AsyncIterator[int]:
         """Put due CDRs on a statement that is being closed, some at a time; yields how many."""
@@ -141,7 +128,7 @@ class StatementStore:
                 until = statement.month.end(ZoneInfo(zone))
                 part = (statement.statement_id, PART, begin)
                 row = await connection.fetchrow(
-                    SQL.settle_some, *_place(statement.relation), until, *part
+                    SQL.settle_some, *relation_columns(statement.relation), until, *part
                 )
             assert row is not None  # noqa: S101 - two numbers, whatever there is
             begin = row["last"]
@@ -172,16 +159,16 @@ class StatementStore:
         async for begin, end in self._unsettled(relation, until):
             async with self._database.connection() as connection:
                 rows = await connection.fetch(
-                    SQL.groups_open, *_place(relation), end, time_zone, begin
+                    SQL.groups_open, *relation_columns(relation), end, time_zone, begin
                 )
-            groups += map(_group, rows)
+            groups += map(group_of, rows)
         return total(groups)
 
     async def left_out(self, relation: Relation, until: datetime) -> Sequence[LeftOut]:
         found: dict[tuple[str, str], LeftOut] = {}
         async for begin, end in self._unsettled(relation, until):
             async with self._database.connection() as connection:
-                rows = await connection.fetch(SQL.left_out, *_place(relation), end, begin)
+                rows = await connection.fetch(SQL.left_out, *relation_columns(relation), end, begin)
             for row in rows:
                 one, place = LeftOut(**row), (row["why"], row["currency"])
                 known = found.get(place)
@@ -197,7 +184,7 @@ class StatementStore:
         while True:
             async with self._database.connection() as connection:
                 first = await connection.fetchval(
-                    SQL.first_unsettled, *_place(relation), begin, until
+                    SQL.first_unsettled, *relation_columns(relation), begin, until
                 )
             if first is None:
                 return
@@ -211,7 +198,7 @@ class StatementStore:
 
     async def open_lines(self, relation: Relation, until: datetime) -> AsyncIterator[StatementLine]:
         """What it would list if it were closed now."""
-        async for line in self._pages(SQL.lines_open, *_place(relation), until):
+        async for line in self._pages(SQL.lines_open, *relation_columns(relation), until):
             yield line
 
     async def some_lines(
@@ -224,7 +211,7 @@ class StatementStore:
         self, relation: Relation, until: datetime, after: int, limit: int
     ) -> Sequence[tuple[int, StatementLine]]:
         """What it would list next if it were closed now."""
-        return await self._part(SQL.lines_open, *_place(relation), until, after, limit)
+        return await self._part(SQL.lines_open, *relation_columns(relation), until, after, limit)
 
     async def _pages(self, query: str, *place: object) -> AsyncIterator[StatementLine]:
         last = 0
@@ -236,7 +223,7 @@ class StatementStore:
     async def _part(self, query: str, *place: object) -> Sequence[tuple[int, StatementLine]]:
         async with self._database.connection() as connection:
             rows = await connection.fetch(query, *place)
-        return [(row["entry"], _line(row)) for row in rows]
+        return [(row["entry"], line_of(row)) for row in rows]
 
     # Proof ---------------------------------------------------------------------------------------
 
@@ -279,7 +266,7 @@ async def _groups_now(connection: Connection, statement: StoredStatement) -> Seq
         if end is None:
             return groups
         rows = await connection.fetch(SQL.groups_closed, number, statement.time_zone, last, end)
-        groups += map(_group, rows)
+        groups += map(group_of, rows)
         last = end
 
 
@@ -306,53 +293,3 @@ def _differences(
             if before != after:
                 told.append(f"{currency} {name}: settled {before:f}, the CDRs say {after:f}")
     return tuple(told)
-
-
-def _place(relation: Relation) -> tuple[str, str, str, str]:
-    return (*party_columns(relation.cpo), *party_columns(relation.emsp))
-
-
-def _relation(row: asyncpg.Record) -> Relation:
-    return Relation(
-        PartyId(row["country_code"], row["party_id"]),
-        PartyId(row["receiver_country_code"], row["receiver_party_id"]),
-    )
-
-
-def _stored(row: asyncpg.Record) -> StoredStatement:
-    month: date = row["month"]
-    return StoredStatement(
-        statement_id=row["statement_id"],
-        relation=_relation(row),
-        month=Month.of(month),
-        time_zone=row["time_zone"],
-        state=StatementState(row["state"]),
-        closed_at=row["closed_at"],
-        closed_by=row["closed_by"],
-        totals=json.loads(row["totals"]) if row["totals"] else None,
-    )
-
-
-def _group(row: asyncpg.Record) -> Group:
-    return Group(**{**row, "flags": tuple(row["flags"])})
-
-
-def _line(row: asyncpg.Record) -> StatementLine:
-    return StatementLine(
-        entry=row["entry"],
-        id=row["spelled_id"],
-        credited_id=row["credited_id"],
-        session_id=row["session_id"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        location_id=row["location_id"],
-        evse_id=row["evse_id"],
-        energy_kwh=row["energy_kwh"],
-        time_h=row["time_h"],
-        parking_h=row["parking_h"],
-        currency=row["currency"],
-        excl_vat=row["cost_excl_vat"],
-        incl_vat=row["cost_incl_vat"],
-        price_verdict=row["price_verdict"],
-        flags=tuple(row["flags"]),
-    )

@@ -16,7 +16,8 @@ from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
-from ocpi_hub.store.statements import StatementStore, StoredStatement
+from ocpi_hub.store.statement_rows import StoredStatement
+from ocpi_hub.store.statements import StatementStore
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands, price
 from tests.support.stores import custody_store, execute, value

@@ -21,7 +21,8 @@ from ocpi_hub.admin.views.statements import (
 )
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
 from ocpi_hub.errors import NoSuchObject, OperatorError
-from ocpi_hub.store.statements import StatementStore, StoredStatement
+from ocpi_hub.store.statement_rows import StoredStatement
+from ocpi_hub.store.statements import StatementStore
 
 MAX_RELATIONS = 100_000
 

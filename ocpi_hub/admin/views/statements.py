@@ -20,7 +20,7 @@ from ocpi_hub.clearing.statement import (
     Sums,
     Totals,
 )
-from ocpi_hub.store.statements import StoredStatement
+from ocpi_hub.store.statement_rows import StoredStatement
 
 MONTH_PATTERN = r"^[0-9]{4}-[0-9]{2}$"
 

@@ -29,7 +29,7 @@ async def running_address(base: Path) -> DatabaseAddress | None:
     """The address of the server that another process of ours runs right now; None if none does.
 
     Raises:
-        EmbeddedServerError: one runs, but is not open to this account.
+        EmbeddedServerError: one runs, but is not open to this account, or its disk is full.
     """
     try:
         directory = cluster.socket_directory(base)
@@ -42,6 +42,8 @@ async def running_address(base: Path) -> DatabaseAddress | None:
             f"the server of {base} is not open to account {pwd.getpwuid(os.geteuid()).pw_name}:"
             " run the command as the account that runs the hub"
         ) from None
+    except asyncpg.DiskFullError as error:
+        raise EmbeddedServerError(f"{base}: {error}: make room, then try again") from None
     except _NO_SERVER:
         return None
     return address

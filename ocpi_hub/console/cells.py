@@ -117,7 +117,7 @@ def html(cell: Cell) -> Markup:
         case None | str() | int() | float():
             return _plainly(cell)
         case _:
-            return Markup(" ").join(map(html, cell)) if cell else _NOTHING
+            return _several(cell) if cell else _NOTHING
 
 
 def is_nothing(cell: Markup) -> bool:
@@ -166,9 +166,16 @@ def is_number(cell: Cell) -> bool:
 _NOTHING = Markup('<span class="none">–</span>')  # noqa: RUF001  # a dash is what is meant
 
 
+def _several(cells: Sequence[Cell]) -> Markup:
+    """Links are told from each other by more than a blank."""
+    links = all(isinstance(each, Link) for each in cells)
+    between = Markup(" · ") if links else Markup(" ")
+    return between.join(map(html, cells))
+
+
 def _code(text: str) -> Markup:
-    """Tables break what is long."""
-    long = Markup(' class="long"') if len(text) > _LONG else ""
+    """Lists shorten what is long."""
+    long = Markup(' class="long" title="{}"').format(text) if len(text) > _LONG else ""
     return Markup("<code{}>{}</code>").format(long, text)
 
 

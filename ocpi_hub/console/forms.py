@@ -116,17 +116,19 @@ class Kept:
         """The form as it was filled in."""
         wrong = self.field.partition(".")[0]
         asked = [each.name for each in form.inputs if each.kind != "hidden"]
-        focus = wrong if wrong in asked else next(iter(asked), "")
+        marked = wrong in asked
+        focus = wrong if marked else next(iter(asked), "")
+        text = self.text.removeprefix(f"{self.field}: ")
         inputs = tuple(
             replace(
                 each,
                 value=self._value(each),
-                fault=self.text if each.name == wrong else "",
+                fault=text if each.name == wrong else "",
                 focus=each.name == focus,
             )
             for each in form.inputs
         )
-        return replace(form, inputs=inputs, fault=self.text)
+        return replace(form, inputs=inputs, fault=t("base.refused") if marked else self.text)
 
     def _value(self, field: Input) -> str:
         typed = self.values.get(field.name, "")

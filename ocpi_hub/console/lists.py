@@ -148,7 +148,7 @@ class ListPage(Generic[T, L]):
     async def _items(self, visit: Visit, given: L) -> Items[T]:
         page = await self.fetch(visit, given)
         if not visit.viewer.is_partner:
-            return page
+            return visit.privacy.view(page) if visit.privacy else page
         sees = self.sees or (lambda *_: False)
         shown = tuple(item for item in page.items if sees(visit.viewer, item))
         if len(shown) < len(page.items):

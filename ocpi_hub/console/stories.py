@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from markupsafe import Markup
@@ -192,7 +192,9 @@ def told(visit: Visit, story: Story) -> Shown:
 
 
 def _offered(block: Block, visit: Visit) -> Block | None:
-    """Forms that somebody may not send are not shown."""
+    """Forms that somebody may not send are not shown, nor what names drivers to who only looks."""
+    if isinstance(block, Body) and visit.privacy is not None and block.text:
+        return replace(block, text=visit.privacy.text(block.text))
     if not isinstance(block, Ask):
         return block
     forms = offered(block.forms, visit.viewer)

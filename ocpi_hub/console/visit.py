@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from ocpi_hub.admin.accounts import Secret
 from ocpi_hub.admin.errands import Errands
+from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.overview import OverviewFigures
 from ocpi_hub.admin.parts import AdminParts
+from ocpi_hub.admin.personal import Privacy
 from ocpi_hub.admin.viewer import Viewer
 
 BASE = "/console"
@@ -52,6 +54,13 @@ class Visit:
     place: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def privacy(self) -> Privacy | None:
+        """What hides drivers from whoever looks; None: nothing has to. Partners know their own."""
+        if self.viewer.is_partner or self.viewer.may(Scope.OPERATE):
+            return None
+        return self.parts.admin.access.privacy
 
     @property
     def viewer(self) -> Viewer:

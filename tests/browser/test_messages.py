@@ -147,7 +147,7 @@ async def test_a_token_is_found_and_its_records_are_erased(scene: Scene) -> None
         await desk.log_in(page, "anna")
         await page.goto("/console/tokens")
         await page.get_by_label("Token uid").fill(UID.lower())
-        await page.get_by_role("link", name=UID).click()
+        await page.get_by_role("link", name=UID, exact=True).click()
         await expect(page.get_by_role("heading", name=UID)).to_be_visible()
         assert UID not in page.url
         await desk.shoot(page, "token")

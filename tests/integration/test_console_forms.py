@@ -144,3 +144,13 @@ async def test_a_list_that_belongs_to_another_leads_back_to_it(console: ConsoleH
         page = (await admin.get("/disputes")).text
         assert '<a href="/console/cdrs" aria-current="true">' in page
         assert re.search(r'class="crumbs"[^>]*><a href="/console/cdrs">', page)
+
+
+async def test_the_field_that_is_wrong_inside_is_marked(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.ADMIN) as admin:
+        wrong = {"name": "Charge Co", "expected_parties": "NL CPO"}
+        await send(admin, "/onboarding/invite", "/onboarding", **wrong)
+        page = (await admin.get("/onboarding")).text
+        assert re.search(r'<textarea name="expected_parties"[^>]*aria-invalid="true"', page)
+        assert 'class="fault"' in page
+        assert page.count('<details class="panel way" open>') == 1

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from ocpi_hub.admin.actions import audit
 from ocpi_hub.admin.faults import Code as FaultCode
 from ocpi_hub.admin.faults import Refusal
+from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.routes.audit import AuditListing, list_audit
 from ocpi_hub.admin.views.audit import AuditItem
 from ocpi_hub.admin.views.base import Page as Items
@@ -45,6 +46,7 @@ LIST: ListPage[AuditItem, AuditListing] = ListPage(
         Column("error", lambda item: item.error),
     ),
     fetch=fetch,
+    needs=Scope.OPERATE,
     link=lambda item: url("audit", str(item.entry)),
     search="object",
     nav="nav.audit",
@@ -93,7 +95,7 @@ async def tell(_: Visit, item: AuditItem) -> Story:
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-STORY = StoryPage(path="/audit/{entry}", load=load, tell=tell)
+STORY = StoryPage(path="/audit/{entry}", load=load, tell=tell, needs=Scope.OPERATE)
 
 
 def _differences(item: AuditItem) -> list[tuple[str, JsonValue, JsonValue]]:

@@ -155,7 +155,7 @@ def _sees_record(viewer: Viewer, decision: DecisionRecord) -> bool:
 
 
 async def tell(visit: Visit, shown: DecisionRecord) -> Story:
-    viewer = visit.viewer
+    viewer, uid = visit.viewer, _uid(visit, shown)
     blocks: list[Block] = [
         Note(why(shown), "" if shown.allowed is None else "note"),
         _facts(visit, shown),
@@ -167,7 +167,7 @@ async def tell(visit: Visit, shown: DecisionRecord) -> Story:
     if shown.location is not None:
         blocks.append(Body(t("authorization.location"), shown.location))
     return Story(
-        t("authorization.title", uid=shown.uid),
+        t("authorization.title", uid=uid),
         blocks,
         state=[allowed_chip(shown.allowed), Chip(shown.decided_by)],
         crumbs=[(t("authorizations.title"), url("authorizations"))],
@@ -177,13 +177,25 @@ async def tell(visit: Visit, shown: DecisionRecord) -> Story:
 STORY = StoryPage(path=ONE, load=load, tell=tell, needs=Scope.READ, sees=_sees_record)
 
 
+def _uid(visit: Visit, shown: DecisionRecord) -> str:
+    return visit.privacy.name(shown.uid) if visit.privacy else shown.uid
+
+
+def _same_token(visit: Visit, shown: DecisionRecord) -> list[tuple[str, Cell]]:
+    """A list is asked for in clear: from what is hidden, nothing leads there."""
+    if visit.privacy is not None:
+        return []
+    same = Link(t("authorizations.title"), url("authorizations", uid=shown.uid))
+    return [(t("authorization.same_token"), same)]
+
+
 def _facts(visit: Visit, shown: DecisionRecord) -> Facts:
     emsp = str(shown.emsp) if shown.emsp else None
     return Facts(
         t("authorization.facts"),
         [
             (t.label("at"), At(shown.at)),
-            (t.label("uid"), [Code(shown.uid), Chip(shown.token_type)]),
+            (t.label("uid"), [Code(_uid(visit, shown)), Chip(shown.token_type)]),
             (t.label("cpo"), party_cell(visit, str(shown.cpo))),
             (t.label("emsp"), party_cell(visit, emsp)),
             (t.label("allowed"), allowed_chip(shown.allowed)),
@@ -193,10 +205,7 @@ def _facts(visit: Visit, shown: DecisionRecord) -> Facts:
             (t("authorization.answer"), f"HTTP {shown.http_status}, OCPI {shown.status_code}"),
             (t.label("total_ms"), Number(shown.total_ms, 1, "ms")),
             (t.label("messages"), messages_link(shown.correlation_id)),
-            (
-                t("authorization.same_token"),
-                Link(t("authorizations.title"), url("authorizations", uid=shown.uid)),
-            ),
+            *_same_token(visit, shown),
         ],
     )
 

@@ -177,7 +177,7 @@ def _custody(visit: Visit, shown: CdrLifeStory) -> Facts:
 
 
 def _audit(visit: Visit, shown: CdrLifeStory) -> list[tuple[str, Cell]]:
-    if visit.viewer.is_partner:
+    if not visit.viewer.may(Scope.OPERATE):
         return []
     name = f"{shown.owner}/{shown.id.upper()}"
     return [(t("platforms.changes"), Link(t("nav.audit"), url("audit", object=name)))]

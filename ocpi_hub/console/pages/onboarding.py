@@ -73,7 +73,7 @@ def _invite() -> Form:
     return Form(
         url("onboarding", "invite"),
         t("onboarding.invite"),
-        (_name(required=True), _parties(required=False)),
+        (_name(required=True), _parties("expected_parties", required=False)),
         needs=Scope.ADMIN,
     )
 
@@ -104,7 +104,7 @@ def _by_file() -> Form:
     return Form(
         url("onboarding", "by-file"),
         t("onboarding.by_file"),
-        (_name(required=True), _parties(required=True)),
+        (_name(required=True), _parties("parties", required=True)),
         needs=Scope.ADMIN,
     )
 
@@ -113,9 +113,9 @@ def _name(value: str = "", *, required: bool) -> Input:
     return Input("name", t("label.name"), value=value, required=required)
 
 
-def _parties(*, required: bool) -> Input:
+def _parties(name: str, *, required: bool) -> Input:
     text = t("onboarding.parties_help")
-    return Input("parties", t("onboarding.parties"), "area", help=text, required=required)
+    return Input(name, t("onboarding.parties"), "area", help=text, required=required)
 
 
 def _unfinished(visit: Visit) -> Grid:
@@ -161,7 +161,11 @@ async def _attempts(visit: Visit) -> Grid:
 async def invite(visit: Visit) -> Answer:
     form = visit.form
     wanted = read_form(
-        NewPlatform, {"name": form.get("name", ""), "expected_parties": _read_parties(visit)}
+        NewPlatform,
+        {
+            "name": form.get("name", ""),
+            "expected_parties": _read_parties(visit, "expected_parties"),
+        },
     )
     invitation = await platforms.invite(
         visit.parts.admin.onboarding,
@@ -221,7 +225,8 @@ async def _carry_out(visit: Visit, wanted: Connection, attempt: Attempt) -> None
 
 async def by_file(visit: Visit) -> Answer:
     wanted = read_form(
-        FilePlatform, {"name": visit.form.get("name", ""), "parties": _read_parties(visit)}
+        FilePlatform,
+        {"name": visit.form.get("name", ""), "parties": _read_parties(visit, "parties")},
     )
     expected = [party.expected() for party in wanted.parties]
     made = await platforms.serve_by_file(visit.parts.admin.access, wanted.name, expected)
@@ -229,19 +234,19 @@ async def by_file(visit: Visit) -> Answer:
     return Redirect(f"/platforms/{made.platform}/onboarding", (Tone.GOOD, text))
 
 
-def _read_parties(visit: Visit) -> list[dict[str, str]]:
+def _read_parties(visit: Visit, name: str) -> list[dict[str, str]]:
     """Lines of a party and a role.
 
     Raises:
         Refusal: one is something else.
     """
     found = []
-    for line in re.split(r"[\n,;]+", visit.form.get("parties", "")):
+    for line in re.split(r"[\n,;]+", visit.form.get(name, "")):
         words = line.split()
         if not words:
             continue
         if len(words) != 2:
-            raise invalid("parties", t("onboarding.parties_help"))
+            raise invalid(name, t("onboarding.parties_help"))
         found.append({"party": words[0], "role": words[1].upper()})
     return found
 

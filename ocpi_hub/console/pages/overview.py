@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.overview import OverviewNow
-from ocpi_hub.console.cells import At, Cell, Chip, Code, Number
+from ocpi_hub.console.cells import At, Cell, Chip, Code, Number, url
 from ocpi_hub.console.charts import Chart, bars, lines
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Grid
@@ -60,6 +60,10 @@ async def now(visit: Visit) -> Mapping[str, object]:
     directory = visit.parts.admin.keeper.current
     return {
         "tiles": [*_traffic_tiles(found.minutes), *_state_tiles(found, directory)],
+        "welcome": "" if directory.platforms else t("overview.welcome"),
+        "begin": (t("nav.onboarding"), url("onboarding"))
+        if visit.viewer.may(Scope.ADMIN)
+        else None,
         "note": None if found.figures else t("overview.no_figures"),
         "charts": _charts(found),
         "grids": [_backlog(found), _custody(found)],

@@ -185,7 +185,7 @@ def _facts(visit: Visit, shown: PlatformDetails) -> Facts:
             (t("platforms.allow"), [Code(party) for party in shown.allowed_parties]),
             (t("platforms.way"), _way(shown)),
             (t("nav.messages"), _messages(shown)),
-            *([] if visit.viewer.is_partner else [(t("platforms.changes"), audit)]),
+            *([(t("platforms.changes"), audit)] if visit.viewer.may(Scope.OPERATE) else []),
         ],
     )
 

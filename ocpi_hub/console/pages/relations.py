@@ -69,6 +69,7 @@ async def matrix(visit: Visit) -> Answer:
         {
             "intro": t("relations.intro", default=default),
             "q": visit.query.get("q", ""),
+            "begin": (t("nav.onboarding"), url("onboarding")) if viewer.may(Scope.ADMIN) else None,
             "note": note,
             "emsps": [{"party": str(emsp), "name": names.get(emsp, "")} for emsp in emsps],
             "cpos": [
@@ -157,11 +158,8 @@ async def tell(visit: Visit, shown: RelationItem) -> Story:
                     (t("relations.budget"), shown.authorize_budget_ms or t("relations.default")),
                     (t("relations.whitelist_age"), _or_default(shown.whitelist_max_age_s)),
                     (t("relations.fallback_age"), _or_default(shown.fallback_max_age_s)),
-                    *(
-                        []
-                        if visit.viewer.is_partner
-                        else [(t("rules.summary"), _rules(shown)), (t("platforms.changes"), audit)]
-                    ),
+                    *([] if visit.viewer.is_partner else [(t("rules.summary"), _rules(shown))]),
+                    *([(t("platforms.changes"), audit)] if visit.viewer.may(Scope.OPERATE) else []),
                 ],
             ),
             Ask("", [_form(shown)]),

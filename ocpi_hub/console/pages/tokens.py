@@ -6,7 +6,7 @@ What names a driver never stands in a path: a token is known by its place in the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocpi_hub.admin.actions import tokens
@@ -40,13 +40,6 @@ def token_pages() -> tuple[Page, ...]:
 def _is_clear(visit: Visit) -> bool:
     """Whether whoever looks is shown what names a driver."""
     return visit.viewer.may(Scope.OPERATE)
-
-
-def _hide(visit: Visit) -> Callable[[str], str] | None:
-    if _is_clear(visit):
-        return None
-    keyring = visit.parts.admin.access.keyring
-    return lambda text: keyring.mac("token uid", text.upper())
 
 
 # The list -----------------------------------------------------------------------------------------
@@ -115,7 +108,8 @@ async def load(visit: Visit) -> Found:
 
 
 async def tell(visit: Visit, found: Found) -> Story:
-    item = token_item(found.token, _hide(visit))
+    item = token_item(found.token)
+    item = visit.privacy.view(item) if visit.privacy else item
     blocks: list[Block] = [_facts(visit, found, item), _decisions(visit, found)]
     if _is_clear(visit):
         text = json.dumps(dict(found.token.fields), ensure_ascii=False)

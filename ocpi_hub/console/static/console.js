@@ -116,6 +116,9 @@
         search.select();
       }
     }
-    if (event.key === "Escape" && typing) event.target.blur();
+    if (event.key !== "Escape") return;
+    const menu = document.getElementById("menu-open");
+    if (menu && menu.checked) { menu.checked = false; menu.focus(); }
+    else if (typing) event.target.blur();
   });
 })();

@@ -1,7 +1,8 @@
 """Pages that list: filters, order, pages, a file; all from one declaration.
 
 Filters are the fields of the model that the admin API's list takes; paging is that list's `next`. A
-field `sort` lists the orders that the list knows: `name` and `-name` for the column `name`.
+field `sort` lists the orders that the list knows: `name` and `-name` for the column `name`, first
+the one that a click on its title asks for.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.faults import Refusal, invalid_model
 from ocpi_hub.admin.keys import Scope
-from ocpi_hub.admin.routes.base import MAX_ITEMS, Listing, page_of
+from ocpi_hub.admin.routes.base import MAX_ITEMS, Listing
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
 from ocpi_hub.admin.views.base import View
@@ -173,10 +173,11 @@ class ListPage(Generic[T, L]):
         """A title; what can be sorted by turns the order round."""
         orders = options_of(self.listing.model_fields["sort"].annotation) if self._sorts else ()
         now = visit.query.get("sort", orders[0] if orders else "")
-        other = f"-{column.name}" if now == column.name else column.name
+        own = [order for order in orders if order.removeprefix("-") == column.name]
+        other = next((order for order in own if order != now), None)
         return {
             "title": t.label(column.name),
-            "sort": self._url(visit, sort=other, next=None) if column.name in orders else None,
+            "sort": self._url(visit, sort=other, next=None) if other else None,
             "order": {column.name: "ascending", f"-{column.name}": "descending"}.get(now),
         }
 
@@ -221,28 +222,3 @@ class ListPage(Generic[T, L]):
     def _url(self, visit: Visit, **changed: str | None) -> str:
         pairs = {name: value for name, value in {**visit.query, **changed}.items() if value}
         return f"?{urlencode(pairs)}" if pairs else BASE + visit.path
-
-
-def part_of(
-    kind: str, items: Sequence[T], given: Listing, key: Callable[[T], Sequence[str]]
-) -> Items[T]:
-    """A part of a list that is in memory, in order of a key that no two items share.
-
-    Args:
-        kind: whose cursors these are.
-    """
-    ordered = sorted(items, key=lambda item: tuple(key(item)))
-    descending = str(getattr(given, "sort", "")).startswith("-")
-    if descending:
-        ordered.reverse()
-    width = len(key(ordered[0])) if ordered else 1
-    place = given.place(kind, *([str] * width))
-    if place is not None:
-        ordered = [
-            item
-            for item in ordered
-            if (tuple(key(item)) > place) != descending and tuple(key(item)) != place
-        ]
-    return page_of(
-        ordered, given.limit, lambda item: item, lambda last: cursor_text(kind, *key(last))
-    )

@@ -10,7 +10,11 @@ import pytest
 import pytest_asyncio
 
 from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.admin.routes.base import Listing
+from ocpi_hub.console.filters import options_of
 from ocpi_hub.console.forms import MAX_KEPT
+from ocpi_hub.console.pages.lanes import ConsoleLanes
+from ocpi_hub.console.pages.statements import MonthListing
 from ocpi_hub.store.database import Database
 from tests.support.console import Browser, ConsoleHub, console_hub
 from tests.support.directory import insert_platform
@@ -154,3 +158,15 @@ async def test_the_field_that_is_wrong_inside_is_marked(console: ConsoleHub) -> 
         assert re.search(r'<textarea name="expected_parties"[^>]*aria-invalid="true"', page)
         assert 'class="fault"' in page
         assert page.count('<details class="panel way" open>') == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "listing"), [("/lanes", ConsoleLanes), ("/statements", MonthListing)]
+)
+async def test_every_order_that_a_list_offers_works(
+    console: ConsoleHub, path: str, listing: type[Listing]
+) -> None:
+    async with await console.logged_in(R.ADMIN) as admin:
+        for order in options_of(listing.model_fields["sort"].annotation):
+            assert (await admin.get(path, params={"sort": order})).status_code == 200
+        assert (await admin.get(path, params={"sort": "what"})).status_code == 400

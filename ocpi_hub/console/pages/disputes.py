@@ -22,7 +22,8 @@ from ocpi_hub.admin.views.cdr_affairs import (
     dispute_view,
 )
 from ocpi_hub.console.cells import At, Chip, Code
-from ocpi_hub.console.lists import Column, ListPage, part_of
+from ocpi_hub.console.in_memory import part_of
+from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.cdr_cells import cdr_url, number, session_url
 from ocpi_hub.console.sides import newest, sides

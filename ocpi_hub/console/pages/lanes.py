@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ocpi_hub.admin.actions import lanes
 from ocpi_hub.admin.keys import Scope
+from ocpi_hub.admin.routes.base import MAX_ITEMS
 from ocpi_hub.admin.routes.lanes import GapListing, GapNamed, LaneListing, list_gaps, list_lanes
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
 from ocpi_hub.admin.views.lanes import GapItem, LaneItem
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.forms import Form, read_form
+from ocpi_hub.console.in_memory import digits, part_of
 from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.message_legs import code_chip
@@ -31,10 +34,38 @@ def lane_pages() -> tuple[Page, ...]:
 # The list -----------------------------------------------------------------------------------------
 
 
-async def fetch(visit: Visit, given: LaneListing) -> Items[LaneItem]:
+class ConsoleLanes(LaneListing):
+    """What the page lists: who is behind the most, if one asks for it."""
+
+    sort: Literal[
+        "receiver", "-receiver", "module", "-module", "-backlog", "backlog", "-age_s", "age_s",
+        "-not_taken", "not_taken", "-oldest_gap_s", "oldest_gap_s",
+    ] = "receiver"  # fmt: skip
+
+
+async def fetch(visit: Visit, given: ConsoleLanes) -> Items[LaneItem]:
     viewer = visit.viewer
-    found = await list_lanes(visit.parts.admin, given, lambda item: _sees_item(viewer, item))
-    return Items(items=tuple(_told_to(viewer, item) for item in found.items), next=found.next)
+    found: list[LaneItem] = []
+    asked: LaneListing = given.model_copy(update={"limit": MAX_ITEMS, "next": None})
+    while True:
+        page = await list_lanes(visit.parts.admin, asked, lambda item: _sees_item(viewer, item))
+        found += [_told_to(viewer, item) for item in page.items]
+        if page.next is None:
+            break
+        asked = asked.model_copy(update={"next": page.next})
+    by = given.sort.removeprefix("-")
+
+    def key(item: LaneItem) -> tuple[str, str, str]:
+        first = {
+            "module": item.module,
+            "backlog": digits(item.backlog),
+            "age_s": digits(round(item.age_s)),
+            "not_taken": digits(item.gaps),
+            "oldest_gap_s": digits(round(item.oldest_gap_s)),
+        }
+        return first.get(by, ""), item.receiver, item.module
+
+    return part_of(f"console-lanes-{given.sort}", found, given, key)
 
 
 def _told_to(viewer: Viewer, item: LaneItem) -> LaneItem:
@@ -46,10 +77,10 @@ def _sees_item(viewer: Viewer, item: LaneItem) -> bool:
     return viewer.sees_party(item.receiver)
 
 
-LIST: ListPage[LaneItem, LaneListing] = ListPage(
+LIST: ListPage[LaneItem, ConsoleLanes] = ListPage(
     path="/lanes",
     area="lanes",
-    listing=LaneListing,
+    listing=ConsoleLanes,
     columns=(
         Column("receiver", lambda item: Code(item.receiver)),
         Column("module", lambda item: item.module),

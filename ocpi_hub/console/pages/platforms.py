@@ -17,7 +17,8 @@ from ocpi_hub.admin.views.platforms import PlatformDetails, PlatformItem, platfo
 from ocpi_hub.admin.views.quality import QualityItem, quality_item
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.forms import Form, Input, choices, read_form
-from ocpi_hub.console.lists import Column, ListPage, part_of
+from ocpi_hub.console.in_memory import part_of
+from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.onboarding import onboarding_url
 from ocpi_hub.console.pages.onboarding_platform import registration_deeds, removal

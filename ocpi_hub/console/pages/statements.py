@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from ocpi_hub.admin.actions import statements
 from ocpi_hub.admin.faults import Code as FaultCode
@@ -24,7 +25,8 @@ from ocpi_hub.admin.views.statements import StatementItem, StatementView
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
 from ocpi_hub.console.cells import At, Chip, Code, url
 from ocpi_hub.console.forms import Form
-from ocpi_hub.console.lists import Column, ListPage, part_of
+from ocpi_hub.console.in_memory import part_of
+from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.cdr_cells import who
 from ocpi_hub.console.pages.statement_blocks import facts, figures, flags, left_out
@@ -45,6 +47,9 @@ class MonthListing(Listing):
     """What the page lists."""
 
     month: MonthGiven | None = None
+    sort: Literal[
+        "cpo", "-cpo", "emsp", "-emsp", "state", "-state", "-closed_at", "closed_at"
+    ] = "cpo"  # fmt: skip
 
 
 def statement_pages() -> tuple[Page, ...]:
@@ -85,7 +90,13 @@ async def fetch(visit: Visit, given: MonthListing) -> Items[StatementItem]:
         for item in found
         if _sees(viewer, item)
     ]
-    return part_of("console-statements", seen, given, lambda item: (item.cpo, item.emsp))
+    by = given.sort.removeprefix("-")
+
+    def key(item: StatementItem) -> tuple[str, str, str]:
+        first = {"emsp": item.emsp, "state": item.state, "closed_at": item.closed_at or ""}
+        return first.get(by, ""), item.cpo, item.emsp
+
+    return part_of(f"console-statements-{given.sort}", seen, given, key)
 
 
 LIST: ListPage[StatementItem, MonthListing] = ListPage(

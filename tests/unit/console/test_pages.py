@@ -13,6 +13,7 @@ from ocpi_hub.admin.acting import without_secrets
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.console.assets import Assets
+from ocpi_hub.console.lists import ListPage
 from ocpi_hub.console.logins import inside
 from ocpi_hub.console.pages import all_pages
 from ocpi_hub.console.texts import t
@@ -24,6 +25,11 @@ CONSOLE = Path(str(resources.files("ocpi_hub.console")))
 PARTNER = Viewer(
     "a-1", "x", AccountRole.PARTNER, PlatformId("p-1"), frozenset({PartyId("NL", "CPO")})
 )
+
+
+def owner(handler: object) -> object:
+    """The list or story whose method a handler is."""
+    return getattr(handler, "__self__", None)
 
 
 def test_every_page_has_a_path_of_its_own() -> None:
@@ -45,6 +51,13 @@ def test_every_text_that_is_used_exists() -> None:
         used |= set(re.findall(r'\bt\(\s*"([a-z_]+\.[a-z0-9_]+)"', file.read_text()))
     assert len(used) > 50
     assert used <= t.names()
+
+
+def test_every_list_says_what_would_be_in_it() -> None:
+    lists = [each for page in all_pages() if isinstance(each := owner(page.handler), ListPage)]
+    assert len(lists) > 15
+    for name in ("title", "intro", "empty"):
+        assert {f"{each.area}.{name}" for each in lists} <= t.names()
 
 
 def test_templates_have_neither_scripts_nor_styles_of_their_own() -> None:

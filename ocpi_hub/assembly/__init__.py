@@ -10,12 +10,14 @@ from ocpi_hub.admin.metrics.instruments import Instruments
 from ocpi_hub.assembly.admin import admin_api, admin_parts, console, metrics_endpoint, pulse
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
+from ocpi_hub.assembly.pulls import Pulls
 from ocpi_hub.assembly.serving import ocpi_server, renewal
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers, Writer
 from ocpi_hub.delivery.answer_url import AnswerUrlSweep
 from ocpi_hub.delivery.default_relation import follow_default_relation
 from ocpi_hub.directory.keeper import DirectoryKeeper
+from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.errors import StoreError
 from ocpi_hub.server.app import build_app
 from ocpi_hub.store.database import Database
@@ -32,9 +34,12 @@ def assemble(around: Surroundings) -> Parts:
         stores.directory, around.settings, around.clock, public_url=around.known_url
     )
     instruments = Instruments()
-    delivery = Delivery(
-        around, stores, lambda: keeper.current, instruments.leg, instruments.deviates
-    )
+
+    def directory() -> Directory:
+        return keeper.current
+
+    delivery = Delivery(around, stores, directory, instruments.leg, instruments.deviates)
+    pulls = Pulls(around, stores, delivery, directory)
     feed = feed_worker(around, stores, delivery, keeper)
     server = ocpi_server(around, stores, delivery, keeper, instruments)
     operators = admin_parts(around, stores, delivery, keeper)
@@ -67,14 +72,14 @@ def assemble(around: Surroundings) -> Parts:
             ("delivery", delivery.directed.run),
             ("cdr-checks", delivery.cdr_rechecks.run),
             ("late-endpoints", delivery.late_endpoints.run),
-            ("catch-up", delivery.catch_up.run),
-            ("whitelist", delivery.whitelist.run),
-            ("whitelist-schedule", delivery.whitelist_scheduler.run),
-            ("whitelist-age", delivery.whitelist_staleness.run),
+            ("catch-up", pulls.catch_up.run),
+            ("whitelist", pulls.whitelist.run),
+            ("whitelist-schedule", pulls.whitelist_scheduler.run),
+            ("whitelist-age", pulls.whitelist_staleness.run),
             ("renewal", renewal(around, stores, delivery, keeper).run),
             ("feed", feed.run),
             ("client-info", delivery.client_info.run),
-            ("client-info-check", delivery.client_info_verifier.run),
+            ("client-info-check", pulls.client_info_verifier.run),
             ("tombstones", delivery.tombstones.run),
             ("evidence", stores.evidence_retention.run),
             ("traffic", traffic.run),

@@ -1,4 +1,4 @@
-"""The way out: relays, custody, feed, liveness, catch-up."""
+"""The way out: relays, custody, feed, liveness."""
 
 from __future__ import annotations
 
@@ -15,34 +15,22 @@ from ocpi_hub.delivery.cdr_examiner import CdrExaminer
 from ocpi_hub.delivery.cdr_rechecks import CdrRechecks
 from ocpi_hub.delivery.client_info_follower import ClientInfoFollower
 from ocpi_hub.delivery.client_info_pusher import ClientInfoPusher
-from ocpi_hub.delivery.client_info_verifier import ClientInfoVerifier
 from ocpi_hub.delivery.directed import DirectedDelivery
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.sender import FeedLimits
 from ocpi_hub.delivery.feed.worker import FeedWorker
-from ocpi_hub.delivery.full_lists import FullLists
-from ocpi_hub.delivery.inbound_catch_up import InboundCatchUp
-from ocpi_hub.delivery.kinds import KINDS
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
-from ocpi_hub.delivery.listed import ListedObjects
-from ocpi_hub.delivery.listed_cdrs import ListedCdrs
-from ocpi_hub.delivery.listed_sessions import ListedSessions
-from ocpi_hub.delivery.listed_shared import ListedShared
 from ocpi_hub.delivery.liveness import Liveness, ObservedClient
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.relay import Relay
 from ocpi_hub.delivery.session_delivery import SessionDelivery
 from ocpi_hub.delivery.tombstones import Tombstones
-from ocpi_hub.delivery.whitelist_lists import WhitelistLists, Withdrawing
-from ocpi_hub.delivery.whitelist_scheduler import WhitelistScheduler, periods_of
-from ocpi_hub.delivery.whitelist_staleness import WhitelistStaleness
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
+from ocpi_hub.domain.exchange import OutboundClient
 from ocpi_hub.domain.message_record import SeenLeg
-from ocpi_hub.domain.party import Module
-from ocpi_hub.settings import Settings
 from ocpi_hub.store.circuits import CHANNEL as CIRCUITS
 
 
@@ -133,41 +121,6 @@ class Delivery:
         self.sessions = SessionDelivery(
             stores.sessions, self.directed, clock, wait_s=settings.custody_wait_s
         )
-        listed = self._listed(settings, stores)
-        self.whitelist = InboundCatchUp(
-            stores.whitelist_runs,
-            {Module.TOKENS.value: listed[Module.TOKENS.value]},
-            self.client,
-            directory,
-            clock,
-            WhitelistLists(stores.whitelist_runs, hold_above=settings.whitelist_hold_share),
-            timeout_s=settings.relay_timeout_s,
-            poll_s=settings.delivery_poll_s,
-            page_s=1 / settings.whitelist_pages_per_s if settings.whitelist_pages_per_s else 0.0,
-        )
-        self.whitelist_scheduler = WhitelistScheduler(
-            stores.whitelist,
-            Withdrawing(stores.whitelist_runs, stores.shared),
-            directory,
-            periods_of(settings),
-            poll_s=settings.delivery_poll_s,
-        )
-        self.whitelist_staleness = WhitelistStaleness(
-            stores.whitelist_alarms,
-            directory,
-            max_age_s=settings.whitelist_max_age_s,
-            near_share=settings.whitelist_near_share,
-        )
-        self.catch_up = InboundCatchUp(
-            stores.catch_up,
-            listed,
-            self.client,
-            directory,
-            clock,
-            FullLists(stores.catch_up, stores.shared),
-            timeout_s=settings.relay_timeout_s,
-            poll_s=settings.delivery_poll_s,
-        )
         self.tombstones = Tombstones(
             stores.tombstones, directory, keep=timedelta(days=settings.tombstone_days)
         )
@@ -179,59 +132,28 @@ class Delivery:
             days=settings.page_link_days,
         )
         self.relay = Relay(self.client, self.links, timeout_s=settings.relay_timeout_s)
-        self.client_info = ClientInfoPusher(
-            ClientInfoFollower(
-                stores.client_info,
-                clock,
-                hold=timedelta(seconds=settings.client_info_offline_after_s),
-                unrelated_planned=settings.client_info_unrelated == "planned",
-            ),
-            stores.client_info,
-            self.client,
-            directory,
-            clock,
-            attempt_s=settings.relay_timeout_s,
-            first_s=settings.retry_min_s,
-            longest_s=settings.retry_max_s,
-        )
-        self.client_info_verifier = ClientInfoVerifier(
-            stores.client_info,
-            self.client,
-            directory,
-            clock,
-            every_s=settings.client_info_verify_s,
-            attempt_s=settings.relay_timeout_s,
-            differs=self.client_info.wake,
-        )
+        self.client_info = _client_info_pusher(around, stores, self.client, directory)
 
-    def _listed(self, settings: Settings, stores: Stores) -> dict[str, ListedObjects]:
-        """Who takes what owners' lists hold, by module."""
-        listed: dict[str, ListedObjects] = {
-            module: ListedShared(
-                stores.shared,
-                kind,
-                self.quality,
-                max_depth=settings.max_json_depth,
-                max_bytes=settings.max_object_bytes,
-            )
-            for module, kind in KINDS.items()
-        }
-        listed[Module.CDRS.value] = ListedCdrs(
-            self.custody,
-            max_depth=settings.max_json_depth,
-            examiner=self.examiner,
-            found=self.directed.wake,
-            quality=self.quality,
-            batch_due=self.directed.batch_due,
-        )
-        listed[Module.SESSIONS.value] = ListedSessions(
-            stores.sessions,
-            max_depth=settings.max_json_depth,
-            max_bytes=settings.max_object_bytes,
-            found=self.directed.wake,
-            quality=self.quality,
-        )
-        return listed
+
+def _client_info_pusher(
+    around: Surroundings, stores: Stores, client: OutboundClient, directory: Callable[[], Directory]
+) -> ClientInfoPusher:
+    settings, clock = around.settings, around.clock
+    return ClientInfoPusher(
+        ClientInfoFollower(
+            stores.client_info,
+            clock,
+            hold=timedelta(seconds=settings.client_info_offline_after_s),
+            unrelated_planned=settings.client_info_unrelated == "planned",
+        ),
+        stores.client_info,
+        client,
+        directory,
+        clock,
+        attempt_s=settings.relay_timeout_s,
+        first_s=settings.retry_min_s,
+        longest_s=settings.retry_max_s,
+    )
 
 
 def feed_worker(

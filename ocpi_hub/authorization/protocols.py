@@ -32,7 +32,7 @@ class KnownToken:
     knowledge_age_s: float | None
 
 
-class TokenLookup(Protocol):
+class TokenFinder(Protocol):
     """Stored tokens."""
 
     def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
@@ -44,6 +44,14 @@ class TokenLookup(Protocol):
         Raises:
             Overloaded: there is no room for more questions.
         """
+        ...
+
+
+class TokenLookup(TokenFinder, Protocol):
+    """Stored tokens, some of which are at hand."""
+
+    def known(self, uid: str, token_type: str, cpo: PartyId) -> Sequence[KnownToken] | None:
+        """What `find` would come to, if that can be told at once."""
         ...
 
 

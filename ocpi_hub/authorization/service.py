@@ -119,7 +119,10 @@ class Authorizer:
         if isinstance(named, Refuse):
             return named, False
         budget_ms = named.terms.budget_ms if named else settings.authorize_budget_ms
-        tokens = await self._look_up(request, budget_ms, received_at)
+        asked = request.asked
+        tokens = self._tokens.known(asked.uid, asked.token_type, cpo)
+        if tokens is None:
+            tokens = await self._look_up(request, budget_ms, received_at)
         if named is not None:
             return (named.holding(tokens or ()),), False
         away = self._circuits.away

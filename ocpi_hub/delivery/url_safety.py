@@ -45,6 +45,8 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?://(?P<authority>[^/?#]*))?(?P<target>[^#]*)(?:#.*)?"
 )
+_AFTER_SCHEME = len("https://")
+"""Where the first slash after an authority is looked for."""
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:@]+))(?::(?P<port>\d*))?")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NUMERIC_LABEL = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
@@ -126,6 +128,7 @@ class UrlPolicy:
         self._allow_networks = tuple(allow_networks)
         # Every call asks, mostly about the few hosts of the partners.
         self._known_server = functools.lru_cache(maxsize=1024)(self._server)
+        self._known_origin = functools.lru_cache(maxsize=1024)(self._origin)
 
     def check(self, url: str) -> str | None:
         """The reason why a URL must not be called, by its text alone; None when it may be."""
@@ -140,6 +143,9 @@ class UrlPolicy:
         # request, and a backslash is a slash to some parsers and not to others.
         if not (url and url.isascii() and url.isprintable()) or " " in url or "\\" in url:
             return "the URL contains characters that must be percent-encoded"
+        slash = url.find("/", _AFTER_SCHEME)
+        if slash > 0 and "#" not in url and (origin := self._known_origin(url[:slash])):
+            return Place(origin, url[slash:])
         match = _URL.fullmatch(url)
         scheme = match["scheme"].lower() if match else ""
         if match is None or scheme not in self._schemes:
@@ -150,6 +156,14 @@ class UrlPolicy:
         path_and_query = match["target"]
         rooted = path_and_query if path_and_query.startswith("/") else f"/{path_and_query}"
         return Place(server, rooted)
+
+    def _origin(self, url: str) -> Server | None:
+        """The server of a URL that is nothing but scheme and authority, if it may be called."""
+        match = _URL.fullmatch(url)
+        if match is None or match["target"] or match["scheme"].lower() not in self._schemes:
+            return None
+        server = self._known_server(match["scheme"].lower(), match["authority"] or "")
+        return server if isinstance(server, Server) else None
 
     def _server(self, scheme: str, authority: str) -> Server | str:
         if "@" in authority:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from ocpi_hub.authorization.protocols import KnownToken, TokenLookup
+from ocpi_hub.authorization.protocols import KnownToken, TokenFinder
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.objects import ObjectKey, folded
 from ocpi_hub.domain.party import Module, PartyId
@@ -66,7 +66,7 @@ class TokenCache:
 
     def __init__(
         self,
-        lookup: TokenLookup,
+        lookup: TokenFinder,
         database: Database,
         clock: Clock,
         *,
@@ -93,15 +93,22 @@ class TokenCache:
         """Bytes that are taken, estimated."""
         return self._bytes
 
+    def known(self, uid: str, token_type: str, cpo: PartyId) -> Sequence[KnownToken] | None:
+        """As `TokenLookup.known`."""
+        entries = self._entries.get((folded(uid), token_type))
+        entry = entries.get(cpo) if entries else None
+        if entry is None:
+            return None
+        now = self._clock.monotonic()
+        age_s = now - entry.read_at
+        if now - self._confirmed_at > CONFIRMED_S or age_s > KEPT_S:
+            return None
+        return [_aged(token, age_s) for token in entry.tokens]
+
     def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
-        """As `TokenLookup.find`."""
+        """As `TokenFinder.find`: asks, also for what is known."""
         name = folded(uid), token_type
         now = self._clock.monotonic()
-        entry = self._entries.get(name, {}).get(cpo)
-        if entry and now - self._confirmed_at <= CONFIRMED_S and now - entry.read_at <= KEPT_S:
-            known: asyncio.Future[Sequence[KnownToken]] = asyncio.get_running_loop().create_future()
-            known.set_result([_aged(token, now - entry.read_at) for token in entry.tokens])
-            return known
         asked = self._lookup.find(uid, token_type, cpo)
         if self._most and now - self._confirmed_at <= CONFIRMED_S:
             changes = self._changes

@@ -276,6 +276,9 @@ class StoredTokens:
     takes_s: float = 0.0
     looked_up: list[tuple[str, str, PartyId]] = field(default_factory=list)
 
+    def known(self, uid: str, token_type: str, cpo: PartyId) -> None:
+        return None
+
     def find(self, uid: str, token_type: str, cpo: PartyId) -> asyncio.Future[Sequence[KnownToken]]:
         self.looked_up.append((uid, token_type, cpo))
         if isinstance(self.fails, Overloaded):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from ocpi_hub.delivery.url_safety import CheckedResolver, ForbiddenAddress, UrlPolicy
+from ocpi_hub.delivery.url_safety import CheckedResolver, ForbiddenAddress, Place, UrlPolicy
 from ocpi_hub.settings import Settings
 
 
@@ -178,6 +178,27 @@ def test_allowed_network_opens_only_itself(network: str, inside: str, outside: s
     allowing = policy(network)
     assert allowing.check_address(ipaddress.ip_address(inside)) is None
     assert allowing.check_address(ipaddress.ip_address(outside)) is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "target"),
+    [
+        ("https://cpo.example.com/ocpi/a", "https://cpo.example.com:443", "/ocpi/a"),
+        ("HTTPS://CPO.example.com:8443/a?b=//c", "https://cpo.example.com:8443", "/a?b=//c"),
+        ("https://cpo.example.com?b=/c/d", "https://cpo.example.com:443", "/?b=/c/d"),
+        ("https://cpo.example.com/a#b/c", "https://cpo.example.com:443", "/a"),
+        ("https://c/a/b", "https://c:443", "/a/b"),
+        ("https://cpo.example.com", "https://cpo.example.com:443", "/"),
+    ],
+)
+def test_url_is_taken_apart_alike_before_and_after_its_server_is_known(
+    url: str, name: str, target: str
+) -> None:
+    judge = policy()
+    for _ in range(2):
+        place = judge.place(url)
+        assert isinstance(place, Place)
+        assert (place.server.name, place.target) == (name, target)
 
 
 def test_http_is_accepted_only_when_allowed() -> None:

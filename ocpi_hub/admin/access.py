@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ocpi_hub.admin.personal import Privacy
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.directory.keeper import everyone_has
 from ocpi_hub.directory.snapshot import Directory
@@ -62,6 +63,12 @@ class OperatorAccess:
             longest=timedelta(hours=settings.console_session_hours),
         )
         return PostgresAccounts(self.database, life)
+
+    @property
+    def privacy(self) -> Privacy:
+        """What hides drivers from those who only look; the same value everywhere."""
+        more = frozenset(name.lower() for name in self.settings.message_hidden_fields)
+        return Privacy(lambda text: self.keyring.mac("token uid", text), more)
 
     async def load(self) -> Directory:
         """The directory as the database has it now."""

@@ -19,6 +19,7 @@ from ocpi_hub.admin.acting import acting
 from ocpi_hub.admin.faults import Code, Refusal, invalid, invalid_model, refusal_of
 from ocpi_hub.admin.keys import AdminKey, KeyRing, Scope, TooManyLookUps, read_bearer
 from ocpi_hub.admin.openapi import openapi_text
+from ocpi_hub.admin.personal import Privacy
 from ocpi_hub.admin.routes.base import API, AnyRoute, Call
 from ocpi_hub.admin.views.base import View
 from ocpi_hub.clock import Clock
@@ -56,11 +57,17 @@ class AdminApi:
     """Serves `/admin/...`."""
 
     def __init__(
-        self, routes: Sequence[AnyRoute], keys: KeyRing, audit: AuditLog, clock: Clock
+        self,
+        routes: Sequence[AnyRoute],
+        keys: KeyRing,
+        audit: AuditLog,
+        privacy: Privacy,
+        clock: Clock,
     ) -> None:
         self._routes = routes
         self._keys = keys
         self._audit = audit
+        self._privacy = privacy
         self._clock = clock
         self._gate = Gate(MAX_IN_FLIGHT)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
@@ -120,6 +127,8 @@ class AdminApi:
         seen.route, seen.place = route, place
         _require(seen.key, route.scope)
         view = await self._call(request, route, target, place, seen)
+        if not seen.key.may(Scope.OPERATE):
+            view = self._privacy.view(view)
         return route.http_status, view.model_dump_json().encode()
 
     async def _key(self, request: web.Request, *, stale_s: float = 0.0) -> AdminKey:

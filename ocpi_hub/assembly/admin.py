@@ -64,7 +64,7 @@ def admin_api(around: Surroundings, parts: AdminParts) -> AdminApi:
     clock = around.clock
     per_s = around.settings.unknown_credentials_per_s
     ring = KeyRing(parts.keys, clock, unknown_per_s=per_s)
-    return AdminApi(all_routes(parts), ring, parts.audit, clock)
+    return AdminApi(all_routes(parts), ring, parts.audit, parts.access.privacy, clock)
 
 
 def console(parts: AdminParts) -> web.Application:

@@ -53,7 +53,7 @@ async def run_search(args: argparse.Namespace, settings: Settings) -> list[dict[
     )
     async with operator_access(settings) as access:
         found = await tokens.search(access, wanted, args.limit)
-    return [token_item(token, None).shown() for token in found]
+    return [token_item(token).shown() for token in found]
 
 
 async def run_erase(args: argparse.Namespace, settings: Settings) -> dict[str, object]:

@@ -50,6 +50,13 @@ async def reader(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest_asyncio.fixture
+async def operator(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
+    """Is shown who charged."""
+    async with hub.client(await hub.make_key(Scope.OPERATE)) as client:
+        yield client
+
+
 async def items(reader: httpx.AsyncClient, path: str, **query: object) -> list[dict[str, Any]]:
     """The only page of a list."""
     answer = await reader.get(f"/admin/api/{path}", params={k: str(v) for k, v in query.items()})
@@ -178,7 +185,7 @@ async def insert_decision(database: Database, at: datetime, uid: str, by: str = 
 
 
 async def test_authorizations_are_paged_while_new_ones_come_in(
-    hub: AdminHub, reader: httpx.AsyncClient
+    hub: AdminHub, operator: httpx.AsyncClient
 ) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(7):
@@ -186,19 +193,19 @@ async def test_authorizations_are_paged_while_new_ones_come_in(
         await insert_decision(hub.database, start + timedelta(seconds=number // 3), f"U{number}")
     seen: list[str] = []
     late = start + timedelta(days=1)
-    async for page in walk(reader, "authorizations", 2):
+    async for page in walk(operator, "authorizations", 2):
         seen += [item["uid"] for item in page]
         await insert_decision(hub.database, late, "LATE")
     assert seen == [f"U{number}" for number in reversed(range(7))]
 
 
-async def test_authorizations_are_filtered(hub: AdminHub, reader: httpx.AsyncClient) -> None:
+async def test_authorizations_are_filtered(hub: AdminHub, operator: httpx.AsyncClient) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     await insert_decision(hub.database, start, "04A1")
     await insert_decision(hub.database, start + timedelta(hours=1), "04B2", by="nobody")
 
     async def uids(**query: object) -> list[str]:
-        return [item["uid"] for item in await items(reader, "authorizations", **query)]
+        return [item["uid"] for item in await items(operator, "authorizations", **query)]
 
     assert await uids(uid="04a1") == ["04A1"]
     assert await uids(decided_by="nobody") == ["04B2"]

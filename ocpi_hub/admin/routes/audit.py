@@ -48,9 +48,9 @@ def audit_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         return await audit.show(parts.audit, call.given.entry)
 
     return (
-        Route("GET", f"{API}/audit", Scope.READ, "What was changed by whom, newest first",
+        Route("GET", f"{API}/audit", Scope.OPERATE, "What was changed by whom, newest first",
               AuditListing, NoBody, Page[AuditItem], listing),
-        Route("GET", f"{API}/audit/{{entry}}", Scope.READ, "One change, before and after",
+        Route("GET", f"{API}/audit/{{entry}}", Scope.OPERATE, "One change, before and after",
               EntryGiven, NoBody, AuditItem, show),
     )  # fmt: skip
 

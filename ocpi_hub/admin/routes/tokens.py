@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pydantic import Field
 
 from ocpi_hub.admin.access import OperatorAccess
@@ -73,7 +71,7 @@ def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         key = call.key
         clear = key.may(Scope.OPERATE)
         found = await tokens.show(parts.access, call.given.serial, asked_by=key.key_id, clear=clear)
-        return token_item(found, _hide(parts.access, clear=clear))
+        return token_item(found)
 
     async def erase(call: Call[Given, TokenToErase]) -> TokenErased:
         body = call.body
@@ -81,7 +79,7 @@ def token_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
 
     return (
         Route("GET", f"{API}/tokens", Scope.READ,
-              "Stored Tokens by what is printed on them; uids in clear with scope `operate` only",
+              "Stored Tokens by what is printed on them",
               TokenListing, NoBody, Page[TokenItem], listing),
         Route("GET", f"{API}/tokens/{{serial}}", Scope.READ, "One stored Token",
               TokenGiven, NoBody, TokenItem, show),
@@ -97,7 +95,7 @@ async def list_tokens(
 
     Args:
         asked_by: the id of a key or an account.
-        clear: whether whoever asks is shown what names a driver.
+        clear: whether whoever asks is going to be shown what names a driver.
 
     Raises:
         OperatorError: nothing is searched for.
@@ -111,15 +109,4 @@ async def list_tokens(
         asked_by=asked_by,
         clear=clear,
     )
-    hide = _hide(access, clear=clear)
-    return page_of(
-        found,
-        given.limit,
-        lambda token: token_item(token, hide),
-        lambda last: cursor_text(KIND, last.serial),
-    )
-
-
-def _hide(access: OperatorAccess, *, clear: bool) -> Callable[[str], str] | None:
-    """What hides what names a driver; None: nothing has to."""
-    return None if clear else lambda text: access.keyring.mac("token uid", text.upper())
+    return page_of(found, given.limit, token_item, lambda last: cursor_text(KIND, last.serial))

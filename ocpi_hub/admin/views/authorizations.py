@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from ocpi_hub.admin.personal import PersonalName
 from ocpi_hub.admin.views.base import Moment, PartyText, View
 from ocpi_hub.admin.views.statements import Amount, amount
 from ocpi_hub.authorization.protocols import DecidedBy, DecisionRecord
@@ -31,7 +32,7 @@ class AuthorizationItem(View):
     """
 
     at: Moment
-    uid: str
+    uid: PersonalName
     cpo: PartyText
     emsp: PartyText | None
     decided_by: DecidedBy

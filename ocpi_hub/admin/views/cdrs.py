@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from ocpi_hub.admin.personal import PersonalText
 from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
 from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
@@ -44,7 +45,7 @@ class OtherContentView(View):
     at: Moment | None
     kind: str
     version: int | None
-    body: str
+    body: PersonalText
 
 
 class SessionLink(View):
@@ -76,7 +77,7 @@ class CdrStory(CdrItem):
     authorizations: tuple[AuthorizationItem, ...]
     attempt_history: tuple[AttemptView, ...]
     other_contents: tuple[OtherContentView, ...]
-    body: str
+    body: PersonalText
 
 
 class CdrDecided(View):

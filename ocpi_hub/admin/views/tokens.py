@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ocpi_hub.admin.personal import OptionalName, PersonalName
 from ocpi_hub.admin.views.base import PartyText, View
 from ocpi_hub.store.token_admin import Erased, FoundToken
 
@@ -14,7 +13,7 @@ KEPT = (
 
 
 class TokenItem(View):
-    """A stored Token. Without the scope for personal data, what names a driver is a keyed hash.
+    """A stored Token.
 
     Attributes:
         audience: `*`, or the only CPO it is for.
@@ -22,12 +21,12 @@ class TokenItem(View):
     """
 
     emsp: PartyText
-    uid: str
+    uid: PersonalName
     type: str
     audience: str
-    contract_id: str | None
-    visual_number: str | None
-    group_id: str | None
+    contract_id: OptionalName
+    visual_number: OptionalName
+    group_id: OptionalName
     issuer: str | None
     valid: bool
     whitelist: str | None
@@ -46,25 +45,16 @@ class TokenErased(View):
     kept: str
 
 
-def token_item(token: FoundToken, hide: Callable[[str], str] | None) -> TokenItem:
-    """A token.
-
-    Args:
-        hide: makes a keyed hash of what names a driver; None: it is shown.
-    """
-
-    def personal(name: str) -> str | None:
-        text = _text(token, name)
-        return text if text is None or hide is None else f"~{hide(text)}"
-
+def token_item(token: FoundToken) -> TokenItem:
+    """A token, in clear."""
     return TokenItem(
         emsp=str(token.emsp),
-        uid=personal("uid") or "",
+        uid=_text(token, "uid") or "",
         type=_text(token, "type") or "",
         audience=token.audience,
-        contract_id=personal("contract_id"),
-        visual_number=personal("visual_number"),
-        group_id=personal("group_id"),
+        contract_id=_text(token, "contract_id"),
+        visual_number=_text(token, "visual_number"),
+        group_id=_text(token, "group_id"),
         issuer=_text(token, "issuer"),
         valid=token.fields.get("valid") is True,
         whitelist=_text(token, "whitelist"),

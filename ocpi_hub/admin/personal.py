@@ -1,0 +1,131 @@
+"""What names a driver, and how it looks to those who only look.
+
+Who has scope `operate` answers drivers' questions, and reads it. To all others a value is the keyed
+hash that message records have in its place: what is about the same card can be told from the rest,
+and nobody can turn it back. Views say which of their fields these are; nothing else has to.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Final, TypeVar
+
+from ocpi_hub.admin.views.base import View
+
+V = TypeVar("V", bound=View)
+
+
+class Personal(Enum):
+    """What stands in a field."""
+
+    NAME = "names a driver"
+    TEXT = "JSON in which some fields do"
+
+
+PersonalName = Annotated[str, Personal.NAME]
+PersonalText = Annotated[str, Personal.TEXT]
+OptionalName = Annotated[str | None, Personal.NAME]
+
+_NAMES: Final = frozenset(
+    {
+        "uid",
+        "contract_id",
+        "visual_number",
+        "group_id",
+        "driver_id",
+        # A signed record names the card that was read.
+        "signed_data",
+        "plain_data",
+    }
+)
+_OF_AN_EVSE: Final = frozenset({"evse_id", "connectors", "status"})
+"""Beside these `uid` is an EVSE's."""
+_HIDDEN: Final = re.compile(r"~(?:erased|[0-9a-f]{16})")
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Hides it.
+
+    Attributes:
+        mac: the keyed hash of a value.
+        more: names of fields that are personal besides.
+    """
+
+    mac: Callable[[str], str]
+    more: frozenset[str] = frozenset()
+
+    def name(self, value: str) -> str:
+        """What stands for a value; for what is hidden already, the same."""
+        return value if _HIDDEN.fullmatch(value) else f"~{self.mac(value.upper())}"
+
+    def text(self, body: str) -> str:
+        """A JSON text with what names a driver hidden; no other text names one."""
+        try:
+            known = json.loads(body)
+            hidden = self._hidden(known)
+            # What names nobody stays as it was sent.
+            return body if hidden == known else json.dumps(hidden, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return body
+
+    def view(self, shown: V) -> V:
+        """A view for those who only look."""
+        changed = {
+            name: hidden
+            for name, mark in marked_fields(type(shown))
+            if (hidden := self._field(known := getattr(shown, name), mark)) is not known
+        }
+        return shown.model_copy(update=changed) if changed else shown
+
+    def _field(self, value: object, mark: Personal | None) -> object:
+        match value:
+            case str() if mark is Personal.NAME:
+                return self.name(value)
+            case str() if mark is Personal.TEXT:
+                return self.text(value)
+            case View():
+                return self.view(value)
+            case tuple() if value and isinstance(value[0], View):
+                return tuple(self._field(each, mark) for each in value)
+            case _:
+                return value
+
+    def _hidden(self, value: object) -> object:
+        match value:
+            case Mapping():
+                names = {str(name).lower() for name in value}
+                return {
+                    name: self._member(str(name).lower(), names, inner)
+                    for name, inner in value.items()
+                }
+            case list():
+                return [self._hidden(each) for each in value]
+            case _:
+                return value
+
+    def _member(self, name: str, beside: set[str], value: object) -> object:
+        personal = name in _NAMES or name in self.more
+        if not personal or (name == "uid" and beside & _OF_AN_EVSE):
+            return self._hidden(value)
+        match value:
+            case str():
+                return self.name(value)
+            case int() | float():
+                return self.name(str(value))
+            case _:
+                return self._hidden(value)
+
+
+@functools.cache
+def marked_fields(kind: type[View]) -> tuple[tuple[str, Personal | None], ...]:
+    """Fields of a view in which something may have to be hidden."""
+    return tuple(
+        (name, next((each for each in field.metadata if isinstance(each, Personal)), None))
+        for name, field in kind.model_fields.items()
+    )

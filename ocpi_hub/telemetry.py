@@ -124,7 +124,7 @@ class RequestLog:
         if not self._plain:
             self._logger.info(self._event, **fields)
             return
-        rest = _plain_json(fields).removeprefix("{").removesuffix("}")
+        rest = _plain_json(fields)[1:-1]
         moment = f"{_second(int(now.timestamp()))}.{now.microsecond:06}"
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._flush)

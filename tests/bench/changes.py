@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from ocpi_hub.domain.party import PartyId
 from tests.bench import messages
-from tests.bench.seeding import Partner
+from tests.bench.seeding import Partner, parties
 from tests.support import factories
 
 
@@ -42,18 +42,6 @@ class Change:
         )
 
 
-def token_change(base_url: str) -> Change:
-    """An eMSP's token, which becomes invalid and valid again."""
-    owner = Partner(PartyId("DE", "MSP"), "EMSP", base_url)
-    path = "/ocpi/2.2.1/receiver/tokens/DE/MSP/04AABBCC"
-    token = factories.token(owner=owner.party)
-    first = messages.request(
-        "PUT", path, factories.text(token).encode(), token=owner.token, sender=owner.party
-    )
-    turns = [token | {"valid": valid} for valid in (True, False)]
-    return Change("tokens", owner, "CPO", first, turns, path, "PUT")
-
-
 def evse_change(base_url: str) -> Change:
     """A CPO's EVSE, whose status changes."""
     owner = Partner(PartyId("NL", "CPO"), "CPO", base_url)
@@ -67,6 +55,19 @@ def evse_change(base_url: str) -> Change:
     )
     turns = [{"status": status} for status in ("AVAILABLE", "CHARGING")]
     return Change("locations", owner, "EMSP", first, turns, f"{path}/EVSE1", "PATCH")
+
+
+def receivers(change: Change, ports: Sequence[int]) -> Sequence[Partner]:
+    """A platform on each port, which is pushed what is changed."""
+    return [
+        Partner(
+            party,
+            change.receives,
+            f"http://127.0.0.1:{port}",
+            [(change.module, "RECEIVER", f"http://127.0.0.1:{port}/{change.module}")],
+        )
+        for party, port in zip(parties("FR", len(ports)), ports, strict=True)
+    ]
 
 
 def make_location(owner: PartyId, location_id: str = "LOC1") -> dict[str, object]:

@@ -10,10 +10,9 @@ import json
 from collections.abc import Sequence
 
 from tests.bench import messages, programs, targets
-from tests.bench.changes import Change, evse_change
+from tests.bench.changes import Change, evse_change, receivers
 from tests.bench.figures import Figure
 from tests.bench.http import Line, line
-from tests.bench.seeding import Partner, parties
 from tests.bench.world import Bench, World
 
 RECEIVERS = 5
@@ -31,17 +30,8 @@ where dbid = (select oid from pg_database where datname = current_database())
 async def run(bench: Bench) -> Sequence[Figure]:
     async with programs.python("tests.bench.sink", "--ports", str(RECEIVERS)) as sink:
         change = evse_change(sink.url)
-        receivers = [
-            Partner(
-                party,
-                change.receives,
-                f"http://127.0.0.1:{port}",
-                [(change.module, "RECEIVER", f"http://127.0.0.1:{port}/{change.module}")],
-            )
-            for party, port in zip(parties("FR", RECEIVERS), sink.ports, strict=True)
-        ]
         async with (
-            bench.world("evse", [change.owner, *receivers]) as world,
+            bench.world("evse", [change.owner, *receivers(change, sink.ports)]) as world,
             line(world.port) as way,
             line(sink.port) as count,
         ):

@@ -14,14 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ocpi_hub.assembly import OFFERED
-from ocpi_hub.domain.party import InterfaceRole
 from tests.bench import messages, programs, targets
-from tests.bench.changes import Change, evse_change, token_change
+from tests.bench.changes import Change, evse_change, receivers
 from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure
 from tests.bench.http import Line, line
-from tests.bench.seeding import Partner, parties
 from tests.bench.world import Bench, World
 
 RECEIVERS = 500
@@ -42,19 +39,9 @@ where dbid = (select oid from pg_database where datname = current_database())
 
 async def run(bench: Bench) -> Sequence[Figure]:
     async with programs.python("tests.bench.sink", "--ports", str(RECEIVERS)) as sink:
-        locations = ("locations", InterfaceRole.RECEIVER) in OFFERED
-        change = (evse_change if locations else token_change)(sink.url)
-        receivers = [
-            Partner(
-                party,
-                change.receives,
-                f"http://127.0.0.1:{port}",
-                [(change.module, "RECEIVER", f"http://127.0.0.1:{port}/{change.module}")],
-            )
-            for party, port in zip(parties("FR", RECEIVERS), sink.ports, strict=True)
-        ]
+        change = evse_change(sink.url)
         async with (
-            bench.world("fan_out", [change.owner, *receivers]) as world,
+            bench.world("fan_out", [change.owner, *receivers(change, sink.ports)]) as world,
             line(world.port) as way,
             line(sink.port) as count,
         ):
@@ -72,8 +59,7 @@ async def run(bench: Bench) -> Sequence[Figure]:
                 "pushes/s": statistics.median(cost.per_second for cost in costs),
                 "idle hub ms/s": idle * 1000,
             },
-            note=f"a change of {'an EVSE' if locations else 'a token'};"
-            f" {RECEIVERS} platforms on {RECEIVERS} ports of one process",
+            note=f"a change of an EVSE; {RECEIVERS} platforms on {RECEIVERS} ports of one process",
         ),
         Figure(
             targets.FEED_READS,

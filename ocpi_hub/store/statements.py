@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -47,10 +47,8 @@ SQL = Queries("statements")
 
 PART: Final = 5000
 """CDRs that one transaction puts on a statement, or one look reads."""
-SUMMED: Final = 50_000
+SUMMED: Final = 25_000
 """CDRs that one question sums up."""
-SPAN: Final = timedelta(days=2)
-"""The same of what is on no statement yet, by time."""
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 SHOWN_DIFFERING: Final = 100
 _AMOUNTS: Final = ("energy_kwh", "excl_vat", "vat")
@@ -181,15 +179,15 @@ class StatementStore:
         """Spans of time that hold what ended before and is on no statement: so many CDRs that one
         question takes seconds at most."""
         begin = LONG_AGO
-        while True:
+        while begin < until:
             async with self._database.connection() as connection:
-                first = await connection.fetchval(
-                    SQL.first_unsettled, *relation_columns(relation), begin, until
+                row = await connection.fetchrow(
+                    SQL.next_unsettled, *relation_columns(relation), begin, until, SUMMED
                 )
-            if first is None:
+            if row is None or row["first"] is None:
                 return
-            begin = first + SPAN if until - first > SPAN else until
-            yield first, begin
+            begin = row["next"]
+            yield row["first"], begin
 
     async def lines(self, statement: StoredStatement) -> AsyncIterator[StatementLine]:
         """Its CDRs in the order in which they came, a part of them in memory."""

@@ -18,6 +18,7 @@ from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.statement_rows import StoredStatement
 from ocpi_hub.store.statements import StatementStore
+from tests.bench.archive import store_cdrs
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands, price
 from tests.support.stores import custody_store, execute, value
@@ -308,3 +309,27 @@ async def test_the_first_of_all_days_is_on_a_statement_wherever_its_days_begin(
 def test_no_statement_is_of_a_month_at_the_end_of_all_calendars(month: str) -> None:
     with pytest.raises(ValueError, match="is not a month"):
         Month.parse(month)
+
+
+@pytest.mark.parametrize("summed", [1, 3, 7])
+async def test_what_is_summed_up_by_parts_is_all_of_it_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, summed: int
+) -> None:
+    """Also where more CDRs than a part has ended in the same moment."""
+    end = datetime(2026, 9, 20, tzinfo=UTC)
+    async with database.transaction() as connection:
+        await store_cdrs(connection, RELATION.cpo, RELATION.emsp, 20, end)
+        tie = "update cdr_ledger set ended_at = $1 where entry % 2 = 0"
+        await connection.execute(tie, end - timedelta(seconds=9))
+        await connection.execute("update directed_object set state = 'dead' where serial % 5 = 0")
+    statements = StatementStore(database)
+    monkeypatch.setattr("ocpi_hub.store.statements.SUMMED", summed)
+    monkeypatch.setattr("ocpi_hub.store.statements.PART", summed)
+    until = datetime(2026, 10, 1, tzinfo=UTC)
+    totals = await statements.open_totals(RELATION, until, "UTC")
+    assert totals.cdrs == 16
+    assert [each.cdrs for each in await statements.left_out(RELATION, until)] == [4]
+    statement = await statements.begin(RELATION, Month(2026, 9), "UTC", "somebody")
+    assert sum(await _settled(statements, statement)) == 16
+    await statements.close(statement, "somebody")
+    assert (await statements.totals(statement)).currencies == totals.currencies

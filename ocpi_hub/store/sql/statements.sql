@@ -115,11 +115,19 @@ from (
     where l.statement_id = $1 and l.entry > $3 and l.entry <= $4) as l
 group by 1, 2, 3, 4;
 
--- name: first_unsettled
--- When the first CDR ended that ended from $5 on, before $6, and is on no statement.
-select min(ended_at) from cdr_ledger
-where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-    and ended_at >= $5 and ended_at < $6 and statement_id is null;
+-- name: next_unsettled
+-- When the first CDR ended that ended from $5 on, before $6, and is on no statement; and before when $7
+-- of them did, or all.
+with part as (
+    select ended_at from cdr_ledger
+    where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+        and ended_at >= $5 and ended_at < $6 and statement_id is null
+    order by ended_at
+    limit $7::int + 1)
+select min(ended_at) as first,
+    case when count(*) <= $7::int then $6
+        else greatest(max(ended_at), min(ended_at) + interval '1 microsecond') end as next
+from part;
 
 -- name: groups_open
 select

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 from ocpi_hub.checking.conversation import ORDINARY, Conversation, Manner, Seen
 from ocpi_hub.checking.model import Limits, NotPermitted, Skip, Target
@@ -22,6 +21,7 @@ from ocpi_hub.checking.reading import (
     objects_in,
     roles_in,
     same_server,
+    server_of,
     total_of,
 )
 from ocpi_hub.checking.tls import Certificate, NoCertificate
@@ -100,10 +100,10 @@ class Partner:
             with suppress(Skip):
                 urls += [*(await self.version_urls()).values(), *(await self.endpoints()).values()]
             self._certificates = {}
-            for url in list({urlsplit(url).netloc: url for url in urls}.values())[:_MOST_SERVERS]:
+            for url in list({server_of(url): url for url in urls}.values())[:_MOST_SERVERS]:
                 found = await self._tls(url)
                 if found is not None:
-                    self._certificates[urlsplit(url).netloc[:100]] = found
+                    self._certificates[server_of(url)[:100]] = found
         return list(self._certificates.items())
 
     @property
@@ -157,9 +157,10 @@ class Partner:
         found: dict[tuple[str, InterfaceRole], str] = {}
         for each in await self.announced():
             identifier, role, url = each.get("identifier"), each.get("role"), each.get("url")
-            known = isinstance(identifier, str) and identifier in Module.__members__.values()
-            if known and role in InterfaceRole.__members__ and isinstance(url, str):
-                found.setdefault((str(identifier), InterfaceRole(str(role))), url)
+            if not (isinstance(identifier, str) and isinstance(role, str) and isinstance(url, str)):
+                continue
+            if identifier in Module.__members__.values() and role in InterfaceRole.__members__:
+                found.setdefault((identifier, InterfaceRole(role)), url)
         return {key: url for key, url in found.items() if key[0] != Module.CREDENTIALS}
 
     async def endpoint(self, module: str, role: InterfaceRole) -> str:

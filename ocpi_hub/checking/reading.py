@@ -54,6 +54,14 @@ def joined(url: str, *path: str, query: Mapping[str, str] | None = None) -> str:
     return f"{whole}?{both}" if both else whole
 
 
+def server_of(url: str) -> str:
+    """Host and port as a URL names them; "" where it names none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
 def same_server(one: str, other: str) -> bool:
     """Whether two URLs lead to the same scheme, host and port."""
     try:

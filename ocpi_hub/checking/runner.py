@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 
 from ocpi_hub.checking.apart import apart, called_here
-from ocpi_hub.checking.conversation import Conversation
+from ocpi_hub.checking.conversation import Conversation, Seen
 from ocpi_hub.checking.masking import Mask
 from ocpi_hub.checking.model import (
     MOST_EVIDENCE,
@@ -35,6 +35,7 @@ from ocpi_hub.telemetry import get_logger
 
 log = get_logger(__name__)
 
+STUMBLED = "the answers are such that this check could not be made"
 NOT_ASKED_FOR = "it writes, which was not asked for (--write)"
 _MAX_REMARK = 500
 
@@ -143,6 +144,10 @@ async def _result(check: Check, partner: Partner, mask: Mask) -> Result:
         # What was found before the reason came up is found all the same.
         if not notes.faults:
             return Result(check, Outcome.SKIPPED, mask.text(str(reason)))
+    except Exception as error:
+        # A partner that says what nobody thought of gets its report all the same.
+        log.exception("check_stumbled", check=check.check_id)
+        notes.fault(f"{STUMBLED} ({type(error).__name__})", _last(partner))
     if notes.faults:
         failed = check.severity is Severity.MUST
         outcome = Outcome.FAILED if failed else Outcome.WARNING
@@ -150,6 +155,10 @@ async def _result(check: Check, partner: Partner, mask: Mask) -> Result:
     text = mask.text("; ".join(notes.remarks), _MAX_REMARK)
     looked = [Fault("", seen) for seen in notes.seen[:1]]
     return Result(check, Outcome.PASSED, text, _evidence(looked, mask))
+
+
+def _last(partner: Partner) -> Seen | None:
+    return partner.conversation.said[-1] if partner.conversation.said else None
 
 
 def _faults(notes: Notes, mask: Mask) -> str:

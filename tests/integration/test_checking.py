@@ -6,6 +6,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ import pytest_asyncio
 from aiohttp import web
 
 from ocpi_hub.admin.actions.checks import check_url
-from ocpi_hub.checking.model import Limits, Outcome, Report, Severity, Target
+from ocpi_hub.checking import runner
+from ocpi_hub.checking.model import Limits, Notes, Outcome, Report, Severity, Target
 from ocpi_hub.checking.page import as_page
-from ocpi_hub.checking.runner import check_over
+from ocpi_hub.checking.partner import Partner
+from ocpi_hub.checking.registry import CHECKS
+from ocpi_hub.checking.runner import STUMBLED, check_over
 from ocpi_hub.checking.text import as_text
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.client import HttpClient
@@ -237,6 +241,45 @@ async def test_nonsense_behind_good_version_details_is_only_a_finding(
     assert not report.conforms
     assert as_page(report)
     assert as_text(report)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"identifier": "cdrs", "role": ["SENDER"], "url": "https://partner.example/cdrs"},
+        {"identifier": "cdrs", "role": "SENDER", "url": "https://[partner/cdrs"},
+    ],
+    ids=["a role that is a list", "a URL with half an address"],
+)
+async def test_endpoints_that_are_none_are_findings(
+    platform: PartyPlatform, endpoint: dict[str, object]
+) -> None:
+    def after(asked: Asked, answered: Answered) -> Answered:
+        data = answered.value.get("data") if asked.path.endswith("/2.2.1") else None
+        if data is None:
+            return answered
+        return answered.with_data({**data, "endpoints": [endpoint, *data["endpoints"]]})
+
+    report = await check(platform, PlantedFault("strange endpoint", "", after=after))
+    assert not report.conforms
+    assert not any(STUMBLED in result.text for result in report.results)
+
+
+async def test_a_check_that_stumbles_fails_and_the_others_are_made(
+    platform: PartyPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumble(partner: Partner, notes: Notes) -> None:
+        raise KeyError("unthought of")
+
+    sound, strange = CHECKS[1], replace(CHECKS[0], run=stumble, severity=Severity.MUST)
+    monkeypatch.setattr(runner, "CHECKS", (strange, sound))
+    report = await check(platform)
+    assert [result.check.check_id for result in report.results] == [
+        strange.check_id,
+        sound.check_id,
+    ]
+    assert report.results[0].outcome is Outcome.FAILED
+    assert STUMBLED in report.results[0].text
 
 
 @asynccontextmanager

@@ -16,12 +16,13 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.answers import read_answer
-from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, Overtime, RawAnswer
+from ocpi_hub.delivery.connection import CallBroken, ConnectionLost, RawAnswer, Tell
 from ocpi_hub.delivery.limit import Limit
 from ocpi_hub.delivery.slots import Slots
 from ocpi_hub.delivery.transport import Connections, ConnectTimeout, Progress, Stage, tls_context
@@ -125,7 +126,7 @@ class HttpClient:
         try:
             limit = Limit(request.deadline_s, connections.loop)
             if request.late is not None:
-                progress.overtime = self._overtime(limit, request.late)
+                progress.overtime = partial(self._overtime, limit, request.late)
             slots, key, sender = self._slots, request.limit_key, request.sender_key
             with limit:
                 if not slots.take(key, sender, urgent=request.urgent):
@@ -146,7 +147,11 @@ class HttpClient:
             exchange = self._late(request, progress) if late else self._broken(progress, error)
         return self._failed(request, exchange, cause, self._clock.monotonic() - started)
 
-    def _overtime(self, limit: Limit, late: Callable[[Answer], None]) -> Overtime:
+    def _overtime(self, limit: Limit, late: Callable[[Answer], None]) -> Tell | None:
+        """See `Overtime`."""
+        if not limit.expired():
+            return None
+
         def tell(raw: RawAnswer) -> None:
             try:
                 answer = read_answer(raw, max_bytes=self._max_bytes)
@@ -155,7 +160,7 @@ class HttpClient:
             else:
                 late(answer)
 
-        return Overtime(limit.expired, tell)
+        return tell
 
     def _late(self, request: OutboundRequest, progress: Progress) -> Exchange:
         match progress.stage:

@@ -80,17 +80,10 @@ class RawAnswer:
     body: bytes
 
 
-@value
-class Overtime:
-    """Somebody wants to know what comes after the deadline.
-
-    Attributes:
-        expired: whether the deadline was it that ended the exchange.
-        tell: takes the answer.
-    """
-
-    expired: Callable[[], bool]
-    tell: Callable[[RawAnswer], None]
+Tell = Callable[[RawAnswer], None]
+Overtime = Callable[[], Tell | None]
+"""Asked when an exchange is cancelled: who takes the answer that comes after the deadline; None:
+it was not the deadline that ended the exchange."""
 
 
 class Connection(asyncio.Protocol):
@@ -169,8 +162,10 @@ class Connection(asyncio.Protocol):
                 await self._send_in_pieces(transport, head, body, answer)
             return await answer
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and overtime and overtime.expired():
-                self._wait_on(overtime)
+            cancelled = isinstance(error, asyncio.CancelledError)
+            tell = overtime() if overtime is not None and cancelled else None
+            if tell is not None:
+                self._wait_on(tell)
             else:
                 self.abort()
             raise
@@ -181,7 +176,7 @@ class Connection(asyncio.Protocol):
             if transport.get_write_buffer_size():
                 self.abort()
 
-    def _wait_on(self, overtime: Overtime) -> None:
+    def _wait_on(self, tell: Tell) -> None:
         """Tell what still comes; then the connection has served."""
         answer: asyncio.Future[RawAnswer] = self._loop.create_future()
         self._answer = self.overtime = answer
@@ -194,7 +189,7 @@ class Connection(asyncio.Protocol):
             timer.cancel()
             self.abort()
             if done.exception() is None:
-                overtime.tell(done.result())
+                tell(done.result())
 
         answer.add_done_callback(ended)
         if self._lost:

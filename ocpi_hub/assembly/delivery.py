@@ -21,7 +21,7 @@ from ocpi_hub.delivery.feed.sender import FeedLimits
 from ocpi_hub.delivery.feed.worker import FeedWorker
 from ocpi_hub.delivery.late_endpoints import LateEndpoints
 from ocpi_hub.delivery.links import PageLinks
-from ocpi_hub.delivery.liveness import Liveness, ObservedClient
+from ocpi_hub.delivery.liveness import Liveness
 from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.delivery.relay import Relay
@@ -91,9 +91,11 @@ class Delivery:
             body_bytes=settings.message_body_bytes if settings.message_bodies else 0,
             waiting=lambda: stores.messages.records.queued,
         )
-        self.client = ObservedClient(
-            RecordedClient(around.wrappers.client(around.client), self.recorder, clock),
-            self.liveness.answered,
+        self.client = RecordedClient(
+            around.wrappers.client(around.client),
+            self.recorder,
+            clock,
+            answered=self.liveness.answered,
         )
         self.handshake_client = RecordedClient(around.client, self.recorder, clock)
         self.directed = DirectedDelivery(

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.exchange import Answer, Exchange, OutboundClient, OutboundRequest
+from ocpi_hub.domain.exchange import Answer, OutboundClient, OutboundRequest
 from ocpi_hub.domain.party import Platform, PlatformId, PlatformState, Quirk
 from ocpi_hub.errors import StoreError, StoreUnavailable
 from ocpi_hub.ocpi import headers
@@ -203,17 +203,3 @@ class Liveness:
             return False
         envelope = parse_envelope(exchange.body)
         return exchange.http_status == 200 and bool(envelope and is_success(envelope.status_code))
-
-
-class ObservedClient:
-    """An outbound client that tells liveness about platforms that answer."""
-
-    def __init__(self, client: OutboundClient, answered: Callable[[PlatformId], None]) -> None:
-        self._client = client
-        self._answered = answered
-
-    async def send(self, request: OutboundRequest) -> Exchange:
-        exchange = await self._client.send(request)
-        if isinstance(exchange, Answer) and exchange.http_status < 500:
-            self._answered(PlatformId(request.limit_key))
-        return exchange

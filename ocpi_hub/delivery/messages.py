@@ -34,6 +34,7 @@ from ocpi_hub.domain.exchange import (
 )
 from ocpi_hub.domain.message import Reply
 from ocpi_hub.domain.message_record import MessageRecord, Outcome, SeenLeg
+from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.ocpi.envelope import parse_envelope
 
 Offer = Callable[[SeenLeg], object]
@@ -188,12 +189,24 @@ class Recorder:
 
 
 class RecordedClient:
-    """An outbound client whose requests are noted."""
+    """An outbound client whose requests are noted.
 
-    def __init__(self, client: OutboundClient, recorder: Recorder, clock: Clock) -> None:
+    Args:
+        answered: told about platforms that answer.
+    """
+
+    def __init__(
+        self,
+        client: OutboundClient,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        answered: Callable[[PlatformId], None] | None = None,
+    ) -> None:
         self._client = client
         self._recorder = recorder
         self._clock = clock
+        self._answered = answered
 
     async def send(self, request: OutboundRequest) -> Exchange:
         started = self._clock.monotonic()
@@ -206,6 +219,12 @@ class RecordedClient:
         finally:
             elapsed_s = self._clock.monotonic() - started
             self._recorder.outbound(request, exchange, elapsed_s=elapsed_s)
+        if (
+            self._answered is not None
+            and isinstance(exchange, Answer)
+            and exchange.http_status < 500
+        ):
+            self._answered(PlatformId(request.limit_key))
         return exchange
 
 

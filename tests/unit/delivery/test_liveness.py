@@ -10,7 +10,8 @@ import pytest
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery import liveness as liveness_module
-from ocpi_hub.delivery.liveness import Liveness, ObservedClient
+from ocpi_hub.delivery.liveness import Liveness
+from ocpi_hub.delivery.messages import RecordedClient, Recorder
 from ocpi_hub.domain.exchange import Exchange, NoAnswer, OutboundRequest, Unreachable
 from ocpi_hub.domain.party import Platform, PlatformId, PlatformState, Quirk, Role
 from ocpi_hub.errors import StoreError, StoreUnavailable
@@ -181,7 +182,9 @@ async def test_an_answer_to_anything_is_a_contact(exchange: Exchange, alive: boo
     heard: list[PlatformId] = []
     client = ScriptedClient()
     client.will(exchange)
-    observed = ObservedClient(client, heard.append)
+    clock = SystemClock()
+    recorder = Recorder(lambda _: None, clock, body_bytes=0)
+    observed = RecordedClient(client, recorder, clock, answered=heard.append)
     request = OutboundRequest("GET", "https://p.example", HERE.platform_id, 1.0)
     assert await observed.send(request) is exchange
     assert heard == ([HERE.platform_id] if alive else [])

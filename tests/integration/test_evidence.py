@@ -260,8 +260,7 @@ async def test_a_search_among_many_tokens_uses_an_index(database: Database) -> N
     for column, text in (("visual_number", "V7"), ("contract_id", "C7"), ("group_id", "G7")):
         wanted: dict[str, Any] = {column: text}
         arguments = TokenFilter(**wanted)
-        async with database.transaction() as connection:
-            await connection.execute(SQL.plan_with_values)
+        async with database.planned() as connection:
             plan = await connection.fetch(
                 f"explain {SQL.search}",
                 None,

@@ -370,7 +370,7 @@ async def test_lists_find_their_index(
                from generate_series(1, 5000) n"""
         )
         await connection.execute("analyze message")
-        await connection.execute(SQL.plan_with_values)
+    async with database.planned() as connection:
         arguments = [10, None, None, platform, *[None] * 5, failed, correlation, *[None] * 6]
         rows = await connection.fetch(f"explain {SQL.list_messages}", *arguments)
     assert any(index in row[0] for row in rows), rows

@@ -9,6 +9,7 @@ processes go on, and start again, on the schema of the new release, and going ba
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -59,8 +60,12 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).digest()
 
 
+@functools.cache
 def shipped_migrations() -> tuple[Migration, ...]:
-    """The migrations of this release, in order."""
+    """The migrations of this release, in order.
+
+    Those of the running process: the files of the next release may lie in their place already.
+    """
     found = []
     for file in resources.files("ocpi_hub.store").joinpath("migrations").iterdir():
         if match := _FILE_NAME.match(file.name):

@@ -26,7 +26,6 @@ from ocpi_hub.authorization.reply import Request
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.message import Message
 from ocpi_hub.domain.party import PartyId
-from ocpi_hub.domain.value import value
 from ocpi_hub.errors import Overloaded
 from ocpi_hub.ocpi.status_codes import StatusCode
 from ocpi_hub.settings import Settings
@@ -123,20 +122,21 @@ class Recorder:
         legs: Sequence[LegRecord],
         total_ms: float,
     ) -> DecisionRecord:
-        message, outcome = request.message, _outcome(final)
+        message = request.message
+        emsp, decided_by, reason, allowed, given, http_status, status_code = _outcome(final)
         return DecisionRecord(
             self._clock.now(),
             request.asked.uid,
             request.asked.token_type,
             message.sender,
-            outcome.emsp,
+            emsp,
             request.location,
-            outcome.decided_by,
-            outcome.reason,
-            outcome.allowed,
-            reference or outcome.reference,
-            outcome.http_status,
-            outcome.status_code,
+            decided_by,
+            reason,
+            allowed,
+            reference or given,
+            http_status,
+            status_code,
             round(total_ms, 3),
             tuple(legs),
             message.ids.correlation_id,
@@ -193,37 +193,22 @@ def _give_up(committed: asyncio.Future[None]) -> None:
         committed.set_exception(_TooLate())
 
 
-@value
-class _Outcome:
-    """A decision in the columns of its record."""
-
-    emsp: PartyId | None
-    decided_by: DecidedBy
-    reason: str
-    allowed: str | None
-    reference: str | None
-    http_status: int
-    status_code: int
+_Outcome = tuple[PartyId | None, DecidedBy, str, str | None, str | None, int, int]
+"""A decision in the columns of its record: eMSP, who decided and why, AllowedType and reference
+that were answered, HTTP status and status code."""
 
 
 def _outcome(final: Final) -> _Outcome:
     match final:
         case PassOn(candidate=candidate, answered=answered):
-            return _Outcome(
-                candidate.emsp,
-                DecidedBy.EMSP,
-                "answered",
-                answered.allowed,
-                answered.reference,
-                answered.answer.http_status,
-                answered.status_code,
-            )
+            http_status, status_code = answered.answer.http_status, answered.status_code
+            said = answered.allowed, answered.reference
+            return candidate.emsp, DecidedBy.EMSP, "answered", *said, http_status, status_code
         case AnswerFromStore(candidate=candidate, decided_by=decided_by, reason=reason):
             allowed = final.allowed.value
             code = StatusCode.SUCCESS.value
-            return _Outcome(candidate.emsp, decided_by, reason, allowed, None, 200, code)
+            return candidate.emsp, decided_by, reason, allowed, None, 200, code
         case Refuse(error=error, reason=reason, emsp=emsp, decided_by=decided_by):
-            status, code = error.http_status, error.status_code
-            return _Outcome(emsp, decided_by, reason, None, None, status, code)
+            return emsp, decided_by, reason, None, None, error.http_status, error.status_code
         case _:
             assert_never(final)

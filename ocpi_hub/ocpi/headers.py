@@ -75,9 +75,7 @@ def message_ids(headers: Mapping[str, str]) -> MessageIds:
 
 
 def _id(value: str | None) -> str:
-    if value and len(value) <= MAX_ID_LENGTH and _is_word(value):
-        return value
-    return message_id()
+    return value if value and len(value) <= MAX_ID_LENGTH and _is_word(value) else message_id()
 
 
 def _is_word(text: str) -> bool:

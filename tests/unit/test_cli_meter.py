@@ -11,9 +11,8 @@ import pytest
 from ocpi_hub.cli.main import main
 from tests.support.metering import Meter, encoded, signed_data
 from tests.support.pricing import cdr, element, energy, tariff
-from tests.unit.test_cli_price import _logging_stays_as_it_was
 
-__all__ = ["_logging_stays_as_it_was"]
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 METER = Meter()
 RECORD = METER.session(

@@ -11,7 +11,7 @@ import asyncpg
 from ocpi_hub.domain.party import InterfaceRole
 from ocpi_hub.ocpi.paging import PageRequest
 from ocpi_hub.server.replies import page_reply
-from ocpi_hub.store.shared import page_of
+from ocpi_hub.store.pages import page_of
 from tests.support.factories import EMSP, make_message, make_platform
 
 TEXT = '{"id":"LOC1"}'

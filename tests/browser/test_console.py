@@ -74,3 +74,46 @@ async def test_an_account_is_made_disabled_and_sees_why_it_is_out(desk: Desk) ->
         await expect(page.get_by_text("its sessions are over")).to_be_visible()
         await other.goto("/console/")
         await expect(other.get_by_role("button", name="Log in")).to_be_visible()
+
+
+async def test_a_refused_form_is_there_again_and_its_wrong_field_has_the_focus(desk: Desk) -> None:
+    async with desk.page() as page:
+        await desk.log_in(page, "anna")
+        await page.goto("/console/onboarding")
+        form = page.locator("details.way", has_text="Invite the partner")
+        await form.get_by_label("Name").fill("Charge Co")
+        await form.get_by_label("Parties and roles").fill("NL*CPO driver")
+        await form.get_by_role("button", name="Invite").click()
+        wrong = form.get_by_label("Parties and roles")
+        await expect(wrong).to_have_value("NL*CPO driver")
+        await expect(wrong).to_be_focused()
+        await expect(form.get_by_label("Name")).to_have_value("Charge Co")
+        await expect(page.get_by_role("alert")).to_have_count(1)
+        await desk.shoot(page, "form-refused")
+        await page.reload()
+        await expect(form.get_by_label("Name")).to_have_value("")
+
+
+async def test_filters_that_are_set_are_taken_away_one_by_one(desk: Desk) -> None:
+    async with desk.page() as page:
+        await desk.log_in(page, "anna")
+        await page.goto("/console/cdrs")
+        await expect(page.get_by_text("No CDR has come yet")).to_be_visible()
+        await page.locator("summary", has_text="More filters").click()
+        await page.get_by_label("Stage").select_option("held")
+        await page.get_by_label("Owner").last.fill("NL*CPO")
+        await page.get_by_role("link", name="Owner: NL*CPO").click()
+        await expect(page.get_by_role("link", name="Stage: held")).to_be_visible()
+        await expect(page.get_by_label("Stage")).to_have_value("held")
+        await expect(page.get_by_label("Owner").last).to_have_value("")
+
+
+async def test_escape_closes_the_menu_of_a_phone(desk: Desk) -> None:
+    async with desk.page("phone") as page:
+        await desk.log_in(page, "anna")
+        menu = page.get_by_role("checkbox", name="Menu")
+        await menu.check(force=True)
+        await expect(page.get_by_role("link", name="Audit log")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("link", name="Audit log")).to_be_hidden()
+        await expect(menu).to_be_focused()

@@ -40,7 +40,9 @@ async def console(database: Database) -> AsyncIterator[ConsoleHub]:
 async def test_a_token_is_shown_once_and_kept_nowhere(console: ConsoleHub) -> None:
     database = console.hub.database
     async with await console.logged_in(R.ADMIN) as admin:
-        made = await admin.post("/onboarding/invite", {"name": "New", "expected_parties": "BE*NEW cpo\n"})
+        made = await admin.post(
+            "/onboarding/invite", {"name": "New", "expected_parties": "BE*NEW cpo\n"}
+        )
         token = re.findall(r'id="copy-token">([^<]+)<', made.text)[0]
         platform = await value(database, "select platform_id from platform where name = 'New'")
         again = await admin.get(f"/platforms/{platform}/onboarding")
@@ -58,7 +60,9 @@ async def test_a_token_is_shown_once_and_kept_nowhere(console: ConsoleHub) -> No
 @pytest.mark.parametrize("parties", ["NL*NEW", "NL*NEW CPO more", "NEW CPO", "NL*NEW NOBODY"])
 async def test_parties_that_are_none_are_refused(console: ConsoleHub, parties: str) -> None:
     async with await console.logged_in(R.ADMIN) as admin:
-        answer = await admin.post("/onboarding/invite", {"name": "New", "expected_parties": parties})
+        answer = await admin.post(
+            "/onboarding/invite", {"name": "New", "expected_parties": parties}
+        )
         assert answer.status_code == 400
     assert await value(console.hub.database, "select count(*) from platform") == 3
 

@@ -61,7 +61,7 @@ async def now(visit: Visit) -> Mapping[str, object]:
     return {
         "tiles": [*_traffic_tiles(found.minutes), *_state_tiles(found, directory)],
         "welcome": "" if directory.platforms else t("overview.welcome"),
-        "begin": (t("nav.onboarding"), url("onboarding"))
+        "begin": (t("onboarding.begin"), url("onboarding"))
         if visit.viewer.may(Scope.ADMIN)
         else None,
         "note": None if found.figures else t("overview.no_figures"),

@@ -106,7 +106,7 @@ LIST: ListPage[PlatformItem, ConsolePlatforms] = ListPage(
     link=lambda item: platform_url(item.platform),
     search="q",
     nav="nav.platforms",
-    begin=("nav.onboarding", "/onboarding", Scope.ADMIN),
+    begin=("onboarding.begin", "/onboarding", Scope.ADMIN),
 )
 
 

@@ -146,6 +146,8 @@ class Database:
                 connection.terminate()
             raise StoreUnavailable(_describe(error)) from error
         except asyncpg.PostgresError as error:
+            # The detail quotes the row: uids and whole objects would stand in logs and answers.
+            error.detail = None
             raise StoreError(f"the database refused a statement: {error}") from error
         finally:
             # A connection that breaks on its way back changes nothing about what was done with it.

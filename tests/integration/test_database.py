@@ -80,6 +80,25 @@ async def test_errors_of_a_statement_are_told_from_an_outage(database: Database)
         assert isinstance(caught.value.__cause__, expected)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["insert into kept values ('04A1B2'), ('04A1B2')", "insert into kept values ('04A1B2', 0)"],
+    ids=["a key", "a row"],
+)
+async def test_an_error_does_not_quote_what_was_to_be_stored(
+    database: Database, statement: str
+) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "create table kept (uid text primary key, number integer check (number > 0))"
+        )
+    with pytest.raises(StoreError) as caught:
+        async with database.transaction() as connection:
+            await connection.execute(statement)
+    assert "constraint" in str(caught.value)
+    assert "04A1B2" not in f"{caught.value} {caught.value.__cause__}"
+
+
 async def test_wrong_use_of_a_connection_is_not_called_unavailable(database: Database) -> None:
     with pytest.raises(StoreError) as caught:
         async with database.connection() as connection:

@@ -345,7 +345,10 @@ class BrokenWay:
         self._right = right
 
     async def send(self, request: OutboundRequest) -> Exchange:
-        parts = urlsplit(request.url)
+        try:
+            parts = urlsplit(request.url)
+        except ValueError:
+            return await self._client.send(request)
         asked = self._fault.before(
             Asked(
                 request.method,

@@ -582,4 +582,4 @@ async def test_what_is_asked_of_all_cdrs_begins_with_an_index(
     for kind in (GapKind.CDR_WITHOUT_SESSION, GapKind.NUMBER_MISSING):
         assert "cdr_ledger_received" in plans[kind], plans[kind]
     if counted:
-        assert "cdr_ledger_relation" in plans["days"], plans["days"]
+        assert "Index Only Scan using cdr_ledger_days" in plans["days"], plans["days"]

@@ -115,7 +115,7 @@ async def test_a_partner_that_does_not_conform_makes_the_command_fail(filled: Ro
     assert status == 1
     assert "FAILED   paging.total: X-Total-Count is there [must] (TF-15)" in out
     assert "tokens: X-Total-Count is missing" in out
-    assert "The partner does not conform." in out
+    assert "The partner does not conform: see " in out
 
 
 async def test_operators_check_platforms_over_the_api_two_at_a_time(filled: Roaming) -> None:

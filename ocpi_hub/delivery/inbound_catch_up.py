@@ -24,7 +24,7 @@ from typing import Protocol
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.delivery.catch_up_jobs import CatchUpStore, Job, Progress
-from ocpi_hub.delivery.listed import Listed, ListedObjects, Source
+from ocpi_hub.delivery.listed import Listed, ListedObjects, Source, log_skipped
 from ocpi_hub.delivery.owner_lists import OwnerList, OwnerLists, Unreadable
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import OutboundClient
@@ -289,7 +289,10 @@ class InboundCatchUp:
     async def _take(self, texts: Sequence[str], turn: _Turn) -> Sequence[Listed]:
         """Raises StoreUnavailable or Overloaded once all have come to an end."""
         taker, source = self._objects[turn.job.module], Source(turn.platform, turn.directory)
-        taken = await taker.take_all(texts, source)
+        try:
+            taken = await taker.take_all(texts, source)
+        finally:
+            log_skipped(source, turn.job.module)
         await self._full_lists.listed(turn.job, source.known)
         return taken
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocpi_hub.delivery.quality import Quality
 from ocpi_hub.directory.snapshot import Directory
@@ -21,6 +21,12 @@ from ocpi_hub.domain.quality import Subject
 from ocpi_hub.errors import InvalidRequest, OcpiError, ReceiverNotConnected, UnknownReceiver
 from ocpi_hub.ocpi.faults import Finding, Rule
 from ocpi_hub.ocpi.json_text import elements, members
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
+
+REASONS: Final = 3
+"""Why objects were left out: as many are told."""
 
 
 class Listed(Enum):
@@ -42,11 +48,13 @@ class Source:
     Attributes:
         known: where takers of shared objects note those that they had already, as they stand, and
             those that are listed in a form that cannot be taken.
+        skipped: where takers say why they left an object out.
     """
 
     platform: Platform
     directory: Directory
     known: list[ObjectKey] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
 
 def subject_of(source: Source, module: str, owner: PartyId | None, object_id: str) -> Subject:
@@ -59,6 +67,18 @@ def note_left_out(quality: Quality, source: Source, module: str, error: OcpiErro
     if isinstance(error, InvalidRequest):
         subject = subject_of(source, module, None, "")
         quality.deviates(subject, Finding(Rule.SKIPPED, "", error.message))
+
+
+def log_skipped(source: Source, module: str) -> None:
+    """One line for all that were left out: a list may hold nothing else, page after page."""
+    if source.skipped:
+        log.warning(
+            "listed_objects_skipped",
+            platform=source.platform.platform_id,
+            module=module,
+            objects=len(source.skipped),
+            reasons=list(dict.fromkeys(source.skipped))[:REASONS],
+        )
 
 
 class ListedObjects(Protocol):

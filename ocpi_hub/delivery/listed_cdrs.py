@@ -72,7 +72,7 @@ class ListedCdrs(OneByOne):
             receiving = self._receiving(parsed.value, platform, source.directory)
         except OcpiError as error:
             note_left_out(self._quality, source, Module.CDRS, error)
-            log.warning("listed_object_skipped", platform=platform.platform_id, reason=str(error))
+            source.skipped.append(str(error))
             return Listed.BROKEN
         cdr = parsed.value
         relation = source.directory.relation(cdr.owner, cdr.cdr_token.owner)

@@ -73,7 +73,7 @@ class ListedSessions(OneByOne):
             raise
         except OcpiError as error:
             note_left_out(self._quality, source, Module.SESSIONS, error)
-            log.warning("listed_object_skipped", platform=platform, reason=str(error))
+            source.skipped.append(str(error))
             return Listed.BROKEN
         except StoreError as error:
             log.error("listed_object_not_stored", platform=platform, error=str(error))

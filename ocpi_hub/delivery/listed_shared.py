@@ -19,9 +19,6 @@ from ocpi_hub.domain.objects import ObjectKey, Origin
 from ocpi_hub.domain.party import Module, PartyId
 from ocpi_hub.errors import OcpiError, StoreError
 from ocpi_hub.ocpi.json_text import members
-from ocpi_hub.telemetry import get_logger
-
-log = get_logger(__name__)
 
 _OUTCOMES = {
     Changed.CREATED: Listed.TAKEN,
@@ -80,7 +77,7 @@ class ListedShared:
 
     def _outcome(self, identity: Identity, changed: Changed | StoreError, source: Source) -> Listed:
         if isinstance(changed, StoreError):
-            self._skipped(source, str(changed))
+            source.skipped.append(str(changed))
             source.known.append(identity.key)
             return Listed.BROKEN
         outcome = _OUTCOMES.get(changed, Listed.BROKEN)
@@ -91,7 +88,7 @@ class ListedShared:
         else:
             source.known.append(identity.key)
         if outcome is Listed.BROKEN:
-            self._skipped(source, changed.name)
+            source.skipped.append(changed.name)
         return outcome
 
     def _read(self, text: str, source: Source) -> Identity | Listed:
@@ -101,7 +98,7 @@ class ListedShared:
             require_own(identity.key.owner, source.platform)
         except OcpiError as error:
             note_left_out(self._quality, source, self._kind.module, error)
-            self._skipped(source, str(error))
+            source.skipped.append(str(error))
             return self._broken(text, source)
         return identity
 
@@ -125,14 +122,6 @@ class ListedShared:
             origin=Origin.PULL,
             correlation_id=correlation_id,
             max_bytes=self._max_bytes,
-        )
-
-    def _skipped(self, source: Source, reason: str) -> None:
-        log.warning(
-            "listed_object_skipped",
-            platform=source.platform.platform_id,
-            module=self._kind.module,
-            reason=reason,
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery import inbound_catch_up as module
@@ -438,6 +439,15 @@ async def test_a_page_made_to_keep_its_reader_busy_is_not_read(
     assert shared.changes == []
     [(_, error, _)] = jobs.released
     assert str(most) in error
+
+
+async def test_a_list_of_rubbish_does_not_fill_the_log() -> None:
+    rubbish = answer(data=f"[{','.join(['{}'] * 2 * module.AT_ONCE)}]")
+    with capture_logs() as logs:
+        await run(rubbish, page(), store=tokens_job())
+    lines = [line for line in logs if line["event"] == "listed_objects_skipped"]
+    assert [line["objects"] for line in lines] == [module.AT_ONCE] * 2
+    assert all(len(line["reasons"]) == 1 for line in lines)
 
 
 async def test_others_have_their_turn_while_a_page_of_rubbish_is_read() -> None:

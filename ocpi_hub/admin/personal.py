@@ -31,6 +31,9 @@ PersonalName = Annotated[str, Personal.NAME]
 PersonalText = Annotated[str, Personal.TEXT]
 OptionalName = Annotated[str | None, Personal.NAME]
 
+UNREADABLE: Final = "~"
+_MOST_DIGITS: Final = 300
+
 _NAMES: Final = frozenset(
     {
         "uid",
@@ -65,14 +68,14 @@ class Privacy:
         return value if _HIDDEN.fullmatch(value) else f"~{self.mac(value.upper())}"
 
     def text(self, body: str) -> str:
-        """A JSON text with what names a driver hidden; no other text names one."""
+        """A JSON text with what names a driver hidden; of what cannot be read, nothing is told."""
         try:
-            known = json.loads(body)
+            known = json.loads(body, parse_int=_number)
             hidden = self._hidden(known)
             # What names nobody stays as it was sent.
             return body if hidden == known else json.dumps(hidden, ensure_ascii=False)
         except (ValueError, RecursionError):
-            return body
+            return UNREADABLE
 
     def view(self, shown: V) -> V:
         """A view for those who only look."""
@@ -120,6 +123,11 @@ class Privacy:
                 return self.name(str(value))
             case _:
                 return self._hidden(value)
+
+
+def _number(digits: str) -> int | str:
+    """Numbers that Python does not care to read are shown as they are."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 @functools.cache

@@ -84,11 +84,16 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Something as it was sent; JSON is set out in lines."""
+    """Something as it was sent; JSON is set out in lines.
+
+    Attributes:
+        masked: what names drivers was hidden when it was recorded.
+    """
 
     title: str
     text: str | None
     folded: bool = True
+    masked: bool = False
     kind: str = "body"
 
     @property
@@ -193,7 +198,7 @@ def told(visit: Visit, story: Story) -> Shown:
 
 def _offered(block: Block, visit: Visit) -> Block | None:
     """Forms that somebody may not send are not shown, nor what names drivers to who only looks."""
-    if isinstance(block, Body) and visit.privacy is not None and block.text:
+    if isinstance(block, Body) and visit.privacy and block.text and not block.masked:
         return replace(block, text=visit.privacy.text(block.text))
     if not isinstance(block, Ask):
         return block

@@ -42,6 +42,8 @@ async def price(content: str, time_zone: str | None) -> PriceView:
 async def meter(content: str) -> MeterView:
     """What the signed meter data of a CDR proves; raises as `price` does."""
     cdr = pricing.read_source(content.encode()).cdr
+    if is_large(cdr):
+        raise OperatorError("this CDR is too large for a request: use `ocpi-hub cdr meter FILE`")
     if cdr.signed_data is None:
         raise OperatorError("the CDR has no signed_data")
     result = await asyncio.to_thread(

@@ -106,7 +106,11 @@ def leg_blocks(visit: Visit, number: int, leg: MessageRecord) -> Sequence[Block]
         ("response_headers", _lines(leg.response_headers)),
         ("response_body", _text(leg.response_body)),
     ]
-    blocks += [Body(f"{number}. {t(f'messages.{name}')}", text) for name, text in contents if text]
+    blocks += [
+        Body(f"{number}. {t(f'messages.{name}')}", text, masked=True)
+        for name, text in contents
+        if text
+    ]
     return blocks
 
 

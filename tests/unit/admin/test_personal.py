@@ -90,9 +90,18 @@ def test_a_text_hides_what_names_a_driver(
     assert json.loads(view.body) == (body if hidden is None else hidden)
 
 
-def test_what_is_no_json_stays() -> None:
-    assert PRIVACY.text("<html>") == "<html>"
-    assert PRIVACY.text("[" * 100_000) == "[" * 100_000
+@pytest.mark.parametrize(
+    "body",
+    ["<html>", '{"uid": "04AA', "[" * 100_000, '{"a":' * 900 + f'{{"uid": "{UID}"}}' + "}" * 900],
+    ids=["no JSON", "cut", "nothing but depth", "deep"],
+)
+def test_of_what_cannot_be_read_nothing_is_told(body: str) -> None:
+    assert PRIVACY.text(body) == "~"
+
+
+def test_a_number_that_is_too_long_hides_nothing_else() -> None:
+    text = PRIVACY.text(f'{{"n": {"9" * 5000}, "uid": "{UID}"}}')
+    assert json.loads(text) == {"n": "9" * 5000, "uid": HIDDEN}
 
 
 NAMES = ("uid", "contract_id", "visual_number", "group_id")

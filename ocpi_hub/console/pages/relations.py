@@ -69,7 +69,9 @@ async def matrix(visit: Visit) -> Answer:
         {
             "intro": t("relations.intro", default=default),
             "q": visit.query.get("q", ""),
-            "begin": (t("onboarding.begin"), url("onboarding")) if viewer.may(Scope.ADMIN) else None,
+            "begin": (t("onboarding.begin"), url("onboarding"))
+            if viewer.may(Scope.ADMIN)
+            else None,
             "note": note,
             "emsps": [{"party": str(emsp), "name": names.get(emsp, "")} for emsp in emsps],
             "cpos": [

@@ -288,7 +288,7 @@ async def configure(visit: Visit) -> Answer:
     form = visit.form
     limit = form.get("page_limit", "0")
     if not (limit.isascii() and limit.isdigit() and len(limit) <= _DIGITS):
-        raise invalid("page_limit", t("platforms.page_limit_help"))
+        raise invalid("page_limit", t("platforms.page_limit_wrong", digits=_DIGITS))
     settings = read_form(
         PlatformSettings,
         {

@@ -57,6 +57,8 @@ _PERSONAL = (
     "visual_number",
     "group_id",
     "signed_data",
+    # What was signed names the card that was read.
+    "plain_data",
     "response_url",
     "token",
 )

@@ -412,6 +412,10 @@ def test_what_is_not_personal_stays_as_it_was() -> None:
     assert json.loads(kept)["total_energy"] == 1.5
     signed = b'{"signed_data":{"signed_values":[]},"id":"C1"}'
     assert recorded_body("cdrs", signed, mask) == signed
+    record = b'{"signed_data":{"signed_values":[{"plain_data":"04A1B2C3D4","nature":"Start"}]}}'
+    shown = recorded_body("cdrs", record, mask)
+    assert shown is not None
+    assert b"04A1B2C3D4" not in shown
     evse = b'{"uid":"EVSE1"}'
     assert recorded_body("locations", evse, mask) == evse
 

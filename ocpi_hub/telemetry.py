@@ -40,6 +40,7 @@ _SECRET_NAMES = frozenset(
     {"authorization", "dsn", "password", "passwd", "secret", "token", "tokens", "uid", "uids"}
 )
 _SECRET_KEYS = frozenset({"api_key", "database_url", "secret_key", "old_secret_keys", "cookie"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JSON = json.JSONEncoder()
 _SECRET_TEXT = re.compile(
     r"(?P<scheme>\b(?:Token|Bearer|Basic)\s+)[A-Za-z0-9+/=._~-]{8,}"
@@ -187,8 +188,17 @@ def _processors(*, human: bool) -> list[Processor]:
         structlog.processors.StackInfoRenderer(),
         tracebacks,
         redact,
+        *([_harmless] if human else []),
         _Safely(render),
     ]
+
+
+def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Texts that move no terminal: partners make some of them up. JSON escapes them by itself."""
+    return {
+        key: _CONTROL.sub("?", value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

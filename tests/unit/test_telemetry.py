@@ -297,3 +297,11 @@ async def test_lines_written_together_are_not_torn_by_those_of_other_processes(
     written = [json.loads(line)["number"] for line in "".join(stream.all).splitlines()]
     assert written == list(range(100))
     assert len(stream.all) < 20
+
+
+def test_text_of_a_partner_moves_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_format="human"))
+    get_logger("ocpi_hub.x").warning("role_left_out", role="\x1b[2J\x9b2J\u202eTSOM", error="a\rb")
+    line = capsys.readouterr().err
+    assert "?[2J?2J?TSOM" in line
+    assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(line)

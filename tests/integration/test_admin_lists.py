@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+import structlog
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.delivery.custody import Start
@@ -197,6 +198,15 @@ async def test_authorizations_are_paged_while_new_ones_come_in(
         seen += [item["uid"] for item in page]
         await insert_decision(hub.database, late, "LATE")
     assert seen == [f"U{number}" for number in reversed(range(7))]
+
+
+async def test_who_looks_for_a_card_is_logged_without_it(operator: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await items(operator, "authorizations", uid="04A1-SECRET")
+        await items(operator, "authorizations", cpo="NL*CPO")
+    (line,) = [each for each in lines if each["event"] == "personal_data_read"]
+    assert (line["by"], line["clear"], line["found"]) == (("uid",), True, 0)
+    assert "04A1-SECRET" not in str(lines)
 
 
 async def test_authorizations_are_filtered(hub: AdminHub, operator: httpx.AsyncClient) -> None:

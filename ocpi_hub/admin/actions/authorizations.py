@@ -10,10 +10,24 @@ from ocpi_hub.authorization.protocols import DecisionRecord
 from ocpi_hub.errors import NoSuchObject
 from ocpi_hub.store.authorization import DecisionFilter, PostgresDecisionStore
 from ocpi_hub.store.cross_links import CrossLinks, LinkedCdr
+from ocpi_hub.telemetry import get_logger
+
+log = get_logger(__name__)
 
 _AT_ONCE: Final = 1000
 """Decisions within the time that `around` spans."""
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def note_search(uid: str | None, found: int, *, asked_by: str, clear: bool) -> None:
+    """Who looks for one card reads personal data, and is logged with it; never the card.
+
+    Args:
+        asked_by: the id of a key or an account.
+        clear: whether whoever asks is shown what names a driver.
+    """
+    if uid is not None:
+        log.info("personal_data_read", asked_by=asked_by, by=("uid",), found=found, clear=clear)
 
 
 async def find(

@@ -85,6 +85,10 @@ def authorization_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         found = await parts.decisions.decisions_before(
             decision_place(given), given.limit + 1, wanted
         )
+        key = call.key
+        authorizations.note_search(
+            given.uid, len(found), asked_by=key.key_id, clear=key.may(Scope.OPERATE)
+        )
         return page_of(
             found,
             given.limit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ocpi_hub.admin.actions.authorizations import came_of_it, find
+from ocpi_hub.admin.actions.authorizations import came_of_it, find, note_search
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.routes.authorizations import (
     AuthorizationListing,
@@ -84,6 +84,8 @@ async def fetch(visit: Visit, given: AuthorizationListing) -> Items[DecisionLine
 
     pairs = sides(viewer, given.cpo, given.emsp)
     shown, more = await newest(pairs, ask, lambda found: found[0], given.limit)
+    clear = visit.privacy is None
+    note_search(given.uid, len(shown), asked_by=viewer.account_id, clear=clear)
     return Items(
         items=tuple(_line(viewer, decision) for _, decision in shown),
         next=decision_cursor(shown[-1][0]) if more else None,

@@ -165,6 +165,32 @@ async def test_a_suspended_platform_is_told_so() -> None:
         await authenticator(directory).caller(HEADER)
 
 
+async def test_a_caller_is_remembered_as_long_as_the_directory_stays_as_it_is() -> None:
+    platform = make_platform((CPO, Role.CPO))
+    directories = [with_credentials(platform, issued(platform)), make_directory()]
+
+    async def look_up(_: CredentialsToken) -> Directory | None:
+        return None
+
+    asked = Authenticator(lambda: directories[0], look_up, lambda: NOW)
+    assert asked.known(HEADER) is None
+    caller = await asked.caller(HEADER)
+    assert asked.known(HEADER) is caller
+    assert asked.known(None) is None
+    del directories[0]
+    assert asked.known(HEADER) is None
+    with pytest.raises(Unauthenticated):
+        await asked.caller(HEADER)
+
+
+async def test_a_caller_whose_credentials_end_is_not_remembered() -> None:
+    platform = make_platform((CPO, Role.CPO))
+    ending = issued(platform, expires_at=NOW + timedelta(seconds=1))
+    asked = authenticator(with_credentials(platform, ending))
+    await asked.caller(HEADER)
+    assert asked.known(HEADER) is None
+
+
 def test_repeated_authorization_headers_have_to_agree() -> None:
     same = make_mocked_request("GET", "/", CIMultiDict([("Authorization", HEADER)] * 2))
     assert read_authorization(same) == HEADER

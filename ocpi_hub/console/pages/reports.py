@@ -103,7 +103,7 @@ def _by_relation(month: Month, days: Sequence[DayEnergyView]) -> list[list[Cell]
 
 
 def _month_form(month: Month) -> Form:
-    asked = Input("month", t.label("month"), value=str(month), help="2026-01")
+    asked = Input("month", t.label("month"), "month", str(month), help=t.hint("month", ""))
     return Form(url("reports"), t("reports.show"), (asked,), method="get")
 
 

@@ -337,6 +337,8 @@ async def test_operators_list_the_decisions(realtime: World) -> None:
         "legs_ms",
         "late",
         "linked_by",
+        "correlation_id",
+        "total_ms",
     }
     assert (item["uid"], item["cpo"], item["emsp"]) == (uid, "NL*CPO", "DE*MSP")
     assert (item["decided_by"], item["allowed"]) == ("emsp", "ALLOWED")

@@ -93,7 +93,8 @@ async def run_connect(args: argparse.Namespace, settings: Settings) -> dict[str,
 async def run_rotate(args: argparse.Namespace, settings: Settings) -> dict[str, object]:
     """The platform, with new credentials on both sides."""
     async with operator_access(settings) as access, _onboarding(access) as onboarding:
-        return (await platforms.rotate(access, onboarding, PlatformId(args.id))).shown()
+        platform_id = PlatformId(args.id)
+        return (await platforms.rotate(access, onboarding, platform_id, now=args.now)).shown()
 
 
 @asynccontextmanager

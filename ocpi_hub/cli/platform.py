@@ -91,9 +91,15 @@ parties of platforms that it is set for. A connected partner is asked to read th
 """
 ROTATE_EXAMPLE = """\
   ocpi-hub platform rotate p-3f9a1c02
+  ocpi-hub platform rotate --now p-3f9a1c02
 
 Sends PUT credentials: both sides get new tokens, and the partner reads the hub's endpoints again.
-A hub must be running (`serve`) under public_url: the partner calls it back.
+A hub must be running (`serve`) under public_url: the partner calls it back. The old token works for
+token_grace_s after the first use of the new one.
+
+With --now, for a token that leaked, the tokens that the partner has are void at once, whether or
+not it answers; so are those of a suspended platform, which gets new ones by `rotate` after
+`resume`.
 """
 REMOVE_EXAMPLE = """\
   ocpi-hub platform remove p-3f9a1c02
@@ -151,11 +157,15 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
         ("show", "one platform in detail; never its tokens", SHOW_EXAMPLE, run_show),
         ("suspend", "stop all traffic of a platform", SUSPEND_EXAMPLE, run_suspend),
         ("resume", "undo suspend", RESUME_EXAMPLE, run_resume),
-        ("rotate", "renew the credentials on both sides", ROTATE_EXAMPLE, run_rotate),
     )
     for name, text, example, run in simple:
         parser = add_command(commands, name, text, example, run)
         parser.add_argument("id", metavar="ID", help=KNOWN)
+    rotate = add_command(
+        commands, "rotate", "renew the credentials on both sides", ROTATE_EXAMPLE, run_rotate
+    )
+    rotate.add_argument("id", metavar="ID", help=KNOWN)
+    rotate.add_argument("--now", action="store_true", help="the old tokens are void at once")
     quality = add_command(
         commands, "quality", "what partners should mend in what they send", QUALITY_EXAMPLE,
         run_quality,

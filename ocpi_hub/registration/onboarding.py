@@ -296,8 +296,8 @@ def _not_agreed(answer: Declined | Unclear, platform_id: PlatformId) -> Operator
             return RefusedByPartner(reason) if reached else OperatorError(reason)
         case Unclear(reason):
             return OperatorError(
-                f"{reason}. Whether the partner has taken the new credentials is not known: both"
-                f" tokens of the hub are accepted. If calls to it fail now,"
+                f"{reason}. Whether the partner has taken the new credentials is not known: the hub"
+                f" accepts its new token besides those it accepted before. If calls to it fail now,"
                 f" `platform invite --renew {platform_id}` starts anew"
             )
         case _ as unreachable:

@@ -109,6 +109,20 @@ class PlatformAdmin:
             await connection.execute(SQL.resume, platform_id)
             await wake_deliveries(connection, platform_id)
 
+    async def revoke(self, platform_id: PlatformId) -> None:
+        """Void every token that the platform may present, whatever grace it had.
+
+        Raises:
+            OperatorError: it is neither connected nor suspended, and so has none.
+        """
+        async with self._locked(platform_id) as (connection, state):
+            if state not in (PlatformState.CONNECTED, PlatformState.SUSPENDED):
+                raise OperatorError(
+                    f"{platform_id} is {state}, not connected: it has no credentials to revoke;"
+                    f" `platform invite --renew {platform_id}` voids an invitation"
+                )
+            await connection.execute(SQL.revoke_tokens, platform_id)
+
     async def configure(
         self,
         platform_id: PlatformId,

@@ -20,8 +20,8 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.handshake_steps import MOST as MOST_STEPS
 from ocpi_hub.store.handshake_steps import MOST_OF_NOBODY, PostgresSteps
 from tests.support.console import ConsoleHub, console_hub
-from tests.support.directory import insert_platform
-from tests.support.stores import execute, value
+from tests.support.directory import insert_platform, insert_token
+from tests.support.stores import eventually, execute, value
 
 R = AccountRole
 EVIL = "<script>alert(1)</script>\"'"
@@ -55,6 +55,22 @@ async def test_a_token_is_shown_once_and_kept_nowhere(console: ConsoleHub) -> No
     kept = await value(database, "select string_agg(audit_entry::text, ' ') from audit_entry")
     assert token not in kept
     assert other not in kept
+
+
+async def test_the_tokens_of_a_suspended_platform_are_revoked(console: ConsoleHub) -> None:
+    database = console.hub.database
+    await insert_token(database, "a-leaked-token")
+    async with await console.logged_in(R.ADMIN) as admin:
+        await admin.post("/platforms/p-1/suspend")
+        assert "/platforms/p-1/revoke" in (await admin.get("/platforms/p-1")).text
+        assert (await admin.post("/platforms/p-1/revoke")).status_code == 303
+
+        async def revoked() -> bool:
+            return not await value(database, "select count(*) from credentials_token")
+
+        await eventually(revoked)
+    async with await console.logged_in(R.OPERATOR) as operator:
+        assert "/platforms/p-1/revoke" not in (await operator.get("/platforms/p-1")).text
 
 
 @pytest.mark.parametrize("parties", ["NL*NEW", "NL*NEW CPO more", "NEW CPO", "NL*NEW NOBODY"])

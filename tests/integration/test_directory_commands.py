@@ -29,7 +29,7 @@ from tests.support.directory import (
     make_directory_store,
 )
 from tests.support.postgres import make_settings
-from tests.support.scripted_partner import ScriptedPartner, role_of
+from tests.support.scripted_partner import ScriptedPartner, envelope, role_of
 
 Run = Callable[..., Awaitable[Any]]
 
@@ -164,6 +164,73 @@ async def test_connect_and_rotate_work_from_the_command_line(run: Run) -> None:
         assert result["parties"] == [{"party": "NL*CPO", "role": "CPO", "status": "CONNECTED"}]
         await run("platform", "rotate", result["platform"])
         assert partner.calls("PUT", "/2.2.1/credentials")
+
+
+async def access_tokens(database: Database) -> set[bytes]:
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "select token_sha256 from credentials_token where kind = 'access'"
+        )
+    return {row["token_sha256"] for row in rows}
+
+
+async def deeds(database: Database) -> list[tuple[str, str]]:
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "select what, outcome from audit_entry where what ~ 'revoke|rotate' order by id"
+        )
+    return [(row["what"], row["outcome"]) for row in rows]
+
+
+@pytest.mark.req("CR-24")
+async def test_rotate_now_voids_the_old_token_whatever_the_partner_says(
+    run: Run, database: Database
+) -> None:
+    async with ScriptedPartner() as partner:
+        url = partner.versions_url
+        platform = (await run("platform", "connect", "--versions-url", url, "--token", "A"))[
+            "platform"
+        ]
+        old = await access_tokens(database)
+        await run("platform", "rotate", "--now", platform)
+        second = await access_tokens(database)
+        assert len(second) == 1
+        assert not second & old
+        partner.answer("PUT", "/2.2.1/credentials", envelope(None, 3001), 200)
+        with pytest.raises(OperatorError, match=r"old tokens of .* are void, but: .*OCPI 3001"):
+            await run("platform", "rotate", "--now", platform)
+        assert not await access_tokens(database)
+    assert await deeds(database) == [
+        ("platform.revoke", "done"),
+        ("platform.rotate", "done"),
+        ("platform.revoke", "done"),
+        ("platform.rotate", "refused"),
+    ]
+
+
+async def test_a_suspended_platform_loses_its_tokens_and_rotates_after_it_is_resumed(
+    run: Run, database: Database
+) -> None:
+    async with ScriptedPartner() as partner:
+        url = partner.versions_url
+        platform = (await run("platform", "connect", "--versions-url", url, "--token", "A"))[
+            "platform"
+        ]
+        await run("platform", "suspend", platform)
+        assert (await run("platform", "rotate", "--now", platform))["state"] == "suspended"
+        assert not await access_tokens(database)
+        assert not partner.calls("PUT", "/2.2.1/credentials")
+        await run("platform", "resume", platform)
+        await run("platform", "rotate", platform)
+        assert len(await access_tokens(database)) == 1
+
+
+async def test_who_is_invited_only_has_nothing_to_revoke(run: Run, database: Database) -> None:
+    platform = (await run("platform", "invite", "--name", "A partner"))["platform"]
+    with pytest.raises(OperatorError, match="invite --renew"):
+        await run("platform", "rotate", "--now", platform)
+    async with database.connection() as connection:
+        assert await connection.fetchval("select count(*) from credentials_token") == 1
 
 
 async def test_show_tells_everything_but_tokens(run: Run, database: Database) -> None:

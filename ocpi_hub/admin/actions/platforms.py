@@ -17,7 +17,14 @@ from ocpi_hub.admin.views.platforms import (
     platform_item,
 )
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.domain.party import CredentialsToken, PartyId, Platform, PlatformId, Quirk
+from ocpi_hub.domain.party import (
+    CredentialsToken,
+    PartyId,
+    Platform,
+    PlatformId,
+    PlatformState,
+    Quirk,
+)
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.registration import by_file
 from ocpi_hub.registration.onboarding import Onboarding
@@ -127,9 +134,36 @@ async def connect(
 
 
 async def rotate(
+    access: OperatorAccess, onboarding: Onboarding, platform_id: PlatformId, *, now: bool = False
+) -> PlatformItem:
+    """New credentials on both sides.
+
+    Args:
+        now: those that the platform has are void first, whether or not it takes new ones. One that
+            is suspended gets new ones by a rotation after it is resumed.
+    """
+    if not now:
+        return await _rotate(access, onboarding, platform_id)
+    revoked = await _revoke(access, platform_id)
+    if revoked.state is PlatformState.SUSPENDED:
+        return revoked
+    try:
+        return await _rotate(access, onboarding, platform_id)
+    except OperatorError as error:
+        raise type(error)(f"the old tokens of {platform_id} are void, but: {error}") from error
+
+
+async def _revoke(access: OperatorAccess, platform_id: PlatformId) -> PlatformItem:
+    """Returns once no process lets anything through that has one of the tokens."""
+    before = platform_item(find_platform(await access.load(), platform_id))
+    async with noted_change("platform.revoke", platform_id, before) as noted:
+        await access.admin.revoke(platform_id)
+        return noted.became(await _changed(access, platform_id))
+
+
+async def _rotate(
     access: OperatorAccess, onboarding: Onboarding, platform_id: PlatformId
 ) -> PlatformItem:
-    """New credentials on both sides."""
     platform = find_platform(await access.load(), platform_id)
     async with noted_change("platform.rotate", platform_id, platform_item(platform)) as noted:
         await onboarding.rotate(platform)

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from ocpi_hub.admin.actions import platforms
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.parts import AdminParts
-from ocpi_hub.admin.routes.base import API, AnyRoute, Body, Call, Given, NoBody, Party, Route
+from ocpi_hub.admin.routes.base import API, AnyRoute, Body, Call, Given, Party, Route
 from ocpi_hub.admin.routes.platforms import PlatformGiven, checked_name
 from ocpi_hub.admin.views.platforms import InvitationView, PlatformItem
 from ocpi_hub.domain.party import CredentialsToken, PlatformId, Role
@@ -95,6 +95,16 @@ class Connection(Known):
     token: SecretStr = Field(min_length=1, max_length=1000, description="CREDENTIALS_TOKEN_A")
 
 
+class Rotation(Body):
+    """How the credentials are renewed."""
+
+    now: bool = Field(
+        False,
+        description="the tokens that the partner has are void first, without grace; of a suspended"
+        " platform nothing else is done",
+    )
+
+
 def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     access, onboarding = parts.access, parts.onboarding
     one = f"{API}/platforms/{{platform}}"
@@ -138,8 +148,9 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
             permit=body.allow_parties,
         )
 
-    async def rotate(call: Call[PlatformGiven, NoBody]) -> PlatformItem:
-        return await platforms.rotate(access, onboarding, PlatformId(call.given.platform))
+    async def rotate(call: Call[PlatformGiven, Rotation]) -> PlatformItem:
+        platform_id = PlatformId(call.given.platform)
+        return await platforms.rotate(access, onboarding, platform_id, now=call.body.now)
 
     admin = Scope.ADMIN
     return (
@@ -155,5 +166,5 @@ def onboarding_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
         Route("POST", f"{one}/invitation", admin, "Replace an invitation that expired or was lost",
               PlatformGiven, Renewal, InvitationView, renew, 201),
         Route("POST", f"{one}/rotate", admin, "Renew the credentials on both sides",
-              PlatformGiven, NoBody, PlatformItem, rotate),
+              PlatformGiven, Rotation, PlatformItem, rotate),
     )  # fmt: skip

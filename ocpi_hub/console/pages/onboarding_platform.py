@@ -64,6 +64,7 @@ def onboarding_platform_pages() -> tuple[Page, ...]:
         Page("GET", f"{way}/live", Scope.READ, live, partner=True),
         Page("POST", f"{ONE}/invitation", Scope.ADMIN, renew),
         Page("POST", f"{ONE}/rotate", Scope.ADMIN, rotate),
+        Page("POST", f"{ONE}/revoke", Scope.ADMIN, revoke),
         Page("POST", f"{ONE}/remove", Scope.ADMIN, remove),
     )
 
@@ -244,12 +245,18 @@ def registration_deeds(shown: PlatformDetails) -> list[Form]:
         f"{own}/invitation", t("onboarding.renew"), needs=Scope.ADMIN,
         confirm=t("onboarding.renew_sure"),
     )  # fmt: skip
+    revocation = Form(
+        f"{own}/revoke", t("onboarding.revoke"), needs=Scope.ADMIN,
+        confirm=t("onboarding.revoke_sure"), danger=True,
+    )  # fmt: skip
+    if shown.state is PlatformState.SUSPENDED:
+        return [revocation]
     if shown.state is PlatformState.CONNECTED:
         again = Form(
             f"{own}/rotate", t("onboarding.rotate"), needs=Scope.ADMIN,
             confirm=t("onboarding.rotate_sure"),
         )  # fmt: skip
-        return [again, invitation]
+        return [again, invitation, revocation]
     if shown.state in _NOT_YET:
         return [
             invitation,
@@ -279,15 +286,24 @@ async def renew(visit: Visit) -> Answer:
 
 
 async def rotate(visit: Visit) -> Answer:
+    return await _start_rotation(visit, now=False)
+
+
+async def revoke(visit: Visit) -> Answer:
+    return await _start_rotation(visit, now=True)
+
+
+async def _start_rotation(visit: Visit, *, now: bool) -> Answer:
     platform_id = await own_platform(visit)
     visit.parts.errands.require_room()
-    visit.parts.errands.start(_rotate(visit, platform_id))
-    return Redirect(f"/platforms/{platform_id}/onboarding", (Tone.NOTE, t("onboarding.rotating")))
+    visit.parts.errands.start(_rotate(visit, platform_id, now=now))
+    told = t("onboarding.revoking" if now else "onboarding.rotating")
+    return Redirect(f"/platforms/{platform_id}/onboarding", (Tone.NOTE, told))
 
 
-async def _rotate(visit: Visit, platform_id: PlatformId) -> None:
+async def _rotate(visit: Visit, platform_id: PlatformId, *, now: bool) -> None:
     admin = visit.parts.admin
-    await platforms.rotate(admin.access, admin.onboarding, platform_id)
+    await platforms.rotate(admin.access, admin.onboarding, platform_id, now=now)
 
 
 async def remove(visit: Visit) -> Answer:

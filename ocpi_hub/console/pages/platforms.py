@@ -228,7 +228,8 @@ def _quality(mistakes: list[QualityItem]) -> Grid:
 def _deeds(shown: PlatformDetails) -> list[Form]:
     own = platform_url(shown.platform)
     if shown.state is PlatformState.SUSPENDED:
-        return [Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE)]
+        resumption = Form(f"{own}/resume", t("platforms.resume"), needs=Scope.OPERATE)
+        return [resumption, *registration_deeds(shown)]
     again = [form for form in registration_deeds(shown) if not form.inputs]
     return [
         *again,

@@ -9,6 +9,10 @@ update platform set state = 'suspended', resume_state = state where platform_id 
 -- name: resume
 update platform set state = resume_state, resume_state = null where platform_id = $1;
 
+-- name: revoke_tokens
+-- A platform that may register goes on being invited: that token is another secret.
+delete from credentials_token where platform_id = $1 and kind = 'access';
+
 -- name: rename
 update platform set name = $2 where platform_id = $1;
 

@@ -111,6 +111,7 @@ PAGES: Mapping[str, str] = {
     "GET /platforms/{platform}/onboarding": "GET platforms/{platform}/handshake",
     "POST /platforms/{platform}/invitation": "POST platforms/{platform}/invitation",
     "POST /platforms/{platform}/rotate": "POST platforms/{platform}/rotate",
+    "POST /platforms/{platform}/revoke": "POST platforms/{platform}/rotate",
     "POST /platforms/{platform}/remove": "DELETE platforms/{platform}",
     "GET /platforms/{platform}/onboarding/relations": "GET relations",
     "POST /platforms/{platform}/onboarding/relations": "PATCH relations/{cpo}/{emsp}",

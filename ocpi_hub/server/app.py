@@ -143,30 +143,34 @@ class OcpiServer:
         caller = self._authenticator.known(presented)
         if caller is None:
             caller = await self._authenticator.caller(presented)
-        exchange.platform = caller.platform
-        exchange.context["platform"] = caller.platform.platform_id
-        self._seen(caller.platform)
+        platform = exchange.platform = caller.platform
+        exchange.context["platform"] = platform.platform_id
+        self._seen(platform)
         self._keeper.note_use(caller.issued)
-        custom = exchange.functional and target.segments[3] in caller.platform.custom_modules
-        if custom:
-            exchange.interface = f"{target.segments[2]}/{target.segments[3]}"
-        if self._rate.is_on:
-            await self._limit_rate(request.method, exchange.interface, caller.platform)
-        body = b""
-        if custom or request.method in _WITH_BODY:
-            most = self._max_body_bytes
-            body = exchange.body = (
-                decoded(request, request.body, max_bytes=most)
-                if isinstance(request, PlainRequest)
-                else await read_body(request, timeout_s=self._read_timeout_s, max_bytes=most)
-            )
-        if not exchange.functional:
-            return await self._configuration.handle(request.method, target, caller, body)
-        message = read_message(request, target, caller, exchange.ids, body)
-        exchange.sender, exchange.to = message.sender, message.to
-        self._configuration.require_served(message.version, caller.platform)
-        handler = self._handlers.get(message.module, self._custom)
-        return await handler(Inbound(message, caller.directory, started))
+        self._gate.admit(platform.platform_id)
+        try:
+            custom = exchange.functional and target.segments[3] in platform.custom_modules
+            if custom:
+                exchange.interface = f"{target.segments[2]}/{target.segments[3]}"
+            if self._rate.is_on:
+                await self._limit_rate(request.method, exchange.interface, platform)
+            body = b""
+            if custom or request.method in _WITH_BODY:
+                most = self._max_body_bytes
+                body = exchange.body = (
+                    decoded(request, request.body, max_bytes=most)
+                    if isinstance(request, PlainRequest)
+                    else await read_body(request, timeout_s=self._read_timeout_s, max_bytes=most)
+                )
+            if not exchange.functional:
+                return await self._configuration.handle(request.method, target, caller, body)
+            message = read_message(request, target, caller, exchange.ids, body)
+            exchange.sender, exchange.to = message.sender, message.to
+            self._configuration.require_served(message.version, platform)
+            handler = self._handlers.get(message.module, self._custom)
+            return await handler(Inbound(message, caller.directory, started))
+        finally:
+            self._gate.leave(platform.platform_id)
 
     async def _limit_rate(self, method: str, interface: str, platform: Platform) -> None:
         _, _, module = interface.rpartition("/")

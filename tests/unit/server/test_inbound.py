@@ -34,6 +34,7 @@ from ocpi_hub.errors import (
     NotFound,
     NotPermitted,
     Overloaded,
+    TooManyRequests,
     Unauthenticated,
 )
 from ocpi_hub.server.inbound import (
@@ -346,6 +347,22 @@ def test_the_gate_lets_in_as_many_as_its_limit() -> None:
         assert caught.value.headers["Retry-After"]
     with gate, gate:
         pass
+
+
+@pytest.mark.req("ER-13")
+def test_one_platform_has_half_of_the_gate() -> None:
+    gate = Gate(4)
+    gate.admit("p-1")
+    gate.admit("p-1")
+    with pytest.raises(TooManyRequests, match="2 requests of yours") as caught:
+        gate.admit("p-1")
+    assert caught.value.headers["Retry-After"]
+    gate.admit("p-2")
+    gate.leave("p-1")
+    gate.admit("p-1")
+    for platform in ("p-1", "p-1", "p-2"):
+        gate.leave(platform)
+    gate.admit("p-1")
 
 
 def test_the_gate_counts_those_that_fail_too() -> None:

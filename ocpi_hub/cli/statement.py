@@ -28,8 +28,9 @@ example:
   ocpi-hub statement --month 2026-10 --cpo "NL*CPO" --emsp "DE*MSP" --close --csv october.csv
   ocpi-hub statement --month 2026-10 --recheck
 
-Without --cpo and --emsp: all relations that have something to settle. A closed statement never
-changes: what is delivered later goes on the next one. --recheck sums up the CDRs' own texts again.
+Without --cpo and --emsp: all relations that have something to settle; what is closed with its sums,
+the others with the end of their first CDR that waits. A closed statement never changes: what is
+delivered later goes on the next one. --recheck sums up the CDRs' own texts again.
 """
 
 
@@ -126,6 +127,9 @@ async def _all(access: OperatorAccess, args: argparse.Namespace) -> list[dict[st
                 result.append(item.shown())
         except OperatorError as error:
             refused.append(str(error))
+    if not result and not refused:
+        told = await statements.elsewhere(access, args.month)
+        args.render = lambda _: told  # for people; others get the empty list
     if refused:
         raise OperatorError(f"{len(result)} done, {len(refused)} not: {'; '.join(refused)}")
     return result

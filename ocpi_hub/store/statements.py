@@ -7,7 +7,7 @@ can be put on a statement once it is closed.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -96,11 +96,18 @@ class StatementStore:
             )
         return [stored_statement(row) for row in rows]
 
-    async def unsettled(self, until: datetime) -> Sequence[Relation]:
-        """Relations with CDRs that ended before and are on no statement."""
+    async def unsettled(self, until: datetime | None = None) -> Mapping[Relation, datetime]:
+        """Relations with CDRs that ended before, or ever, and are on no statement; when the first
+        of these ended."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(SQL.unsettled_relations, until)
-        return [relation_of(row) for row in rows]
+        return {relation_of(row): row["since"] for row in rows}
+
+    async def months(self, limit: int) -> Sequence[Month]:
+        """The latest ones that have statements, the newest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(SQL.months, limit)
+        return [Month.of(row["month"]) for row in rows]
 
     # Closing -------------------------------------------------------------------------------------
 

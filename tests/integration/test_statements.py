@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ocpi_hub.admin.actions import statements
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
+from ocpi_hub.cli.common import operator_access
 from ocpi_hub.errors import NoSuchObject, OperatorError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
@@ -20,7 +22,7 @@ from ocpi_hub.store.statement_rows import StoredStatement
 from ocpi_hub.store.statements import StatementStore
 from tests.bench.archive import store_cdrs
 from tests.support.factories import CPO, EMSP
-from tests.support.ledger import Run, body, bring, clearing_commands, price
+from tests.support.ledger import Run, body, bring, clearing_commands, clearing_settings, price
 from tests.support.stores import custody_store, execute, value
 
 WHO = ("--cpo", str(CPO), "--emsp", str(EMSP))
@@ -249,10 +251,34 @@ async def test_all_relations_of_a_month_are_closed_together(
     await bring(store, body("A"))
     (item,) = await run("statement", "--month", "2026-09")
     assert (item["state"], item["statement"]) == ("open", None)
+    assert (item["since"], item["cdrs"], item["excl_vat"]) == ("2026-09-10T12:00:00.000Z", None, [])
     (closed,) = await run("statement", "--month", "2026-09", "--close")
     assert closed["state"] == "closed"
     (item,) = await run("statement", "--month", "2026-09")
     assert (item["state"], item["statement"]) == ("closed", closed["statement"])
+    (total,) = closed["totals"]
+    assert (item["cdrs"], item["energy_kwh"]) == (1, total["energy_kwh"])
+    assert item["excl_vat"] == [{"amount": total["excl_vat"], "currency": "EUR"}]
+    assert item["vat"] == [{"amount": total["vat"], "currency": "EUR"}]
+    assert item["since"] is None
+
+
+async def test_an_empty_month_names_the_months_that_have_something(
+    store: PostgresCustodyStore, address: DatabaseAddress, run: Run
+) -> None:
+    async def told(month: str) -> str:
+        async with operator_access(clearing_settings(address)) as access:
+            return await statements.elsewhere(access, Month.parse(month))
+
+    assert await run("statement", "--month", "2026-08") == []
+    assert await told("2026-08") == (
+        "nothing to settle in 2026-08:"
+        " no CDR waits for a statement, and there is none of another month"
+    )
+    await bring(store, body("A"))
+    assert (await told("2026-08")).endswith(": CDRs wait for a statement from 2026-09 on")
+    await run(*SEPTEMBER, "--close")
+    assert (await told("2026-08")).endswith(": there are statements of 2026-09")
 
 
 async def test_a_closed_statement_says_what_it_said_whatever_checks_find_later(

@@ -22,6 +22,7 @@ from ocpi_hub.cli.main import build_parser
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.verdict import Delivered, Refused
 from ocpi_hub.ocpi.v2_2_1.cdrs import CDR
+from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
@@ -33,15 +34,19 @@ from tests.support.stores import NO, OK, ended, make_intake
 Run = Callable[..., Awaitable[Any]]
 
 
-async def clearing_commands(address: DatabaseAddress, database: Database) -> Run:
-    """The hub's commands, with a CPO and an eMSP on board; its months end in Amsterdam."""
-    await insert_platform(database, "p-cpo", roles=(("CPO", str(CPO)),))
-    await insert_platform(database, "p-msp", roles=(("EMSP", str(EMSP)),))
-    settings = make_settings(
+def clearing_settings(address: DatabaseAddress) -> Settings:
+    return make_settings(
         database_url=address.as_dsn(),
         secret_key=base64.b64encode(KEY).decode(),
         statement_time_zone="Europe/Amsterdam",
     )
+
+
+async def clearing_commands(address: DatabaseAddress, database: Database) -> Run:
+    """The hub's commands, with a CPO and an eMSP on board; its months end in Amsterdam."""
+    await insert_platform(database, "p-cpo", roles=(("CPO", str(CPO)),))
+    await insert_platform(database, "p-msp", roles=(("EMSP", str(EMSP)),))
+    settings = clearing_settings(address)
 
     async def command(*arguments: str) -> Any:
         args: argparse.Namespace = build_parser().parse_args(arguments)

@@ -10,10 +10,12 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change, who_acts
 from ocpi_hub.admin.views.statements import (
     RecheckView,
-    StatementItem,
     StatementLineView,
+    StatementListed,
     StatementView,
     line_view,
+    listed_open,
+    listed_statement,
     open_item,
     recheck_view,
     statement_item,
@@ -25,20 +27,41 @@ from ocpi_hub.store.statement_rows import StoredStatement
 from ocpi_hub.store.statements import StatementStore
 
 MAX_RELATIONS = 100_000
+MONTHS_TOLD = 12
+"""The latest months with statements, of which an empty month tells."""
 
 
-async def overview(access: OperatorAccess, month: Month) -> Sequence[StatementItem]:
+async def overview(access: OperatorAccess, month: Month) -> Sequence[StatementListed]:
     """The month's statements: those that were closed, and the relations that have something for
     one."""
     store = StatementStore(access.database)
     until = month.end(ZoneInfo(access.settings.statement_time_zone))
     closed = await store.list(month=month, cpo=None, emsp=None, limit=MAX_RELATIONS)
     known = {each.relation for each in closed}
-    waiting = [each for each in await store.unsettled(until) if each not in known]
+    waiting = await store.unsettled(until)
     return [
-        *map(statement_item, closed),
-        *(open_item(relation, month) for relation in waiting),
+        *map(listed_statement, closed),
+        *(
+            listed_open(relation, month, since)
+            for relation, since in waiting.items()
+            if relation not in known
+        ),
     ]
+
+
+async def elsewhere(access: OperatorAccess, month: Month) -> str:
+    """Where to look if a month has nothing: a sentence."""
+    store = StatementStore(access.database)
+    waiting = (await store.unsettled()).values()
+    parts = []
+    if waiting:
+        zone = ZoneInfo(access.settings.statement_time_zone)
+        first = Month.of(min(waiting).astimezone(zone).date())
+        parts.append(f"CDRs wait for a statement from {first} on")
+    if settled := await store.months(MONTHS_TOLD):
+        parts.append(f"there are statements of {', '.join(map(str, reversed(settled)))}")
+    where = "; ".join(parts) or "no CDR waits for a statement, and there is none of another month"
+    return f"nothing to settle in {month}: {where}"
 
 
 async def show(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:

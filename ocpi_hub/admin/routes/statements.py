@@ -25,8 +25,8 @@ from ocpi_hub.admin.views.base import Page
 from ocpi_hub.admin.views.statements import (
     MONTH_PATTERN,
     RecheckView,
-    StatementItem,
     StatementLineView,
+    StatementListed,
     StatementView,
 )
 from ocpi_hub.clearing.statement import Month, Relation
@@ -67,7 +67,7 @@ class LinesGiven(StatementGiven, Listing):
 def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     access = parts.access
 
-    async def listing(call: Call[StatementsGiven, NoBody]) -> Page[StatementItem]:
+    async def listing(call: Call[StatementsGiven, NoBody]) -> Page[StatementListed]:
         return Page(items=tuple(await statements.overview(access, call.given.month)), next=None)
 
     async def show(call: Call[StatementGiven, NoBody]) -> StatementView:
@@ -97,7 +97,7 @@ def statement_routes(parts: AdminParts) -> tuple[AnyRoute, ...]:
     one = f"{month}/{{cpo}}/{{emsp}}"
     return (
         Route("GET", month, Scope.READ, "A month's statements, closed and open",
-              StatementsGiven, NoBody, Page[StatementItem], listing),
+              StatementsGiven, NoBody, Page[StatementListed], listing),
         Route("GET", one, Scope.READ, "One statement: totals by currency, VAT and day",
               StatementGiven, NoBody, StatementView, show),
         Route("GET", f"{one}/lines", Scope.READ, "The CDRs of a statement",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -39,6 +40,23 @@ class StatementItem(View):
     state: StatementState
     closed_at: Moment | None
     closed_by: str | None
+
+
+class MoneyView(View):
+    amount: Amount
+    currency: str
+
+
+class StatementListed(StatementItem):
+    """A statement in the list of its month. Of an open one the CDRs are not summed up."""
+
+    since: Moment | None = Field(
+        description="of an open one: when the first CDR ended that is on no statement yet"
+    )
+    cdrs: int | None = Field(description="of a closed one")
+    energy_kwh: Amount | None = Field(description="of a closed one")
+    excl_vat: tuple[MoneyView, ...] = Field(description="of a closed one, by currency")
+    vat: tuple[MoneyView, ...] = Field(description="of a closed one, by currency")
 
 
 class SumsView(View):
@@ -149,6 +167,38 @@ def open_item(relation: Relation, month: Month) -> StatementItem:
         state=StatementState.OPEN,
         closed_at=None,
         closed_by=None,
+    )
+
+
+def listed_statement(statement: StoredStatement) -> StatementListed:
+    totals = statement.totals
+
+    def money(name: str) -> tuple[MoneyView, ...]:
+        return tuple(
+            MoneyView(amount=amount(Decimal(each[name])), currency=currency)
+            for currency, each in (totals or {}).items()
+        )
+
+    return StatementListed(
+        **dict(statement_item(statement)),
+        since=None,
+        cdrs=None if totals is None else sum(int(each["cdrs"]) for each in totals.values()),
+        energy_kwh=None
+        if totals is None
+        else amount(sum((Decimal(each["energy_kwh"]) for each in totals.values()), Decimal(0))),
+        excl_vat=money("excl_vat"),
+        vat=money("vat"),
+    )
+
+
+def listed_open(relation: Relation, month: Month, since: datetime) -> StatementListed:
+    return StatementListed(
+        **dict(open_item(relation, month)),
+        since=moment(since),
+        cdrs=None,
+        energy_kwh=None,
+        excl_vat=(),
+        vat=(),
     )
 
 

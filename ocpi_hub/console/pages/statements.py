@@ -21,9 +21,9 @@ from ocpi_hub.admin.statement_files import (
 )
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.admin.views.statements import StatementItem, StatementView
+from ocpi_hub.admin.views.statements import StatementItem, StatementListed, StatementView
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
-from ocpi_hub.console.cells import At, Chip, Code, url
+from ocpi_hub.console.cells import At, Chip, Code, Number, url
 from ocpi_hub.console.forms import Form
 from ocpi_hub.console.in_memory import part_of
 from ocpi_hub.console.lists import Column, ListPage
@@ -81,7 +81,7 @@ def _sees(viewer: Viewer, item: StatementItem) -> bool:
 # The list -----------------------------------------------------------------------------------------
 
 
-async def fetch(visit: Visit, given: MonthListing) -> Items[StatementItem]:
+async def fetch(visit: Visit, given: MonthListing) -> Items[StatementListed]:
     month = given.month or last_month()
     found = await statements.overview(visit.parts.admin.access, month)
     viewer = visit.viewer
@@ -92,14 +92,14 @@ async def fetch(visit: Visit, given: MonthListing) -> Items[StatementItem]:
     ]
     by = given.sort.removeprefix("-")
 
-    def key(item: StatementItem) -> tuple[str, str, str]:
+    def key(item: StatementListed) -> tuple[str, str, str]:
         first = {"emsp": item.emsp, "state": item.state, "closed_at": item.closed_at or ""}
         return first.get(by, ""), item.cpo, item.emsp
 
     return part_of(f"console-statements-{given.sort}", seen, given, key)
 
 
-LIST: ListPage[StatementItem, MonthListing] = ListPage(
+LIST: ListPage[StatementListed, MonthListing] = ListPage(
     path="/statements",
     area="statements",
     listing=MonthListing,
@@ -108,6 +108,12 @@ LIST: ListPage[StatementItem, MonthListing] = ListPage(
         Column("cpo", lambda item: Code(item.cpo)),
         Column("emsp", lambda item: Code(item.emsp)),
         Column("state", lambda item: Chip(item.state, _TONES[item.state])),
+        Column("since", lambda item: At(item.since)),
+        Column("cdrs", lambda item: Number(item.cdrs)),
+        Column("energy", lambda item: item.energy_kwh and f"{item.energy_kwh} kWh"),
+        Column(
+            "excl_vat", lambda item: ", ".join(f"{m.amount} {m.currency}" for m in item.excl_vat)
+        ),
         Column("closed_at", lambda item: At(item.closed_at)),
         Column("closed_by", lambda item: item.closed_by),
     ),

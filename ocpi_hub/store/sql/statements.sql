@@ -32,8 +32,8 @@ order by statement_id desc
 limit $7;
 
 -- name: unsettled_relations
--- Relations with CDRs that ended before $1 and are on no statement: from one relation to the next one,
--- not through all CDRs.
+-- Relations with CDRs that ended before $1 and are on no statement, and when the first of them did: from
+-- one relation to the next one, not through all CDRs. Without $1 all of them.
 with recursive relation as (
     (select country_code, party_id, receiver_country_code, receiver_party_id
     from cdr_ledger
@@ -51,15 +51,20 @@ with recursive relation as (
                 > (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)
         order by 1, 2, 3, 4
         limit 1) as later)
-select *
+select r.*, first.since
 from relation r
-where (
-    select min(l.ended_at)
+cross join lateral (
+    select min(l.ended_at) as since
     from cdr_ledger l
     where l.statement_id is null
         and (l.country_code, l.party_id, l.receiver_country_code, l.receiver_party_id)
-            = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)) < $1
+            = (r.country_code, r.party_id, r.receiver_country_code, r.receiver_party_id)) as first
+where $1::timestamptz is null or first.since < $1
 order by 1, 2, 3, 4;
+
+-- name: months
+-- Those that have statements, the latest ones.
+select distinct month from statement order by month desc limit $1;
 
 -- name: lock_closing
 -- One at a time puts entries on a statement, and nobody once it is closed.

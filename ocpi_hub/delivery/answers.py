@@ -21,9 +21,11 @@ def read_answer(raw: RawAnswer, *, max_bytes: int) -> Answer:
     unknown.
 
     Raises:
-        TooLarge: larger than `max_bytes` once it is decompressed.
+        TooLarge: larger than `max_bytes`, compressed or not.
         CallBroken: wrongly encoded.
     """
+    if len(raw.body) > max_bytes:
+        raise TooLarge(max_bytes)
     encoding = raw.headers.get("content-encoding")
     if encoding is None or (encoding := encoding.strip().lower()) in _PLAIN:
         return Answer(raw.status, raw.headers, raw.body)

@@ -63,6 +63,7 @@ class HttpClient:
     def __init__(self, settings: Settings, *, clock: Clock, lookup: Lookup | None = None) -> None:
         self._settings = settings
         self._max_bytes = settings.max_answer_bytes
+        self._max_object_bytes = min(settings.max_object_bytes, settings.max_answer_bytes)
         self._clock = clock
         self._policy = UrlPolicy(
             allow_http=settings.allow_http, allow_networks=settings.allow_networks
@@ -135,7 +136,7 @@ class HttpClient:
                     raw = await _call(connections, request, place.server, head, progress)
                 finally:
                     slots.release(key, sender)
-            return read_answer(raw, max_bytes=self._max_bytes)
+            return read_answer(raw, max_bytes=self._most(request))
         except CallBroken as error:
             cause, exchange = error, NoAnswer(str(error))
         except ConnectTimeout as error:
@@ -147,6 +148,10 @@ class HttpClient:
             exchange = self._late(request, progress) if late else self._broken(progress, error)
         return self._failed(request, exchange, cause, self._clock.monotonic() - started)
 
+    def _most(self, request: OutboundRequest) -> int:
+        """Bytes of an answer. Lists alone are long: parsing what else comes would hold up all."""
+        return self._max_bytes if request.method == "GET" else self._max_object_bytes
+
     def _overtime(self, limit: Limit, late: Callable[[Answer], None]) -> Tell | None:
         """See `Overtime`."""
         if not limit.expired():
@@ -154,7 +159,7 @@ class HttpClient:
 
         def tell(raw: RawAnswer) -> None:
             try:
-                answer = read_answer(raw, max_bytes=self._max_bytes)
+                answer = read_answer(raw, max_bytes=self._max_object_bytes)
             except CallBroken as error:
                 log.info("late_answer_broken", reason=str(error))
             else:

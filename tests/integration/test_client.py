@@ -415,6 +415,17 @@ async def test_answer_compressed_unasked_is_read_all_the_same(body: bytes, encod
     assert "content-encoding" not in answer.headers
 
 
+async def test_only_lists_are_answered_at_length() -> None:
+    """What a partner says to a push or a question holds one object: more is not even parsed."""
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + bytes(2000)
+    async with serving(keeping(long)) as partner, client(max_object_bytes=1024) as http:
+        pushed = await http.send(call(partner.url(), "PUT"))
+        listed = await http.send(call(partner.url(), "GET"))
+    assert pushed == NoAnswer("answer larger than 1024 bytes")
+    assert isinstance(listed, Answer)
+    assert len(listed.body) == 2000
+
+
 async def test_decompression_bomb_is_cut_off() -> None:
     bomb = compressed(gzip.compress(bytes(50_000_000)), "gzip")
     assert len(bomb) < 100_000

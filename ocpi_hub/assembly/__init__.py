@@ -11,6 +11,7 @@ from ocpi_hub.assembly.admin import admin_api, admin_parts, console, metrics_end
 from ocpi_hub.assembly.delivery import Delivery, feed_worker
 from ocpi_hub.assembly.offer import FEED_MODULES, OFFERED
 from ocpi_hub.assembly.pulls import Pulls
+from ocpi_hub.assembly.readiness import Readiness
 from ocpi_hub.assembly.serving import ocpi_server, renewal
 from ocpi_hub.assembly.stores import Stores
 from ocpi_hub.assembly.surroundings import Loop, Parts, Roles, Surroundings, Wrappers, Writer
@@ -18,10 +19,7 @@ from ocpi_hub.delivery.answer_url import AnswerUrlSweep
 from ocpi_hub.delivery.default_relation import follow_default_relation
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.directory.snapshot import Directory
-from ocpi_hub.errors import StoreError
 from ocpi_hub.server.app import build_app
-from ocpi_hub.store.database import Database
-from ocpi_hub.store.migrate import pending
 from ocpi_hub.store.traffic import PostgresTraffic
 
 __all__ = ["OFFERED", "Loop", "Parts", "Roles", "Surroundings", "Wrappers", "assemble"]
@@ -47,9 +45,6 @@ def assemble(around: Surroundings) -> Parts:
     traffic = PostgresTraffic(around.database, around.clock)
     writers = _writers(stores, delivery)
     heart = pulse(around, stores, keeper, instruments, writers)
-
-    async def not_ready() -> str | None:
-        return await _not_ready(around.database, keeper)
 
     async def follow_settings() -> None:
         await follow_default_relation(stores.default_relation, keeper.current, FEED_MODULES)
@@ -89,7 +84,7 @@ def assemble(around: Surroundings) -> Parts:
         app=build_app(
             server,
             max_body_bytes=around.settings.max_body_bytes,
-            ready=not_ready,
+            ready=Readiness(around.database, keeper, around.clock).reason,
             admin=api.handle,
             metrics=metrics_endpoint(around, api, keeper, instruments, heart).handle,
             console=console(operators),
@@ -114,15 +109,3 @@ def _writers(stores: Stores, delivery: Delivery) -> tuple[Writer, ...]:
         stores.messages.records,
         delivery.quality,
     )
-
-
-async def _not_ready(database: Database, keeper: DirectoryKeeper) -> str | None:
-    """Why the service cannot serve now (surface `/readyz`)."""
-    if not keeper.fresh():
-        return "the directory could not be verified lately"
-    try:
-        async with database.connection() as connection:
-            missing = await pending(connection)
-    except StoreError as error:
-        return f"the database cannot be used: {error}"
-    return f"migrations are missing: {', '.join(missing)}" if missing else None

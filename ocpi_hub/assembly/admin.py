@@ -79,7 +79,8 @@ def pulse(
     queues: Sequence[Queue],
 ) -> Pulse:
     records, reads = stores.messages.records, stores.feed.reads
-    return Pulse(instruments, around.clock, keeper, queues, records, lambda: reads)
+    refused = around.database.refused.counts
+    return Pulse(instruments, around.clock, keeper, queues, records, lambda: reads, refused)
 
 
 def metrics_endpoint(

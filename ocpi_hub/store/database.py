@@ -17,6 +17,7 @@ import asyncpg
 from ocpi_hub.errors import ConfigError, StoreError, StoreUnavailable
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.refused_writes import RefusedWrites
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -68,7 +69,11 @@ class _Pooled(_AnyConnection):
 
 
 class Database:
-    """A bounded pool. Recovers by itself when PostgreSQL comes back."""
+    """A bounded pool. Recovers by itself when PostgreSQL comes back.
+
+    Attributes:
+        refused: what it would not write.
+    """
 
     def __init__(
         self,
@@ -81,6 +86,7 @@ class Database:
         self._address = address
         self._settings = settings
         self._server_settings = server_settings
+        self.refused = RefusedWrites()
 
     @classmethod
     async def open(
@@ -142,6 +148,7 @@ class Database:
                 raise  # asyncpg was used wrongly: that is our fault, not the database's
             raise StoreUnavailable(_describe(error)) from error
         except UNAVAILABLE as error:
+            self.refused.note(error)
             if isinstance(error, _NOT_USED_AGAIN):
                 connection.terminate()
             raise StoreUnavailable(_describe(error)) from error

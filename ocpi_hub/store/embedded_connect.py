@@ -29,7 +29,8 @@ async def running_address(base: Path) -> DatabaseAddress | None:
     """The address of the server that another process of ours runs right now; None if none does.
 
     Raises:
-        EmbeddedServerError: one runs, but is not open to this account, or its disk is full.
+        EmbeddedServerError: one runs, but is not open to this account, or its disk is full, or it
+            is silent.
     """
     try:
         directory = cluster.socket_directory(base)
@@ -44,6 +45,11 @@ async def running_address(base: Path) -> DatabaseAddress | None:
         ) from None
     except asyncpg.DiskFullError as error:
         raise EmbeddedServerError(f"{base}: {error}: make room, then try again") from None
+    except TimeoutError:
+        raise EmbeddedServerError(
+            f"the server of {base} runs, but does not answer within {_CONNECT_TIMEOUT_S:g} s:"
+            " its processes may be stopped, or the machine has too much to do"
+        ) from None
     except _NO_SERVER:
         return None
     return address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import asyncpg
 import pytest
 
 from ocpi_hub.errors import EmbeddedServerError
-from ocpi_hub.store import embedded_binaries
+from ocpi_hub.store import embedded_binaries, embedded_connect
 from ocpi_hub.store.embedded import EmbeddedServer, running_address
 from tests.support.embedded import Place, Runner, processes_in
 
@@ -285,3 +286,18 @@ async def test_socket_directory_of_a_stranger_is_not_trusted(directory: Path) ->
         assert await running_address(base) is None
     finally:
         await server.stop()
+
+
+async def test_a_server_that_says_nothing_is_told_apart_from_one_that_is_gone(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = directory / "postgres"
+    (base / "pg").mkdir(parents=True)
+    (base / "socket").write_text(f"{directory}\n")
+    assert await running_address(base) is None
+    monkeypatch.setattr(embedded_connect, "_CONNECT_TIMEOUT_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(directory / ".s.PGSQL.5432"))
+        silent.listen()
+        with pytest.raises(EmbeddedServerError, match=r"does not answer within 0\.05 s"):
+            await running_address(base)

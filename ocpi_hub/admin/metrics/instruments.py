@@ -17,6 +17,7 @@ from ocpi_hub.authorization.protocols import DecisionRecord
 from ocpi_hub.domain.exchange import LegKind
 from ocpi_hub.domain.message_record import Outcome, SeenLeg
 from ocpi_hub.domain.party import InterfaceRole, Module, PlatformId
+from ocpi_hub.store.refused_writes import REASONS
 
 PREFIX = "ocpi_hub"
 
@@ -136,6 +137,14 @@ class Instruments:
         self.messages_dropped = Counter(
             f"{PREFIX}_message_records_dropped", "Message records lost", registry=registry
         )
+        self.writes_refused = Counter(
+            f"{PREFIX}_writes_refused",
+            "Writes that PostgreSQL refused: its disk is full, or it only reads",
+            ("reason",),
+            registry=registry,
+        )
+        for reason in REASONS:  # from zero on: a rate needs something before the first one
+            self.writes_refused.labels(reason)
         self.queued = Gauge(
             f"{PREFIX}_writer_queue_rows",
             "Rows that wait for a writer",

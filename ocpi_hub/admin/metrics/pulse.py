@@ -36,6 +36,7 @@ class Pulse:
 
     Args:
         feed_reads: pages of the feed read so far, by module.
+        writes_refused: so far, by reason.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Pulse:
         queues: Sequence[Queue],
         records: Records,
         feed_reads: Callable[[], Mapping[str, int]],
+        writes_refused: Mapping[str, int],
     ) -> None:
         self._instruments = instruments
         self._clock = clock
@@ -53,6 +55,7 @@ class Pulse:
         self._queues = queues
         self._records = records
         self._feed_reads = feed_reads
+        self._writes_refused = writes_refused
         self._noted: Counts[str] = Counts()
         self._cpu_s = 0.0
 
@@ -79,6 +82,8 @@ class Pulse:
         instruments.directory_age.set(self._keeper.age_s)
         for module, reads in self._feed_reads().items():
             instruments.feed_reads.labels(module).inc(self._more(f"feed {module}", reads))
+        for reason, count in self._writes_refused.items():
+            instruments.writes_refused.labels(reason).inc(self._more(f"refused {reason}", count))
         instruments.messages_written.inc(self._more("written", self._records.written))
         instruments.messages_dropped.inc(self._more("dropped", self._records.dropped))
         usage = resource.getrusage(resource.RUSAGE_SELF)

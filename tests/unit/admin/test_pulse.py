@@ -48,7 +48,7 @@ def counted(instruments: Instruments) -> float:
 async def test_nothing_stays_uncounted_when_a_process_ends() -> None:
     instruments, stop = Instruments(), asyncio.Event()
     keeper = cast(DirectoryKeeper, _Keeper(make_directory()))
-    pulse = Pulse(instruments, ManualClock(), keeper, (), _Records(), dict)
+    pulse = Pulse(instruments, ManualClock(), keeper, (), _Records(), dict, {"disk_full": 2})
     running = asyncio.create_task(pulse.run(stop))
     await asyncio.sleep(0)
     instruments.leg(LEG)

@@ -44,7 +44,8 @@ class Dispute:
         place: its number; later ones have larger numbers.
         cdr_id: as its owner spells it, where the ledger knows.
         amount: without VAT, in `currency`; None: no sum was named.
-        awaits_credit: it was accepted, and no credit came since it was opened.
+        awaits_credit: it was accepted, no credit came since it was opened, and those before left
+            something.
     """
 
     place: int

@@ -402,6 +402,34 @@ async def test_a_dispute_is_opened_answered_and_closed(
     assert not told.awaits_credit
 
 
+@pytest.mark.parametrize(("credited", "awaits"), [("whole", False), ("part", True)])
+async def test_nothing_is_awaited_of_a_cdr_that_was_credited_in_full_before(
+    store: PostgresCustodyStore,
+    database: Database,
+    admin: CustodyAdmin,
+    credited: str,
+    awaits: bool,
+) -> None:
+    await deliver(store, make_cdr("A", **costs("10.00")))
+    await deliver(
+        store,
+        make_cdr(
+            "A-C",
+            credit=True,
+            credit_reference_id="A",
+            **costs("-10.00" if credited == "whole" else "-4.00"),
+        ),
+    )
+    key = cdr_key("A")
+    await cdr_disputes.open_dispute(admin, key, Side.EMSP, "twice", None)
+    closed = await cdr_disputes.close_dispute(admin, key, Outcome.ACCEPTED, "so it was")
+    assert closed.awaits_credit is awaits
+    gaps = await cdr_gaps(
+        database, since=datetime(2026, 1, 1, tzinfo=UTC), expected_after_h=0, limit=10
+    )
+    assert [gap.kind for gap in gaps] == ([GapKind.CREDIT_MISSING] if awaits else [])
+
+
 async def test_only_what_was_delivered_can_be_disputed(
     store: PostgresCustodyStore, admin: CustodyAdmin
 ) -> None:

@@ -19,7 +19,8 @@ class DisputeView(View):
 
     Attributes:
         amount: without VAT; null: no sum was named.
-        awaits_credit: it was accepted, and no Credit CDR came since it was opened.
+        awaits_credit: it was accepted, no Credit CDR came since it was opened, and those before
+            left something to credit.
     """
 
     dispute: int

@@ -155,13 +155,15 @@ order by serial
 limit $6;
 
 -- name: credit_missing
--- An accepted dispute asks for a Credit CDR.
+-- An accepted dispute asks for a Credit CDR, as in disputes.sql.
 select c.country_code, c.party_id, d.receiver_country_code, d.receiver_party_id, c.cdr_id as id,
     c.closed_at as at, 'a dispute was accepted, and no Credit CDR came' as text
 from cdr_dispute c
 join directed_object d
     on (d.module, d.country_code, d.party_id, d.object_id)
         = ('cdrs', c.country_code, c.party_id, c.cdr_id)
+left join cdr_ledger l
+    on (l.country_code, l.party_id, l.cdr_id) = (c.country_code, c.party_id, c.cdr_id)
 where c.outcome = 'accepted'
     and c.closed_at >= $1
     and c.closed_at < now() - make_interval(hours => $7::int)
@@ -174,6 +176,10 @@ where c.outcome = 'accepted'
             and k.credited_id is not null
             and left(k.credited_id, 100) = left(c.cdr_id, 100)
             and k.credited_id = c.cdr_id
-            and k.received_at >= c.opened_at)
+        having max(k.received_at) >= c.opened_at
+            or case when l.cost_excl_vat = 0 then sum(k.cost_excl_vat) = 0
+                else sign(l.cost_excl_vat + sum(k.cost_excl_vat)
+                    filter (where upper(k.currency) = upper(l.currency))) <> sign(l.cost_excl_vat)
+                end)
 order by c.dispute_id
 limit $6;

@@ -23,7 +23,8 @@ returning dispute_id;
 
 -- name: list
 -- Newest first, from a place on; null filters select everything. A credit that came since a dispute
--- was opened is taken for what an accepted one asks for.
+-- was opened is taken for what an accepted one asks for; nothing is left to ask for of a CDR that is
+-- credited in full.
 select c.*, l.spelled_id, l.currency, l.receiver_country_code, l.receiver_party_id,
     c.outcome = 'accepted' and not exists (
         select from cdr_ledger k
@@ -31,7 +32,11 @@ select c.*, l.spelled_id, l.currency, l.receiver_country_code, l.receiver_party_
             and k.credited_id is not null
             and left(k.credited_id, 100) = left(c.cdr_id, 100)
             and k.credited_id = c.cdr_id
-            and k.received_at >= c.opened_at) as awaits_credit
+        having max(k.received_at) >= c.opened_at
+            or case when l.cost_excl_vat = 0 then sum(k.cost_excl_vat) = 0
+                else sign(l.cost_excl_vat + sum(k.cost_excl_vat)
+                    filter (where upper(k.currency) = upper(l.currency))) <> sign(l.cost_excl_vat)
+                end) as awaits_credit
 from cdr_dispute c
 left join cdr_ledger l using (country_code, party_id, cdr_id)
 where ($3::text is null or (c.country_code, c.party_id) = ($3, $4))

@@ -130,6 +130,7 @@ async def test_reports_tell_energy_by_day_and_by_charge_point(console: ConsoleHu
         assert "2026 is not over yet" in page
         assert "NL*CPO*E1" in cells(page)
         file = (await viewer.get(f"/reports/thg.csv?{year}")).text
+        assert file.startswith("\ufeff")
         assert file.count("\n") == 3
         for path in ("/reports?month=x", "/reports/thg", "/reports/thg?year=x"):
             assert (await viewer.get(path)).status_code == 400

@@ -15,7 +15,7 @@ from ocpi_hub.admin.routes.statements import MonthGiven
 from ocpi_hub.admin.views.reports import DayEnergyView, PointEnergyView, YearReportView
 from ocpi_hub.clearing.reports import Visibility
 from ocpi_hub.clearing.statement import Month
-from ocpi_hub.clearing.tabular import csv_row
+from ocpi_hub.clearing.tabular import csv_head, csv_row
 from ocpi_hub.console.cells import Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.charts import Chart, bars
 from ocpi_hub.console.forms import Form, Input, choices, read_form
@@ -193,7 +193,7 @@ async def yearly_file(visit: Visit) -> Answer:
     columns = tuple(PointEnergyView.model_fields)
 
     async def chunks() -> AsyncIterator[str]:
-        yield csv_row(columns)
+        yield csv_head(columns)
         for item in report.items:
             values = item.shown()
             yield csv_row([values[name] for name in columns])

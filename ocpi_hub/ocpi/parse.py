@@ -25,7 +25,7 @@ MAX_FAULTS: Final = 3
 MAX_MESSAGE: Final = 500
 MAX_FINDINGS: Final = 100
 MAX_NUMBER_LENGTH: Final = 100
-"""Characters of a number with a fraction or exponent, and powers of ten from 1."""
+"""Characters of a number, and powers of ten from 1."""
 
 _BRACKETS: Final = b"[]{}"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -104,9 +104,23 @@ def _decimal(text: str) -> decimal.Decimal:
     raise ValueError("number out of range")
 
 
+def _integer(text: str) -> int:
+    """The number.
+
+    Raises:
+        ValueError: so long that no index of the database can hold it.
+    """
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise ValueError("number out of range")
+    return int(text)
+
+
 # Made once: `json.loads` makes one for each text.
 _DECODER: Final = json.JSONDecoder(
-    parse_float=_decimal, parse_constant=refuse_constant, object_pairs_hook=_object
+    parse_float=_decimal,
+    parse_int=_integer,
+    parse_constant=refuse_constant,
+    object_pairs_hook=_object,
 )
 
 

@@ -285,3 +285,11 @@ def test_json_of_a_model_has_number_and_time_in_ocpi_form() -> None:
 def test_models_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read(ci="a").ci = "b"  # type: ignore[misc]  # the point of the test
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_whole_number_that_no_index_can_hold_is_refused(sign: int) -> None:
+    assert read(number=sign * 10**98).number == sign * 10**98
+    for exponent in (100, 4000):
+        with pytest.raises(InvalidRequest, match="a number out of all range"):
+            read(number=sign * 10**exponent)

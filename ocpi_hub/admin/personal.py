@@ -25,11 +25,13 @@ class Personal(Enum):
 
     NAME = "names a driver"
     TEXT = "JSON in which some fields do"
+    WORDS = "may name one anywhere"
 
 
 PersonalName = Annotated[str, Personal.NAME]
 PersonalText = Annotated[str, Personal.TEXT]
 OptionalName = Annotated[str | None, Personal.NAME]
+PersonalWords = Annotated[str | None, Personal.WORDS]
 
 UNREADABLE: Final = "~"
 _MOST_DIGITS: Final = 300
@@ -47,7 +49,9 @@ _NAMES: Final = frozenset(
     }
 )
 _OF_AN_EVSE: Final = frozenset({"evse_id", "connectors", "status"})
-"""Beside these `uid` is an EVSE's."""
+"""Beside these `uid` is an EVSE's,"""
+_OF_A_TOKEN: Final = frozenset({"contract_id", "type"})
+"""unless one of these stands there, too: partners add fields of their own."""
 _HIDDEN: Final = re.compile(r"~(?:erased|[0-9a-f]{16})")
 
 
@@ -92,6 +96,8 @@ class Privacy:
                 return self.name(value)
             case str() if mark is Personal.TEXT:
                 return self.text(value)
+            case str() if mark is Personal.WORDS:
+                return UNREADABLE
             case View():
                 return self.view(value)
             case tuple() if value and isinstance(value[0], View):
@@ -114,13 +120,20 @@ class Privacy:
 
     def _member(self, name: str, beside: set[str], value: object) -> object:
         personal = name in _NAMES or name in self.more
-        if not personal or (name == "uid" and beside & _OF_AN_EVSE):
+        of_an_evse = beside & _OF_AN_EVSE and not beside & _OF_A_TOKEN
+        if not personal or (name == "uid" and of_an_evse):
             return self._hidden(value)
         match value:
             case str():
                 return self.name(value)
+            case bool() | None:
+                return value
             case int() | float():
                 return self.name(str(value))
+            case list():
+                return [self._member(name, set(), each) for each in value]
+            case _ if name in self.more:
+                return UNREADABLE
             case _:
                 return self._hidden(value)
 

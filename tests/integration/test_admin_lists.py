@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import httpx
 import pytest_asyncio
 import structlog
 
+from ocpi_hub.admin.cursors import cursor_text
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.delivery.feed.protocols import Gap, LaneId
@@ -339,7 +341,7 @@ async def test_lanes_tell_what_their_receivers_may_see(
 
 
 async def test_gaps_tell_the_last_answer_and_are_paged(
-    hub: AdminHub, reader: httpx.AsyncClient
+    hub: AdminHub, reader: httpx.AsyncClient, operator: httpx.AsyncClient
 ) -> None:
     lane = LaneId(CPO, "tokens")
     await execute(
@@ -351,10 +353,21 @@ async def test_gaps_tell_the_last_answer_and_are_paged(
             await insert_token(hub.database, f"T{number}", "DE", number + 1)
             key = ObjectKey("tokens", EMSP, f"T{number}", "RFID")
             await store.open_gap(Gap(lane, key, 1, LastAnswer(200, 2001, "not mine"), None))
-    pages = [page async for page in walk(reader, "lanes/NL*CPO/tokens/gaps", 2)]
+    pages = [page async for page in walk(operator, "lanes/NL*CPO/tokens/gaps", 2)]
     assert [[gap["id"] for gap in page] for page in pages] == [["T0", "T1"], ["T2"]]
     assert pages[0][0]["last_answer"] == {"http": 200, "ocpi": 2001, "message": "not mine"}
     assert pages[0][0]["next_attempt_at"] is None
+    # The id of a Token names its driver, and so may what a receiver says about it.
+    pages = [page async for page in walk(reader, "lanes/NL*CPO/tokens/gaps", 2)]
+    assert [len(page) for page in pages] == [2, 1]
+    assert all(gap["id"].startswith("~") for page in pages for gap in page)
+    assert pages[0][0]["last_answer"] == {"http": 200, "ocpi": 2001, "message": "~"}
+    first = await reader.get("/admin/api/lanes/NL*CPO/tokens/gaps", params={"limit": 1})
+    place = first.json()["next"]
+    assert b"T0" not in base64.urlsafe_b64decode(place + "===")
+    for wrong in (place[:-4], cursor_text("gaps", "DE", "MSP", "T0", "RFID", "*")):
+        refused = await reader.get("/admin/api/lanes/NL*CPO/tokens/gaps", params={"next": wrong})
+        assert refused.status_code == 400
     (item,) = await items(reader, "lanes", receiver="NL*CPO", module="tokens")
     assert item["gaps"] == 3
     missing = await reader.get("/admin/api/lanes/NL*CPO/locations/gaps")

@@ -17,7 +17,7 @@ READ_BACK = "select ($1::json)::text as stored, ($1::json) ->> 'uid' as uid"
         b' {"uid":"A", "kwh": 1.10, "x": 1E2}\r\n',
         rb'{"uid":"A","text":"\ud83d\ude97 \\u0000 \u007f"}',
         '{"uid":"A","text":"\x7f\x85\u2028\uffff\U0010ffff"}'.encode(),
-        b'{"uid":"A","n":-0.0,"m":' + b"9" * 4000 + b"}",
+        b'{"uid":"A","n":-0.0,"m":' + b"9" * 100 + b"}",
         b'{"uid":"A","deep":' + b"[" * 499 + b"]" * 499 + b"}",
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 from pydantic import Field
 
 from ocpi_hub.admin.actions import lanes
-from ocpi_hub.admin.cursors import cursor_text
+from ocpi_hub.admin.cursors import Place, cursor_text
+from ocpi_hub.admin.faults import invalid
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.lanes import lane_items
 from ocpi_hub.admin.parts import AdminParts
@@ -29,7 +31,8 @@ from ocpi_hub.admin.views.lanes import GapItem, GapsHastened, LaneItem, gap_item
 from ocpi_hub.delivery.feed.protocols import LaneId
 from ocpi_hub.domain.objects import EVERYBODY, ObjectKey
 from ocpi_hub.domain.party import Module, PartyId
-from ocpi_hub.errors import NoSuchObject
+from ocpi_hub.errors import ConfigError, NoSuchObject
+from ocpi_hub.store.secret_key import Keyring
 
 KIND = "lanes"
 GAP_KIND = "gaps"
@@ -139,29 +142,42 @@ async def list_gaps(parts: AdminParts, given: GapListing) -> Page[GapItem]:
         NoSuchObject: there is no such lane.
     """
     place = given.place(GAP_KIND, str, str, str, str, str)
-    after = None
-    if place is not None:
-        country_code, party_id, object_id, object_type, audience = map(str, place)
-        owner = PartyId(country_code, party_id)
-        after = ObjectKey(given.module.value, owner, object_id, object_type, audience)
+    keyring = parts.access.keyring
+    after = _gap_place(place, given.module, keyring) if place is not None else None
     lane = LaneId(given.receiver, given.module.value)
     found = await parts.lanes.gaps(lane, after=after, limit=given.limit + 1)
     if found is None:
         raise _no_lane(given.receiver, given.module)
-    return page_of(found, given.limit, gap_item, lambda last: _gap_cursor(last.key))
+    return page_of(found, given.limit, gap_item, lambda last: _gap_cursor(last.key, keyring))
 
 
 def _no_lane(receiver: PartyId, module: Module) -> NoSuchObject:
     return NoSuchObject(f"there is no lane {module} of {receiver}")
 
 
-def _gap_cursor(key: ObjectKey) -> str:
+def _gap_cursor(key: ObjectKey, keyring: Keyring) -> str:
+    """The id is sealed: that of a Token is its uid, which not everybody is shown."""
     owner = key.owner
     return cursor_text(
         GAP_KIND,
         owner.country_code,
         owner.party_id,
-        key.object_id,
+        base64.b64encode(keyring.seal(key.object_id, context=GAP_KIND)).decode(),
         key.object_type,
         key.audience,
     )
+
+
+def _gap_place(place: Place, module: Module, keyring: Keyring) -> ObjectKey:
+    """What `_gap_cursor` named.
+
+    Raises:
+        Refusal: it named nothing.
+    """
+    country_code, party_id, sealed, object_type, audience = map(str, place)
+    try:
+        object_id = keyring.open(base64.b64decode(sealed), context=GAP_KIND)
+    except (ValueError, ConfigError):
+        raise invalid("next", "is no `next` of this list: begin without one") from None
+    owner = PartyId(country_code, party_id)
+    return ObjectKey(module.value, owner, object_id, object_type, audience)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from ocpi_hub.admin.personal import PersonalName, PersonalWords
 from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
 from ocpi_hub.directory.snapshot import PartyStatus
+from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.store.lane_admin import GapRow
 
@@ -38,6 +40,19 @@ class GapItem(View):
     last_answer: AnswerView | None
 
 
+class TokenAnswer(AnswerView):
+    """Receivers quote what they refuse."""
+
+    message: PersonalWords
+
+
+class TokenGap(GapItem):
+    """The id of a Token is its uid."""
+
+    id: PersonalName
+    last_answer: TokenAnswer | None
+
+
 class GapsHastened(View):
     """What is tried again now."""
 
@@ -45,7 +60,9 @@ class GapsHastened(View):
 
 
 def gap_item(gap: GapRow) -> GapItem:
-    return GapItem(
+    of_token = gap.key.module == Module.TOKENS
+    kind, answer = (TokenGap, TokenAnswer) if of_token else (GapItem, AnswerView)
+    return kind(
         owner=str(gap.key.owner),
         id=gap.key.object_id,
         type=gap.key.object_type or None,
@@ -53,5 +70,5 @@ def gap_item(gap: GapRow) -> GapItem:
         since=timestamp(gap.since),
         attempts=gap.attempts,
         next_attempt_at=moment(gap.next_attempt_at),
-        last_answer=AnswerView.of(gap.answer),
+        last_answer=answer.of(gap.answer),
     )

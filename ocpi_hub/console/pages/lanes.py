@@ -119,6 +119,7 @@ async def load(visit: Visit) -> Found:
     given = read_form(GapListing, {**visit.place, **_next(visit)})
     admin = visit.parts.admin
     gaps = await list_gaps(admin, given)
+    gaps = visit.privacy.view(gaps) if visit.privacy else gaps
     found = (await list_lanes(admin, read_form(LaneListing, visit.place))).items
     lane = _told_to(visit.viewer, found[0]) if found else None
     return Found(lane, given.receiver, given.module.value, gaps)

@@ -78,8 +78,14 @@ def test_views_without_such_fields_are_handed_on_untouched() -> None:
         ({"uid": 4711}, {"uid": f"~{mac('4711')}"}),
         ({"uid": {"contract_id": UID}}, {"uid": {"contract_id": HIDDEN}}),
         ({"kwh": 1.25, "contract_id": None}, None),
+        ({"uid": UID, "type": "RFID", "status": "OK"},
+         {"uid": HIDDEN, "type": "RFID", "status": "OK"}),
+        ({"uid": [UID, {"contract_id": UID}]}, {"uid": [HIDDEN, {"contract_id": HIDDEN}]}),
+        ({"licence": {"of": UID}}, {"licence": "~"}),
+        ({"licence": [UID, {"of": UID}]}, {"licence": [HIDDEN, "~"]}),
     ],
-    ids=["token", "case", "evse", "configured", "signed", "number", "object", "nothing"],
+    ids=["token", "case", "evse", "configured", "signed", "number", "object", "nothing",
+         "token with a status", "list", "configured object", "configured list"],
 )  # fmt: skip
 def test_a_text_hides_what_names_a_driver(
     body: dict[str, object], hidden: dict[str, object] | None

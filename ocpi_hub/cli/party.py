@@ -95,6 +95,12 @@ def _add_run(commands: Subparsers) -> None:
     )
     run.add_argument("--page-limit", type=int, default=100, help="objects on a page, at most")
     run.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="authorities (PEM) that are trusted besides those that are anyway",
+    )
+    run.add_argument(
         "--state",
         type=Path,
         metavar="FILE",
@@ -146,6 +152,7 @@ def run_party(args: argparse.Namespace) -> int:
         raw_token=args.raw_token,
         left_out=frozenset(args.no_module),
         page_limit=args.page_limit,
+        ca_file=args.ca_file,
         state_file=args.state,
         simulation=Simulation() if args.simulate else None,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ import httpx
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.domain.party import CredentialsToken, InterfaceRole
+from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi import headers as ocpi_headers
 from ocpi_hub.ocpi.envelope import parse_envelope, timestamp
 from ocpi_hub.ocpi.status_codes import is_success
@@ -87,6 +90,21 @@ class AnswerTooLarge(Exception):
     """The answer is larger than this platform reads."""
 
 
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The authorities that are trusted anyway, and those of a file.
+
+    Raises:
+        OperatorError: the file cannot be used.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise OperatorError(f"--ca-file: cannot use {ca_file}: {error}") from None
+    return context
+
+
 class PeerClient:
     """One bounded pool of connections; each request is recorded."""
 
@@ -98,12 +116,15 @@ class PeerClient:
         raw_token: bool,
         max_connections: int,
         max_answer_bytes: int,
+        ca_file: Path | None = None,
     ) -> None:
+        """Raises OperatorError when `ca_file` cannot be used."""
         self._record = record
         self._clock = clock
         self._raw_token = raw_token
         self._max_answer_bytes = max_answer_bytes
         self._http = httpx.AsyncClient(
+            verify=_trust(ca_file),
             limits=httpx.Limits(
                 max_connections=max_connections, max_keepalive_connections=max_connections
             ),

@@ -49,6 +49,7 @@ class PartyConfig:
         left_out: interfaces that are not offered although the roles would.
         token_grace_s: seconds for which a rotated credentials token stays accepted.
         record_items: exchanges kept; the oldest go first.
+        ca_file: PEM certificates that are trusted besides those that are anyway.
         state_file: keeps the credentials from one run to the next; None: they end with the process.
         simulation: how charge points behave; None: commands are only answered.
     """
@@ -68,6 +69,7 @@ class PartyConfig:
     timeout_s: float = 30.0
     token_grace_s: float = 5.0
     record_items: int = 200_000
+    ca_file: Path | None = None
     state_file: Path | None = None
     simulation: Simulation | None = None
 

@@ -62,6 +62,7 @@ class PartyPlatform:
             raw_token=config.raw_token,
             max_connections=config.max_connections,
             max_answer_bytes=config.max_answer_bytes,
+            ca_file=config.ca_file,
         )
         self._handshake = Handshake(config, self.credentials, self._client, self._listener)
         self._outbox = Outbox(config, self.credentials, self._client, self.held)

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 
 from ocpi_hub.cli.main import main
 from ocpi_hub.cli.party import render_invitation, run_invite
-from ocpi_hub.domain.party import PartyRole, Role
+from ocpi_hub.domain.party import CredentialsToken, PartyRole, Role
 from ocpi_hub.errors import OperatorError
+from ocpi_hub.party.client import Outgoing, PeerClient
 from ocpi_hub.party.config import PartyConfig
 from ocpi_hub.party.platform import PartyPlatform
+from ocpi_hub.party.record import Record
 from ocpi_hub.settings import Settings
+from tests.support.directory import ManualClock
 from tests.support.party import party_role
+from tests.support.pki import make_certificate, write_pair
 
 PARTY = ["party", "run", "--role", "CPO", "--party", "NL*CPO"]
 
@@ -117,3 +124,42 @@ async def test_a_control_port_in_use_leaves_nothing_behind() -> None:
         with pytest.raises(OSError, match="in use"):
             async with PartyPlatform(config):
                 pass
+
+
+def test_a_file_without_authorities_exits_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (tmp_path / "none.pem", tmp_path / "empty.pem"):
+        if file.stem == "empty":
+            file.touch()
+        assert main([*PARTY, "--ca-file", str(file)]) == 1
+        assert f"--ca-file: cannot use {file}" in capsys.readouterr().err
+
+
+async def test_an_authority_of_ones_own_is_trusted(tmp_path: Path) -> None:
+    authority = make_certificate("An authority", None)
+    ours, _ = write_pair(tmp_path, "authority", authority)
+    files = write_pair(tmp_path, "server", make_certificate("127.0.0.1", authority))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*files)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    request = Outgoing("GET", url, CredentialsToken("a-token"), "versions")
+    async with server:
+        for ca_file, http in ((None, None), (ours, 204)):
+            client = PeerClient(
+                Record(10),
+                ManualClock(),
+                raw_token=False,
+                max_connections=1,
+                max_answer_bytes=1000,
+                ca_file=ca_file,
+            )
+            assert (await client.send(request)).http == http
+            await client.close()

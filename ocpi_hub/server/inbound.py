@@ -114,6 +114,8 @@ def read_target(raw_path: str) -> Target:
     if not joined.isprintable() and _CONTROL.search(joined):
         raise InvalidRequest("The URL contains control characters")
     if "" in segments:
+        if len(segments) == 1:
+            raise NotFound("This is an OCPI hub: its versions are at /ocpi/versions")
         raise NotFound("There is no such path: it has an empty segment")
     if "." in segments or ".." in segments:
         # On the onward leg they would change the partner's path, however they are encoded.

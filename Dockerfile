@@ -25,8 +25,8 @@ WORKDIR /var/lib/ocpi-hub
 VOLUME /var/lib/ocpi-hub
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# The first start creates a database cluster. A port is set with OCPI_HUB_PORT, which this reads too.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ.get('OCPI_HUB_PORT', '8080') + '/readyz', timeout=4)"]
+# The first start creates a database cluster. A port and TLS are set with OCPI_HUB_PORT and the like, or in
+# the file of OCPI_HUB_CONFIG: `ready` reads the same.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["ocpi-hub", "ready"]
 ENTRYPOINT ["ocpi-hub"]
 CMD ["serve", "--host", "0.0.0.0"]

@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "backup": "copy the database into a file",
         "restore": "fill an empty database from a backup",
         "check-config": "check the configuration and show it",
+        "ready": "whether the hub on this machine can serve",
         "platform": "bring partners on board, look after them",
         "relation": "decide who works with whom, and how",
         "authorization": "see who was allowed to charge, and why",

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "backup": "- it writes a file on this machine, larger than a request takes",
     "restore": "- it fills an empty database, in which there is no key yet",
     "check-config": "- it reads the file and the environment of this machine",
+    "ready": "- it asks /readyz, for which no key is needed",
     "party run": "- it is a program of its own, no part of the hub",
     "party invite": "- the same",
     "platform invite": "POST platforms",

@@ -198,7 +198,11 @@ class Authenticator:
             directory = await self._look_up(presented)
             if caller := self._known(presented, digest, directory):
                 return _permitted(caller)
-        raise Unauthenticated(headers={"WWW-Authenticate": "Token"})
+        raise Unauthenticated(
+            "Unknown credentials token: that of an invitation works for one registration, and for"
+            " some days only",
+            headers={"WWW-Authenticate": "Token"},
+        )
 
     def _accept(self, header: str | None, caller: Caller) -> Caller:
         if caller.directory is not self._accepted_in or len(self._accepted) >= MOST_CALLERS:

@@ -94,6 +94,11 @@ def test_an_empty_segment_is_no_path(raw: str) -> None:
         read_target(raw)
 
 
+def test_who_looks_at_the_root_is_told_where_versions_are() -> None:
+    with pytest.raises(NotFound, match=r"OCPI hub.* /ocpi/versions"):
+        read_target("/")
+
+
 # Credentials -------------------------------------------------------------------------------------
 
 

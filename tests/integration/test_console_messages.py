@@ -320,3 +320,26 @@ async def test_short_files_are_imported_from_a_form(console: ConsoleHub) -> None
     async with await console.logged_in(R.VIEWER) as viewer:
         assert "Import a short token list" not in (await viewer.get("/imports")).text
         assert (await viewer.post("/imports/tokens", form)).status_code == 403
+
+
+async def test_tokens_that_were_not_taken_name_no_driver_to_a_viewer(console: ConsoleHub) -> None:
+    await execute(
+        console.hub.database,
+        "insert into lane (country_code, party_id, module) values ('NL', 'CPO', 'tokens')",
+    )
+    await execute(
+        console.hub.database,
+        "insert into shared_object (module, country_code, party_id, object_id, object_type,"
+        " position, body, last_updated, origin, correlation_id) values ('tokens', 'DE', 'MSP', $1,"
+        " 'RFID', 1, '{}', now(), 'broadcast', 'c-1')",
+        UID,
+    )
+    answer = LastAnswer(200, 2001, f"who is {UID}?")
+    async with feed_store(console.hub.database) as store:
+        lane, key = LaneId(PartyId("NL", "CPO"), "tokens"), ObjectKey("tokens", EMSP, UID, "RFID")
+        await store.open_gap(Gap(lane, key, 1, answer, timedelta(hours=1)))
+    for role, clear in ((R.VIEWER, False), (R.OPERATOR, True)):
+        async with await console.logged_in(role) as client:
+            page = (await client.get("/lanes/NL*CPO/tokens")).text
+            assert "RFID" in page
+            assert (UID in page) is clear

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from ocpi_hub.demo import keeping
 from ocpi_hub.demo.acts import play
 from ocpi_hub.demo.admin import Login
 from ocpi_hub.demo.checks import run_checks
@@ -31,6 +32,8 @@ MIN_SCALE, MAX_SCALE = 0.02, 4.0
 def main(argv: list[str] | None = None) -> int:
     """The exit status: 0 when every check held, 1 otherwise."""
     args = _parser().parse_args(argv)
+    if args.stop is not None:
+        return _stop(args.stop)
     try:
         return asyncio.run(_run(args.scale, keep=args.keep))
     except KeyboardInterrupt:
@@ -48,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     parser.add_argument(
+        "--stop", type=Path, metavar="FOLDER", help="end what --keep left running there"
+    )
+    parser.add_argument(
         "--scale",
         type=_scale,
         default=1.0,
@@ -55,6 +61,15 @@ def _parser() -> argparse.ArgumentParser:
         help=f"that many times the usual numbers, {MIN_SCALE:g} to {MAX_SCALE:g}",
     )
     return parser
+
+
+def _stop(folder: Path) -> int:
+    try:
+        keeping.end(folder)
+    except HubError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return FAILED
+    return 0
 
 
 def _scale(text: str) -> float:
@@ -128,8 +143,9 @@ def _tell_how_to_stop(world: World, login: Login) -> None:
     print(f"   admin API: {world.hub.url}/admin/openapi.json, with the key {world.admin.secret}")
     print(f"   look around: OCPI_HUB_DATA_DIR={world.hub.data_dir} {command}")
     print(f"   data and logs: {world.folder}")
-    pids = " ".join(str(child.pid) for child in world.children)
-    print(f"   to stop it: kill {pids}")
+    print(
+        f"   to stop it, and delete these: {sys.executable} -m ocpi_hub.demo --stop {world.folder}"
+    )
 
 
 def _show_logs(world: World) -> None:

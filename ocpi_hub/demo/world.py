@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocpi_hub.demo import keeping
 from ocpi_hub.demo.admin import Admin
 from ocpi_hub.demo.parties import ALL_CPOS, COMPANIES, CPOS, EMSPS, Company
 from ocpi_hub.demo.processes import Child, Hub, Party
@@ -52,7 +53,7 @@ class World:
     @classmethod
     def create(cls) -> World:
         """Make the folder; nothing runs yet."""
-        folder = Path(tempfile.mkdtemp(prefix="ocpi-hub-demo-"))
+        folder = Path(tempfile.mkdtemp(prefix=keeping.PREFIX))
         folder.chmod(0o755)
         logs = folder / "logs"
         logs.mkdir()
@@ -95,7 +96,8 @@ class World:
         )
 
     async def let_go(self) -> None:
-        """Leave everything running."""
+        """Leave everything running; `keeping.end` ends it."""
+        keeping.note(self.folder, [child.pid for child in self.children])
         await self.admin.disconnect()
         await asyncio.gather(*(party.disconnect() for party in self.parties.values()))
 

@@ -22,10 +22,11 @@ async def apart(make: Callable[[], Coroutine[object, object, T]]) -> T:
     given_up = False
 
     async def main() -> T:
-        if given_up:
-            raise asyncio.CancelledError
         task = asyncio.ensure_future(make())
         begun.append((asyncio.get_running_loop(), task))
+        # Only now: whoever gives up from here on finds the task.
+        if given_up:
+            task.cancel()
         return await task
 
     threads = ThreadPoolExecutor(1, thread_name_prefix="self-test")

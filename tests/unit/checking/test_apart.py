@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 
 import pytest
 
@@ -55,6 +56,27 @@ async def test_it_is_cancelled_when_nobody_wants_it_any_more() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert ended.is_set()
+
+
+async def test_it_is_cancelled_also_while_it_begins() -> None:
+    beginning, may_go_on = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    def make() -> Coroutine[object, object, None]:
+        beginning.set()
+        may_go_on.wait(30)
+        return work()
+
+    running = asyncio.ensure_future(apart(make))
+    assert await asyncio.to_thread(beginning.wait, 30)
+    running.cancel()
+    for _ in range(3):  # until it has heard of that
+        await asyncio.sleep(0)
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_it_calls_back_on_the_loop_that_began_it() -> None:

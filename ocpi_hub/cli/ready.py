@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import ssl
 
 import httpx
@@ -35,6 +36,7 @@ async def run_ready(_: argparse.Namespace, settings: Settings) -> str:
     Raises:
         OperatorError: it cannot serve, or does not answer.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, else
     url = local_url(settings, _ANYWHERE.get(settings.host, settings.host), settings.port)
     async with httpx.AsyncClient(verify=_trust(), trust_env=False, timeout=TIMEOUT_S) as client:
         try:

@@ -17,6 +17,9 @@ LOOK_S = 3.0
 PROBE_S = 5.0
 """Seconds between two tries to write, while writes are refused."""
 
+QUIET_PROBE_S = 30.0
+"""The same while none was refused: a process that has nothing to write would not know."""
+
 
 class Readiness:
     """Looks at the database once at a time, however many ask.
@@ -58,12 +61,10 @@ class Readiness:
         return await self._refusal()
 
     async def _refusal(self) -> str | None:
-        """Why nothing is written, if something was refused and the next try is as well."""
-        refused = self._database.refused
-        if refused.last is None:
-            return None
-        now = self._clock.monotonic()
-        if self._probed_at is None or now - self._probed_at >= PROBE_S:
+        """Why nothing is written, if the last try was refused."""
+        refused, now = self._database.refused, self._clock.monotonic()
+        pause_s = QUIET_PROBE_S if refused.last is None else PROBE_S
+        if self._probed_at is None or now - self._probed_at >= pause_s:
             self._probed_at = now
             try:
                 await probe_write(self._database)
@@ -73,4 +74,4 @@ class Readiness:
                 pass  # This account may not try: the next write that is refused tells.
             refused.over()
             return None
-        return f"the database refuses to write: {refused.last}"
+        return f"the database refuses to write: {refused.last}" if refused.last else None

@@ -83,6 +83,15 @@ async def test_one_refused_write_does_not_stop_a_database_that_writes(
         assert database.refused.last is None
 
 
+async def test_who_has_nothing_to_write_learns_that_it_could_not(address: DatabaseAddress) -> None:
+    setting = f'alter database "{address.database}" set default_transaction_read_only'
+    await on_its_own(address, f"{setting} = on")
+    async with opened(address) as database:
+        told = await Readiness(database, KEEPER, ManualClock()).reason()
+        assert "refuses to write" in (told or "")
+    assert database.refused.counts == {"read_only": 1}
+
+
 async def test_the_hub_is_not_ready_while_writes_are_refused(address: DatabaseAddress) -> None:
     clock = ManualClock()
     async with opened(address) as database:
@@ -97,7 +106,9 @@ async def test_the_hub_is_not_ready_while_writes_are_refused(address: DatabaseAd
         assert "refuses to write" in (await readiness.reason() or "")
         assert database.refused.counts.total() == tried
         await on_its_own(address, f"{setting} = off")
-        clock.advance(PROBE_S)
-        await readiness.reason()  # ends the session that still only reads
-        clock.advance(PROBE_S)
-        assert await readiness.reason() is None
+        told: str | None = "not asked"
+        for _ in range(10):  # each try ends a session of the pool that still only reads
+            if told is not None:
+                clock.advance(PROBE_S)
+                told = await readiness.reason()
+        assert told is None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ocpi_hub.domain.party import PartyId
+from ocpi_hub.store.columns import party_columns
 
 if TYPE_CHECKING:
     from ocpi_hub.store.database import Connection
@@ -32,7 +33,7 @@ select 'cdrs', $1, $2, 'C' || n, $3, $4, {_CDR_BODY}, decode(md5(n::text), 'hex'
     case when n % {HELD_EACH} = 0 then 'held' else 'delivered' end,
     case when n % {HELD_EACH} = 0 then 0 else 1 end,
     ended, ended
-from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
+from (select n, $5::timestamptz - ($6 - n) * $7::interval as ended
     from generate_series(1, $6::integer) n) as made
 """  # noqa: S608  # nothing in it comes from outside
 _LEDGER = """
@@ -46,7 +47,7 @@ select $1, $2, 'C' || n, 'C' || n, $3, $4, 1, ended, 'S' || n, 'LOC' || n % 5000
     4 + n % 300 / 10.0, (4 + n % 300 / 10.0) * 1.21, false, ended, 'equal', 4 + n % 300 / 10.0,
     (4 + n % 300 / 10.0) * 1.21, '[{"rate": "21", "excl_vat": "4", "vat": "0.84"}]',
     'not_verifiable', null
-from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
+from (select n, $5::timestamptz - ($6 - n) * $7::interval as ended
     from generate_series(1, $6::integer) n) as made
 """
 _STEPS = f"""
@@ -56,7 +57,7 @@ select $1, $2, 'C' || n, ended + step * interval '1 millisecond', 1,
     case when step = 1 then 'received' end,
     case when step = 0 then 'received' when n % {HELD_EACH} = 0 then 'held' else 'delivered' end,
     case when step = 0 then 'owner' else 'receiver ' || $3::text || '*' || $4::text end
-from (select n, $5::timestamptz - ($6 - n) * interval '1 second' as ended
+from (select n, $5::timestamptz - ($6 - n) * $7::interval as ended
     from generate_series(1, $6::integer) n) as made
 cross join generate_series(0, 1) step
 order by n, step
@@ -86,10 +87,15 @@ from generate_series(0, $2::integer - 1) n
 
 
 async def store_cdrs(
-    connection: Connection, cpo: PartyId, emsp: PartyId, number: int, until: datetime
+    connection: Connection,
+    cpo: PartyId,
+    emsp: PartyId,
+    number: int,
+    until: datetime,
+    apart: timedelta = timedelta(seconds=1),
 ) -> None:
-    """CDRs that ended one each second before a moment; one of `HELD_EACH` is held."""
-    place = (cpo.country_code, cpo.party_id, emsp.country_code, emsp.party_id, until, number)
+    """CDRs that ended before a moment, so far apart; one of `HELD_EACH` is held."""
+    place = (*party_columns(cpo), *party_columns(emsp), until, number, apart)
     async with connection.transaction():
         await _quickly(connection)
         await connection.execute(_DIRECTED, *place, timeout=1800)

@@ -49,7 +49,7 @@ _MONTH, _SOON, _EARLY, _LONG_AGO = (
     f"{_NOW:%Y-%m}",
     f"{_NOW + timedelta(days=1):%Y-%m-%d}",
     f"{_NOW - timedelta(days=8):%Y-%m-%d}",
-    f"{_NOW - timedelta(days=90):%Y-%m-%d}",
+    f"{_NOW - timedelta(days=400):%Y-%m-%d}",
 )
 _SAMPLES: Mapping[str, Sequence[str]] = {
     "state": ["held"], "stage": ["held"], "party": ["NL*CPO"], "cpo": ["NL*CPO"],
@@ -69,7 +69,9 @@ async def run(bench: Bench) -> Sequence[Figure]:
     number = NUMBER_FULL if bench.full else NUMBER
     partners = [Partner(CPO, "CPO", _UNREACHED), Partner(EMSP, "EMSP", _UNREACHED)]
     async with bench.world("console", partners) as world:
-        await store_cdrs(world.connection, CPO, EMSP, number, datetime.now(UTC))
+        await store_cdrs(
+            world.connection, CPO, EMSP, number, datetime.now(UTC), timedelta(days=365) / number
+        )
         await store_many_tokens(world.connection, EMSP, number)
         await store_messages(world.connection, 10 * number)
         await world.connection.execute("vacuum analyze", timeout=1800)

@@ -25,7 +25,8 @@ from ocpi_hub.admin.views.base import View
 from ocpi_hub.clock import Clock
 from ocpi_hub.domain.message import MessageIds
 from ocpi_hub.ocpi import headers
-from ocpi_hub.server.inbound import Gate, Target, read_body, read_target
+from ocpi_hub.server.inbound import Target, read_body, read_target
+from ocpi_hub.server.limits import Gate
 from ocpi_hub.store.audit import Actor, ActorKind, AuditLog
 from ocpi_hub.telemetry import bind, get_logger
 

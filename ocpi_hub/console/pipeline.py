@@ -34,7 +34,8 @@ from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import BASE, Answer, ConsoleParts, Redirect, Shown, Tone, Visit
 from ocpi_hub.errors import StoreError
 from ocpi_hub.ocpi import headers
-from ocpi_hub.server.inbound import Gate, read_body
+from ocpi_hub.server.inbound import read_body
+from ocpi_hub.server.limits import Gate
 from ocpi_hub.store.audit import Actor, ActorKind
 from ocpi_hub.telemetry import bind, get_logger
 

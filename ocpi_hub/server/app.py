@@ -28,7 +28,6 @@ from ocpi_hub.server.http import OCPI
 from ocpi_hub.server.inbound import (
     ROLES,
     Authenticator,
-    Gate,
     Inbound,
     Target,
     decoded,
@@ -37,7 +36,7 @@ from ocpi_hub.server.inbound import (
     read_message,
     read_target,
 )
-from ocpi_hub.server.limits import RateLimit
+from ocpi_hub.server.limits import Gate, RateLimit
 from ocpi_hub.server.plain import HttpRequest, PlainRequest, PlainResponse
 from ocpi_hub.server.replies import error_reply
 from ocpi_hub.settings import Settings

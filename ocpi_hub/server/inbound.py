@@ -35,7 +35,6 @@ from ocpi_hub.errors import (
     NotFound,
     NotPermitted,
     Overloaded,
-    TooManyRequests,
     Unauthenticated,
 )
 from ocpi_hub.ocpi import headers
@@ -375,44 +374,3 @@ def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if not inflate.eof or inflate.unused_data:
         raise MalformedJson(f"The body is not {encoding}, as its Content-Encoding says")
     return unpacked
-
-
-class Gate:
-    """Counts requests that are being served and refuses more than a limit (D-12), of one platform
-    more than half of it: who sends slowly, or to a receiver that hangs, keeps nobody else out."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._share = max(1, limit // 2)
-        self._inside = 0
-        self._of: dict[str, int] = {}
-
-    def __enter__(self) -> None:
-        if self._inside >= self._limit:
-            raise Overloaded(headers={"Retry-After": "1"})
-        self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._inside -= 1
-
-    def admit(self, platform_id: str) -> None:
-        """Count a request of a platform, until `leave`.
-
-        Raises:
-            TooManyRequests: its share is used up.
-        """
-        inside = self._of.get(platform_id, 0)
-        if inside >= self._share:
-            raise TooManyRequests(
-                f"{inside} requests of yours are being served: wait for their answers",
-                headers={"Retry-After": "1"},
-            )
-        self._of[platform_id] = inside + 1
-
-    def leave(self, platform_id: str) -> None:
-        """A request of a platform is over."""
-        left = self._of[platform_id] - 1
-        if left:
-            self._of[platform_id] = left
-        else:
-            del self._of[platform_id]

@@ -1,9 +1,9 @@
-"""Requests per second of one platform and module (decision D-12).
+"""How much is served: requests at a time, and per second of one platform and module (D-12).
 
-A bucket holds one second's worth. Each process has its own, with the limit divided by the number of
-processes, so that nothing has to be agreed on per request. What is patient is slowed before it is
-refused: it takes from the bucket what is not there yet and waits until it would be, two seconds at
-most. That also bounds how many wait.
+Of the latter a bucket holds one second's worth. Each process has its own, with the limit divided by
+the number of processes, so that nothing has to be agreed on per request. What is patient is slowed
+before it is refused: it takes from the bucket what is not there yet and waits until it would be,
+two seconds at most. That also bounds how many wait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocpi_hub.clock import Clock
-from ocpi_hub.errors import TooManyRequests
+from ocpi_hub.errors import Overloaded, TooManyRequests
 
 MAX_WAIT_S = 2.0
 """Seconds by which a patient request is slowed at most."""
@@ -88,3 +88,44 @@ class RateLimit:
                 for key, bucket in self._buckets.items()
                 if bucket.left + (now - bucket.at) * per_s < size
             }
+
+
+class Gate:
+    """Counts requests that are being served and refuses more than a limit (D-12), of one platform
+    more than half of it: who sends slowly, or to a receiver that hangs, keeps nobody else out."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._share = max(1, limit // 2)
+        self._inside = 0
+        self._of: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        if self._inside >= self._limit:
+            raise Overloaded(headers={"Retry-After": "1"})
+        self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+
+    def admit(self, platform_id: str) -> None:
+        """Count a request of a platform, until `leave`.
+
+        Raises:
+            TooManyRequests: its share is used up.
+        """
+        inside = self._of.get(platform_id, 0)
+        if inside >= self._share:
+            raise TooManyRequests(
+                f"{inside} requests of yours are being served: wait for their answers",
+                headers={"Retry-After": "1"},
+            )
+        self._of[platform_id] = inside + 1
+
+    def leave(self, platform_id: str) -> None:
+        """A request of a platform is over."""
+        left = self._of[platform_id] - 1
+        if left:
+            self._of[platform_id] = left
+        else:
+            del self._of[platform_id]

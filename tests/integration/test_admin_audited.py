@@ -134,7 +134,7 @@ async def hub(database: Database) -> AsyncIterator[AdminHub]:
     await insert_platform(database, "p-1", roles=(("CPO", CPO),))
     await insert_platform(database, "p-2", roles=(("EMSP", EMSP),), endpoints=(TOKENS,))
     await insert_platform(database, "p-3", state="disconnected", roles=(("EMSP", "FR*MSP"),))
-    await insert_platform(database, "p-4", state="disconnected", roles=(("CPO", "FR*XXX"),))
+    await insert_platform(database, "p-4", state="disconnected", roles=(("CPO", "FR*FOR"),))
     await seed(database)
     for cdr_id in ("Dead-2", "Dead-3"):
         await bring(database, cdr_id)

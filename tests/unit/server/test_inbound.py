@@ -34,13 +34,11 @@ from ocpi_hub.errors import (
     NotFound,
     NotPermitted,
     Overloaded,
-    TooManyRequests,
     Unauthenticated,
 )
 from ocpi_hub.server.inbound import (
     Authenticator,
     Caller,
-    Gate,
     read_authorization,
     read_body,
     read_message,
@@ -338,43 +336,6 @@ async def test_a_body_that_breaks_off_is_malformed(error: Exception) -> None:
     request.content.set_exception(error)
     with pytest.raises(MalformedJson):
         await body_of(request)
-
-
-# Gate --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.req("ER-13")
-def test_the_gate_lets_in_as_many_as_its_limit() -> None:
-    gate = Gate(2)
-    with gate, gate:
-        with pytest.raises(Overloaded) as caught, gate:
-            raise AssertionError("not let in")
-        assert caught.value.headers["Retry-After"]
-    with gate, gate:
-        pass
-
-
-@pytest.mark.req("ER-13")
-def test_one_platform_has_half_of_the_gate() -> None:
-    gate = Gate(4)
-    gate.admit("p-1")
-    gate.admit("p-1")
-    with pytest.raises(TooManyRequests, match="2 requests of yours") as caught:
-        gate.admit("p-1")
-    assert caught.value.headers["Retry-After"]
-    gate.admit("p-2")
-    gate.leave("p-1")
-    gate.admit("p-1")
-    for platform in ("p-1", "p-1", "p-2"):
-        gate.leave(platform)
-    gate.admit("p-1")
-
-
-def test_the_gate_counts_those_that_fail_too() -> None:
-    gate = Gate(1)
-    for _ in range(3):
-        with pytest.raises(ValueError, match="inside"), gate:
-            raise ValueError("inside")
 
 
 async def test_a_body_whose_client_is_gone_is_malformed() -> None:

@@ -1,4 +1,4 @@
-"""Requests per second of a platform and module, with a clock that the test moves."""
+"""Requests at a time, and per second of a platform and module with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ocpi_hub.errors import TooManyRequests
-from ocpi_hub.server.limits import RateLimit
+from ocpi_hub.errors import Overloaded, TooManyRequests
+from ocpi_hub.server.limits import Gate, RateLimit
 from tests.support.directory import ManualClock
 
 
@@ -119,3 +119,40 @@ async def test_buckets_that_are_full_again_are_forgotten(clock: Sleeps) -> None:
     await limits.admit("p-new", "tokens", patient=False)
     assert len(limits._buckets) <= 2
     assert await admitted(limits, 2, platform="p-0") == 1
+
+
+# Gate --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("ER-13")
+def test_the_gate_lets_in_as_many_as_its_limit() -> None:
+    gate = Gate(2)
+    with gate, gate:
+        with pytest.raises(Overloaded) as caught, gate:
+            raise AssertionError("not let in")
+        assert caught.value.headers["Retry-After"]
+    with gate, gate:
+        pass
+
+
+@pytest.mark.req("ER-13")
+def test_one_platform_has_half_of_the_gate() -> None:
+    gate = Gate(4)
+    gate.admit("p-1")
+    gate.admit("p-1")
+    with pytest.raises(TooManyRequests, match="2 requests of yours") as caught:
+        gate.admit("p-1")
+    assert caught.value.headers["Retry-After"]
+    gate.admit("p-2")
+    gate.leave("p-1")
+    gate.admit("p-1")
+    for platform in ("p-1", "p-1", "p-2"):
+        gate.leave(platform)
+    gate.admit("p-1")
+
+
+def test_the_gate_counts_those_that_fail_too() -> None:
+    gate = Gate(1)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="inside"), gate:
+            raise ValueError("inside")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from enum import StrEnum
+from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -201,6 +202,43 @@ class LeftOut:
     currency: str
     cdrs: int
     excl_vat: Decimal
+
+
+@value
+class Outlook:
+    """What a statement would say if it were closed now, and what would not be on it."""
+
+    totals: Totals
+    left_out: Sequence[LeftOut]
+
+
+def outlook(groups: Iterable[tuple[str | None, Group]]) -> Outlook:
+    """Sum up groups, each with what keeps its CDRs off."""
+    due: list[Group] = []
+    kept_off: dict[tuple[str, str], Sums] = {}
+    for why, group in groups:
+        if why is None:
+            due.append(group)
+        else:
+            kept_off.setdefault((why, group.currency), Sums()).add(group)
+    left_out = [
+        LeftOut(why, currency, sums.cdrs, sums.excl_vat)
+        for (why, currency), sums in sorted(kept_off.items(), key=itemgetter(0))
+    ]
+    return Outlook(total(due), left_out)
+
+
+@value
+class Waiting:
+    """CDRs that are on no statement, before anybody sums them up.
+
+    Attributes:
+        since: when the first of them ended.
+        is_much: summing them up takes a while.
+    """
+
+    since: datetime
+    is_much: bool
 
 
 @value

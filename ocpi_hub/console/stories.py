@@ -124,6 +124,21 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """What takes a while: the browser asks for it by itself, and shows all of it instead of this.
+
+    Attributes:
+        text: what is being waited for.
+        url: the complete path of the page with it.
+    """
+
+    title: str
+    text: str
+    url: str
+    kind: str = "later"
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Forms that stand among the blocks."""
 
@@ -132,7 +147,7 @@ class Ask:
     kind: str = "ask"
 
 
-Block = Facts | Grid | Timeline | Body | Figure | Note | Ask
+Block = Facts | Grid | Timeline | Body | Figure | Note | Later | Ask
 
 
 @dataclass(frozen=True, slots=True)

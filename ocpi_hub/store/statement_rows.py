@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocpi_hub.clearing.statement import Group, Month, Relation, StatementLine, StatementState
 from ocpi_hub.domain.party import PartyId
@@ -58,8 +59,14 @@ def stored_statement(row: asyncpg.Record) -> StoredStatement:
     )
 
 
-def group_of(row: asyncpg.Record) -> Group:
+def group_of(row: asyncpg.Record | Mapping[str, Any]) -> Group:
     return Group(**{**row, "flags": tuple(row["flags"])})
+
+
+def open_group_of(row: asyncpg.Record) -> tuple[str | None, Group]:
+    """What keeps these CDRs off a statement, and the group."""
+    columns = dict(row)
+    return columns.pop("why"), group_of(columns)
 
 
 def line_of(row: asyncpg.Record) -> StatementLine:

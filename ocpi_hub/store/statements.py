@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -18,12 +17,14 @@ from ocpi_hub.clearing.statement import (
     EXACT,
     ZERO,
     Group,
-    LeftOut,
     Month,
+    Outlook,
     Recheck,
     Relation,
     StatementLine,
     Totals,
+    Waiting,
+    outlook,
     total,
 )
 from ocpi_hub.domain.party import PartyId
@@ -35,6 +36,7 @@ from ocpi_hub.store.statement_rows import (
     StoredStatement,
     group_of,
     line_of,
+    open_group_of,
     relation_columns,
     relation_of,
     stored_statement,
@@ -158,27 +160,32 @@ class StatementStore:
             kept = await connection.fetchval(SQL.groups_settled, statement.statement_id)
             return total(groups_of(kept) if kept else await _groups_now(connection, statement))
 
-    async def open_totals(self, relation: Relation, until: datetime, time_zone: str) -> Totals:
-        """What a statement would say if it were closed now."""
-        groups: list[Group] = []
+    async def is_due(self, relation: Relation, until: datetime) -> bool:
+        """Whether a statement closed now would have anything on it."""
+        async with self._database.connection() as connection:
+            due: bool = await connection.fetchval(SQL.is_due, *relation_columns(relation), until)
+        return due
+
+    async def waiting(self, relation: Relation, until: datetime) -> Waiting | None:
+        """What is on no statement and ended before, not summed up; None: nothing is."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                SQL.next_unsettled, *relation_columns(relation), LONG_AGO, until, SUMMED
+            )
+        if row is None or row["first"] is None:
+            return None
+        return Waiting(since=row["first"], is_much=row["next"] < until)
+
+    async def outlook(self, relation: Relation, until: datetime, time_zone: str) -> Outlook:
+        """What a statement would say if it were closed now. A million CDRs take seconds."""
+        groups: list[tuple[str | None, Group]] = []
         async for begin, end in self._unsettled(relation, until):
             async with self._database.connection() as connection:
                 rows = await connection.fetch(
                     SQL.groups_open, *relation_columns(relation), end, time_zone, begin
                 )
-            groups += map(group_of, rows)
-        return total(groups)
-
-    async def left_out(self, relation: Relation, until: datetime) -> Sequence[LeftOut]:
-        found: dict[tuple[str, str], LeftOut] = {}
-        async for begin, end in self._unsettled(relation, until):
-            async with self._database.connection() as connection:
-                rows = await connection.fetch(SQL.left_out, *relation_columns(relation), end, begin)
-            for row in rows:
-                one, place = LeftOut(**row), (row["why"], row["currency"])
-                known = found.get(place)
-                found[place] = one if known is None else _together(known, one)
-        return [found[place] for place in sorted(found)]
+            groups += map(open_group_of, rows)
+        return outlook(groups)
 
     async def _unsettled(
         self, relation: Relation, until: datetime
@@ -255,12 +262,6 @@ class StatementStore:
             last = max(row["last_entry"] for row in rows)
         differences = _differences(statement.totals or {}, found)
         return Recheck(lines, tuple(differing[:SHOWN_DIFFERING]), differences)
-
-
-def _together(one: LeftOut, other: LeftOut) -> LeftOut:
-    return replace(
-        one, cdrs=one.cdrs + other.cdrs, excl_vat=EXACT.add(one.excl_vat, other.excl_vat)
-    )
 
 
 async def _groups_now(connection: Connection, statement: StoredStatement) -> Sequence[Group]:

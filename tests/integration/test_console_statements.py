@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from ocpi_hub.admin.accounts import AccountRole
@@ -57,6 +58,32 @@ async def test_a_statement_shows_figures_flags_and_what_is_left_out(console: Con
         assert "Close" not in cells(page)
         for word in ("close", "recheck"):
             assert (await viewer.post(f"{ONE}/{word}")).status_code == 403
+
+
+async def test_many_cdrs_are_summed_up_when_the_page_is_there(
+    console: ConsoleHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page asks for its sums by itself; without scripts there is a link. Files have them."""
+    monkeypatch.setattr("ocpi_hub.store.statements.SUMMED", 3)
+    async with await console.logged_in(R.VIEWER) as viewer:
+        page = (await viewer.get(ONE)).text
+        assert "18.15" not in page
+        found = re.search(
+            r'hx-get="/console([^"]+)" hx-trigger="load"[^>]* hx-select="#told"', page
+        )
+        assert found is not None
+        assert f'href="/console{found[1]}"' in page
+        summed = (await viewer.get(found[1])).text
+        assert 'id="told"' in summed
+        assert {"18.15", "held", "50.00"} <= set(cells(summed))
+        assert "18.15" in (await viewer.get(f"{ONE}/print")).text
+    monkeypatch.setattr("ocpi_hub.store.statements.SUMMED", 4)
+    async with await console.logged_in(R.PARTNER, "p-rival", name="rival") as rival:
+        assert (await rival.get(f"{ONE}?sums=all")).status_code == 404
+    async with await console.logged_in(R.PARTNER, "p-msp") as receiver:
+        page = (await receiver.get(f"{ONE}?sums=all")).text
+        assert {"18.15"} <= set(cells(page))
+        assert "held" not in cells(page)
 
 
 async def test_a_statement_is_closed_once_and_proved(console: ConsoleHub) -> None:

@@ -327,8 +327,8 @@ async def test_the_first_of_all_days_is_on_a_statement_wherever_its_days_begin(
     await execute(database, "update cdr_ledger set ended_at = '0001-01-01 02:00:00+00'")
     statements = StatementStore(database)
     until = datetime(2026, 10, 1, tzinfo=UTC)
-    found = await statements.open_totals(RELATION, until, "America/New_York")
-    assert found.cdrs == 1
+    found = await statements.outlook(RELATION, until, "America/New_York")
+    assert found.totals.cdrs == 1
 
 
 @pytest.mark.parametrize("month", ["9999-12", "1999-12", "0001-01"])
@@ -352,10 +352,10 @@ async def test_what_is_summed_up_by_parts_is_all_of_it_once(
     monkeypatch.setattr("ocpi_hub.store.statements.SUMMED", summed)
     monkeypatch.setattr("ocpi_hub.store.statements.PART", summed)
     until = datetime(2026, 10, 1, tzinfo=UTC)
-    totals = await statements.open_totals(RELATION, until, "UTC")
-    assert totals.cdrs == 16
-    assert [each.cdrs for each in await statements.left_out(RELATION, until)] == [4]
+    found = await statements.outlook(RELATION, until, "UTC")
+    assert found.totals.cdrs == 16
+    assert [each.cdrs for each in found.left_out] == [4]
     statement = await statements.begin(RELATION, Month(2026, 9), "UTC", "somebody")
     assert sum(await _settled(statements, statement)) == 16
     await statements.close(statement, "somebody")
-    assert (await statements.totals(statement)).currencies == totals.currencies
+    assert (await statements.totals(statement)).currencies == found.totals.currencies

@@ -82,11 +82,28 @@ async def show(access: OperatorAccess, relation: Relation, month: Month) -> Stat
         )
     zone = access.settings.statement_time_zone
     until = month.end(ZoneInfo(zone))
-    totals = await store.open_totals(relation, until, zone)
-    left_out = await store.left_out(relation, until)
-    if not totals.cdrs and not left_out:
+    found = await store.outlook(relation, until, zone)
+    if not found.totals.cdrs and not found.left_out:
         raise NoSuchObject(f"{relation.cpo} and {relation.emsp} have nothing to settle in {month}")
-    return statement_view(open_item(relation, month), zone, totals, left_out)
+    return statement_view(open_item(relation, month), zone, found.totals, found.left_out)
+
+
+async def glance(
+    access: OperatorAccess, relation: Relation, month: Month
+) -> StatementView | StatementListed:
+    """As `show`; where so many CDRs are on no statement that summing them up takes a while, merely
+    what the list says.
+
+    Raises:
+        NoSuchObject: as there.
+    """
+    store = StatementStore(access.database)
+    if await store.find(relation, month) is None:
+        until = month.end(ZoneInfo(access.settings.statement_time_zone))
+        waiting = await store.waiting(relation, until)
+        if waiting is not None and waiting.is_much:
+            return listed_open(relation, month, waiting.since)
+    return await show(access, relation, month)
 
 
 async def lines(
@@ -158,7 +175,7 @@ async def _begin(
         raise OperatorError(
             f"{later} is closed already: what is left of {month} goes on the next statement"
         )
-    if not (await store.open_totals(relation, until, zone)).cdrs:
+    if not await store.is_due(relation, until):
         raise NoSuchObject(f"{relation.cpo} and {relation.emsp} have nothing to settle in {month}")
     return await store.begin(relation, month, zone, by)
 

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ocpi_hub.admin.statement_files import rate_text
-from ocpi_hub.admin.views.statements import CurrencyView, StatementView, SumsView
+from ocpi_hub.admin.views.statements import (
+    CurrencyView,
+    StatementListed,
+    StatementView,
+    SumsView,
+)
 from ocpi_hub.clearing.statement import Month
 from ocpi_hub.console.cells import At, Cell, Link, Number, url
 from ocpi_hub.console.charts import Chart, bars
@@ -24,15 +29,20 @@ _WHY: Mapping[str, Mapping[str, str]] = {
 """Which CDRs are meant by the words for what is left out."""
 
 
-def facts(visit: Visit, shown: StatementView, own: str) -> Facts:
+def facts(visit: Visit, shown: StatementView | StatementListed, own: str) -> Facts:
     """What it is about; `own` is its complete path."""
+    of_its_own = (
+        (t("statements.first"), At(shown.since))
+        if isinstance(shown, StatementListed)
+        else (t.label("time_zone"), shown.time_zone)
+    )
     return Facts(
         t("statements.facts"),
         [
             (t.label("cpo"), party_cell(visit, shown.cpo)),
             (t.label("emsp"), party_cell(visit, shown.emsp)),
             (t.label("month"), shown.month),
-            (t.label("time_zone"), shown.time_zone),
+            of_its_own,
             (t.label("closed_at"), At(shown.closed_at)),
             (t.label("closed_by"), shown.closed_by),
             (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -30,12 +30,14 @@ from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.cdr_cells import who
 from ocpi_hub.console.pages.statement_blocks import facts, figures, flags, left_out
-from ocpi_hub.console.stories import Block, Story, StoryPage
+from ocpi_hub.console.stories import Block, Later, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Download, Redirect, Tone, Visit
 from ocpi_hub.domain.party import PartyId
 
 ONE = "/statements/{month}/{cpo}/{emsp}"
+_SUMS = "sums"
+"""In a query: they are shown however long it takes."""
 _TONES = {
     StatementState.OPEN: Tone.NOTE,
     StatementState.CLOSING: Tone.WARN,
@@ -143,31 +145,45 @@ def place(visit: Visit) -> tuple[Relation, Month]:
     return relation, month
 
 
-async def load(visit: Visit) -> StatementView:
+async def load(visit: Visit) -> StatementView | StatementListed:
+    if visit.query.get(_SUMS):
+        return await _summed(visit)
+    shown = await statements.glance(visit.parts.admin.access, *place(visit))
+    return shown.model_copy(update={"closed_by": _closer(visit.viewer, shown)})
+
+
+async def _summed(visit: Visit) -> StatementView:
     shown = await statements.show(visit.parts.admin.access, *place(visit))
     return shown.model_copy(update={"closed_by": _closer(visit.viewer, shown)})
 
 
-async def tell(visit: Visit, shown: StatementView) -> Story:
+async def tell(visit: Visit, shown: StatementView | StatementListed) -> Story:
     own = url() + visit.path
-    viewer = visit.viewer
-    blocks: list[Block] = [facts(visit, shown, own), *figures(shown), flags(shown)]
-    # What is held back is between a CPO and the hub.
-    if shown.state is not StatementState.CLOSED and viewer.sees_party(shown.cpo):
-        blocks.append(left_out(shown))
     return Story(
         f"{shown.month} {shown.cpo} {shown.emsp}",
-        blocks,
+        list(_blocks(visit, shown, own)),
         state=Chip(shown.state, _TONES[shown.state]),
         crumbs=[(t("statements.title"), url("statements", month=shown.month))],
         deeds=_deeds(shown, own),
     )
 
 
+def _blocks(visit: Visit, shown: StatementView | StatementListed, own: str) -> Iterator[Block]:
+    yield facts(visit, shown, own)
+    if isinstance(shown, StatementListed):
+        yield Later(t("statements.sums"), t("statements.many"), f"{own}?{_SUMS}=all")
+        return
+    yield from figures(shown)
+    yield flags(shown)
+    # What is held back is between a CPO and the hub.
+    if shown.state is not StatementState.CLOSED and visit.viewer.sees_party(shown.cpo):
+        yield left_out(shown)
+
+
 STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
 
 
-def _deeds(shown: StatementView, own: str) -> list[Form]:
+def _deeds(shown: StatementItem, own: str) -> list[Form]:
     if shown.state is StatementState.CLOSED:
         return [Form(f"{own}/recheck", t("statements.recheck"), needs=Scope.OPERATE)]
     return [
@@ -206,7 +222,7 @@ async def csv_file(visit: Visit) -> Answer:
 async def printed(visit: Visit) -> Answer:
     relation, month = place(visit)
     access = visit.parts.admin.access
-    view = await load(visit)
+    view = await _summed(visit)
     lines = await first_lines(statements.lines(access, relation, month), PRINTED_LINES)
     page = statement_page(view, lines, await party_names(access, relation))
 

@@ -65,6 +65,14 @@
     }
   });
 
+  // What takes a while and fails is opened as a page, which says why.
+  const opened_instead = (event) => {
+    const later = event.target.closest("section.later");
+    if (later) location.assign(later.querySelector("a").href);
+  };
+  document.addEventListener("htmx:responseError", opened_instead);
+  document.addEventListener("htmx:sendError", opened_instead);
+
   // What is shown once is copied; without a clipboard it is selected.
   const copyText = (button) => {
     const text = document.getElementById(button.dataset.copy);

@@ -135,8 +135,9 @@ select min(ended_at) as first,
 from part;
 
 -- name: groups_open
+-- What ended from $7 on, before $5, with what keeps it off.
 select
-    greatest((ended_at at time zone $6)::date, date '0001-01-01') as day,
+    left_out as why, greatest((ended_at at time zone $6)::date, date '0001-01-01') as day,
     upper(currency) as currency, vat, flags, count(*) as cdrs,
     count(*) filter (where is_credit) as credits, sum(energy_kwh) as energy_kwh,
     sum(time_h) as time_h, coalesce(sum(parking_h), 0) as parking_h,
@@ -147,18 +148,15 @@ from (
     select u.*, cdr_vat(u.price_verdict, u.price_vat, u.cost_excl_vat, u.cost_incl_vat) as vat
     from cdr_unsettled u
     where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-        and ended_at < $5 and ended_at >= $7 and left_out is null) as l
-group by 1, 2, 3, 4;
+        and ended_at < $5 and ended_at >= $7) as l
+group by 1, 2, 3, 4, 5;
 
--- name: left_out
--- What ended from $6 on, before $5, and is kept off.
-select left_out as why, upper(currency) as currency, count(*) as cdrs,
-    sum(cost_excl_vat) as excl_vat
-from cdr_unsettled
-where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
-    and ended_at < $5 and ended_at >= $6 and left_out is not null
-group by 1, 2
-order by 1, 2;
+-- name: is_due
+-- Whether anything that ended before $5 would come on a statement.
+select exists (
+    select from cdr_unsettled
+    where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
+        and ended_at < $5 and left_out is null);
 
 -- name: close
 update statement set state = 'closed', closed_at = now(), closed_by = $2, totals = $3::json,

@@ -93,7 +93,7 @@ class _Clerk:
     async def sums(self, cpo: PartyId) -> tuple[float, float]:
         """Seconds of an open statement's totals, and of the plain sum."""
         began = time.perf_counter()
-        await self._statements.open_totals(Relation(cpo, EMSP), _END, ZONE)
+        await self._statements.outlook(Relation(cpo, EMSP), _END, ZONE)
         between = time.perf_counter()
         place = (*party_columns(cpo), *party_columns(EMSP))
         await self._world.connection.fetchrow(_SUM, *place, _END, timeout=600)

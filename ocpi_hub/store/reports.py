@@ -162,8 +162,12 @@ class ReportStore:
         self, since: datetime | None, until: datetime | None, after: int, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         """The next ones, behind an entry."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(SQL.ledger, after, since, until, limit)
+        async with self._database.planned() as connection:
+            if since is None and until is None:
+                found = await connection.fetch(SQL.entries, after, limit)
+            else:
+                found = await connection.fetch(SQL.entries_of_time, after, limit, since, until)
+            rows = await connection.fetch(SQL.ledger, [row["entry"] for row in found])
         return [dict(row) for row in rows]
 
 

@@ -187,8 +187,23 @@ left join excluded x using (day)
 where d.cdrs > coalesce(x.cdrs, 0)
 order by day;
 
+-- name: entries
+-- The next ones of the ledger behind $1.
+select entry from cdr_ledger where entry > $1 order by entry limit $2;
+
+-- name: entries_of_time
+-- The next ones behind $1 that ended in a time. All of the time are sorted: walked through in their order,
+-- those of a late week would come after all there are before it.
+select entry
+from cdr_ledger
+where ended_at >= coalesce($3::timestamptz, '-infinity')
+    and ended_at < coalesce($4::timestamptz, 'infinity')
+    and entry > $1
+order by entry + 0
+limit $2;
+
 -- name: ledger
--- The ledger itself, a part at a time, with where each CDR stands.
+-- The ledger itself, with where each CDR stands.
 select
     s.entry, s.country_code || '*' || s.party_id as cpo,
     s.receiver_country_code || '*' || s.receiver_party_id as emsp, s.spelled_id as id,
@@ -201,8 +216,5 @@ from cdr_standing s
 join directed_object d
     on (d.module, d.country_code, d.party_id, d.object_id)
         = ('cdrs', s.country_code, s.party_id, s.cdr_id)
-where s.entry > $1
-    and ($2::timestamptz is null or s.ended_at >= $2)
-    and ($3::timestamptz is null or s.ended_at < $3)
-order by s.entry
-limit $4;
+where s.entry = any($1::bigint[])
+order by s.entry;

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -63,6 +64,7 @@ ROWS: Mapping[str, Row] = {
         (
             targets.CONSOLE,
             targets.CONSOLE_MS,
+            targets.CONSOLE_LATER,
             targets.ADMIN_LISTS,
             targets.ADMIN_LISTS_MS,
         ),
@@ -143,6 +145,7 @@ def main() -> int:
     unknown = set(args.rows) - ROWS.keys()
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    say(f"Python {platform.python_version()}, {os.path.realpath(sys.executable)}")
     figures = asyncio.run(measure(args.rows or list(ROWS), args))
     if args.json:
         args.json.write_text(json.dumps(report.as_json(figures), indent=2) + "\n")

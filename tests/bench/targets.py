@@ -49,10 +49,11 @@ PRICING = Quantity(
 )
 CLIENT_WARM = Quantity("outbound client, TLS, kept connection, CPU per POST", Better.LOWER, "us")
 CLIENT_NEW = Quantity("outbound client, TLS, new connection, CPU per POST", Better.LOWER, "us")
-CONSOLE = Quantity("slowest page of the console / a form", Better.LOWER, "", 40.0, 10.0)
-CONSOLE_MS = Quantity("slowest page of the console, median", Better.LOWER, "ms")
-ADMIN_LISTS = Quantity("slowest list of the admin API / a form", Better.LOWER, "", 40.0, 10.0)
-ADMIN_LISTS_MS = Quantity("slowest list of the admin API, median", Better.LOWER, "ms")
+CONSOLE = Quantity("slowest page of the console / a form", Better.LOWER, "")
+CONSOLE_MS = Quantity("slowest page of the console, median", Better.LOWER, "ms", 200.0, 50.0)
+CONSOLE_LATER = Quantity("what a page asks for once it is there", Better.LOWER, "ms")
+ADMIN_LISTS = Quantity("slowest list of the admin API / a form", Better.LOWER, "")
+ADMIN_LISTS_MS = Quantity("slowest list of the admin API, median", Better.LOWER, "ms", 200.0, 50.0)
 STATEMENT = Quantity(
     "a statement's totals / plain sum over the same CDRs", Better.LOWER, "", 25.0, 8.0
 )

@@ -3,7 +3,7 @@
 Every page that needs no place in its path is asked for, and where it is a list its next page and
 the story of its first row too; likewise every list of the admin API, with each filter that has a
 sample here. So a new page is measured without a word here. A page that only shows a form is the
-baseline.
+baseline. What a page asks for once it is there is told apart.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _PAGES = ("text/html", "application/json")
 """A file takes as long as what is in it."""
 _UNREACHED = "http://127.0.0.1:9"
 _ROW = re.compile(r'<tr data-href="([^"]+)"')
+_LATER = re.compile(r'hx-get="([^"]+)" hx-trigger="load"')
 _NEXT = re.compile(r'rel="next" href="([^"]+)"')
 _NOW = datetime.now(UTC)
 _MONTH, _SOON, _EARLY, _LONG_AGO = (
@@ -85,6 +86,7 @@ async def run(bench: Bench) -> Sequence[Figure]:
     baseline = pages[BASELINE]
     return [
         *_figures(targets.CONSOLE, targets.CONSOLE_MS, pages, baseline, sizes, reader.failed),
+        Figure(targets.CONSOLE_LATER, [max(reader.later.values(), default=0.0)], reader.later),
         *_figures(
             targets.ADMIN_LISTS, targets.ADMIN_LISTS_MS, lists, baseline, sizes, caller.failed
         ),
@@ -98,6 +100,7 @@ class _Reader:
         self._client = client
         self._medians: dict[str, float] = {}
         self.failed: list[str] = []
+        self.later: dict[str, float] = {}
 
     async def console(self) -> Mapping[str, float]:
         """Milliseconds by path."""
@@ -113,8 +116,17 @@ class _Reader:
             if later := _NEXT.search(text):
                 await self._read(page.url + html.unescape(later[1]))
             if row := _ROW.search(text):
-                await self._read(html.unescape(row[1]))
+                story = await self._read(html.unescape(row[1]))
+                if story and (later := _LATER.search(story)):
+                    await self._wait_for(html.unescape(later[1]))
         return self._medians
+
+    async def _wait_for(self, url: str) -> None:
+        began = time.perf_counter()
+        answer = await self._client.get(url)
+        if answer.status_code != 200:
+            self.failed.append(f"{url} answered {answer.status_code}")
+        self.later[url] = (time.perf_counter() - began) * 1000
 
     async def admin_api(self) -> Mapping[str, float]:
         """Milliseconds by path."""

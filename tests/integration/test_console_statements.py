@@ -75,6 +75,7 @@ async def test_many_cdrs_are_summed_up_when_the_page_is_there(
         assert f'href="/console{found[1]}"' in page
         summed = (await viewer.get(found[1])).text
         assert 'id="told"' in summed
+        assert "2026-09-10T12:00:00" in (await viewer.get(f"{SEPTEMBER}&format=csv")).text
         assert {"18.15", "held", "50.00"} <= set(cells(summed))
         assert "18.15" in (await viewer.get(f"{ONE}/print")).text
     monkeypatch.setattr("ocpi_hub.store.statements.SUMMED", 4)
@@ -84,6 +85,7 @@ async def test_many_cdrs_are_summed_up_when_the_page_is_there(
         page = (await receiver.get(f"{ONE}?sums=all")).text
         assert {"18.15"} <= set(cells(page))
         assert "held" not in cells(page)
+        assert "2026-09-10T12:00:00" not in (await receiver.get(f"{SEPTEMBER}&format=csv")).text
 
 
 async def test_a_statement_is_closed_once_and_proved(console: ConsoleHub) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ocpi_hub.admin.actions import statements
 from ocpi_hub.admin.faults import Code as FaultCode
@@ -45,6 +45,9 @@ _TONES = {
 }
 
 
+Item = TypeVar("Item", bound=StatementItem)
+
+
 class MonthListing(Listing):
     """What the page lists."""
 
@@ -71,9 +74,13 @@ def last_month() -> Month:
     return Month.of((now.replace(day=1) - timedelta(days=1)).date())
 
 
-def _closer(viewer: Viewer, item: StatementItem) -> str | None:
-    """Names of operators are no matter of partners."""
-    return who(viewer, item.closed_by) if item.closed_by else None
+def _seen(viewer: Viewer, item: Item) -> Item:
+    """Names of operators are no matter of partners; the CDR that ended first may be held back, which
+    is between its CPO and the hub."""
+    update = {"closed_by": who(viewer, item.closed_by) if item.closed_by else None}
+    if isinstance(item, StatementListed) and not viewer.sees_party(item.cpo):
+        update["since"] = None
+    return item.model_copy(update=update)
 
 
 def _sees(viewer: Viewer, item: StatementItem) -> bool:
@@ -87,11 +94,7 @@ async def fetch(visit: Visit, given: MonthListing) -> Items[StatementListed]:
     month = given.month or last_month()
     found = await statements.overview(visit.parts.admin.access, month)
     viewer = visit.viewer
-    seen = [
-        item.model_copy(update={"closed_by": _closer(viewer, item)})
-        for item in found
-        if _sees(viewer, item)
-    ]
+    seen = [_seen(viewer, item) for item in found if _sees(viewer, item)]
     by = given.sort.removeprefix("-")
 
     def key(item: StatementListed) -> tuple[str, str, str]:
@@ -148,13 +151,11 @@ def place(visit: Visit) -> tuple[Relation, Month]:
 async def load(visit: Visit) -> StatementView | StatementListed:
     if visit.query.get(_SUMS):
         return await _summed(visit)
-    shown = await statements.glance(visit.parts.admin.access, *place(visit))
-    return shown.model_copy(update={"closed_by": _closer(visit.viewer, shown)})
+    return _seen(visit.viewer, await statements.glance(visit.parts.admin.access, *place(visit)))
 
 
 async def _summed(visit: Visit) -> StatementView:
-    shown = await statements.show(visit.parts.admin.access, *place(visit))
-    return shown.model_copy(update={"closed_by": _closer(visit.viewer, shown)})
+    return _seen(visit.viewer, await statements.show(visit.parts.admin.access, *place(visit)))
 
 
 async def tell(visit: Visit, shown: StatementView | StatementListed) -> Story:

@@ -116,6 +116,24 @@ async def change(what: str, object_name: str, before: View | None = None) -> Asy
     await _end(doing.audit, entry, AuditOutcome.DONE, now, None)
 
 
+async def refused_attempt(what: str, object_name: str, error: str, address: str) -> None:
+    """An attempt that can be repeated at will was refused; a minute's are summed up in one entry.
+
+    Raises:
+        StoreUnavailable: it cannot be noted.
+    """
+    doing = _ACTING.get()
+    if doing is not None:
+        await doing.audit.sum_up(
+            doing.actor,
+            what,
+            object_name,
+            error=error,
+            address=address,
+            correlation_id=doing.correlation_id,
+        )
+
+
 async def _end(
     audit: AuditLog, entry: int, outcome: AuditOutcome, now: Change, error: str | None
 ) -> None:

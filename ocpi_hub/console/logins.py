@@ -5,14 +5,18 @@ neither many at once nor a restart help. After a few failures one waits, a minut
 account that somebody attacks is never closed for long, and not at all for browsers that it logged
 in from before. A login always makes a new session: one that was planted in a browser stays
 worthless.
+
+Logins, logouts and refusals are in the audit log; what is no account's name is not, as people type
+passwords as names.
 """
 
 from __future__ import annotations
 
 from ocpi_hub.admin.accounts import Account, Secret
-from ocpi_hub.admin.acting import acting, change
+from ocpi_hub.admin.acting import acting, change, refused_attempt
 from ocpi_hub.admin.actions import accounts
 from ocpi_hub.admin.faults import Code, Refusal
+from ocpi_hub.admin.views.accounts import SeenFrom
 from ocpi_hub.console.forms import Form, Input
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Ask, Note, Story, told
@@ -26,6 +30,13 @@ log = get_logger(__name__)
 
 LOGIN, LOGOUT, PASSWORD = "/login", "/logout", "/password"
 _LONGEST = 300
+
+_LOGIN, _CHANGE = "account.login", "account.change_password"
+_HAS_TO_WAIT = "has to wait after failed attempts"
+_DISABLED = "the account is disabled"
+_WRONG = "wrong password"
+_UNKNOWN = Actor(ActorKind.ACCOUNT, "unknown", "unknown")
+"""Whoever gave a name that no account has."""
 
 
 def login_pages() -> tuple[Page, ...]:
@@ -61,27 +72,30 @@ async def log_in(visit: Visit) -> Answer:
     wait = await store.attempt(subjects)
     if wait is not None:
         log.warning("login_has_to_wait", address=visit.address, wait_s=wait)
+        await _note_refused(visit, found, _HAS_TO_WAIT)
         return _login_form(visit, t("login.wait", seconds=wait), 429)
     account = await _checked(visit, found, Secret(visit.form.get("password", "")))
     session, browser = Secret.new_session(), visit.browser if known else None
     browser = browser or Secret.new_session()
     if account is None or not await store.open_session(account, session, browser):
         log.warning("login_refused", address=visit.address)
+        await _note_refused(visit, found, _WRONG)
         return _login_form(visit, t("login.wrong"), 401)
     await store.forgive([own])
     if not known:
         await store.take_back(address)
-    actor = Actor(ActorKind.ACCOUNT, account.account_id, account.name)
-    with acting(actor, visit.parts.admin.audit):
-        async with change("account.login", account.account_id):
+    with acting(_actor(account), visit.parts.admin.audit, visit.correlation_id):
+        async with change(_LOGIN, account.account_id) as noted:
+            noted.became(SeenFrom(addresses=(visit.address,)), account.account_id)
             log.info("logged_in", account=account.account_id)
     to = PASSWORD if account.must_change else inside(visit.query.get("to"))
     return Redirect(to, login=(session, browser))
 
 
 async def log_out(visit: Visit) -> Answer:
-    async with change("account.logout", visit.viewer.account_id):
+    async with change("account.logout", visit.viewer.account_id) as noted:
         await visit.parts.admin.accounts.close_session(visit.session)
+        noted.became(SeenFrom(addresses=(visit.address,)), visit.viewer.account_id)
     return Redirect(LOGIN, logout=True)
 
 
@@ -107,9 +121,11 @@ async def change_password(visit: Visit) -> Answer:
         raise Refusal(Code.INVALID_REQUEST, t("login.differ"))
     wait = await admin.accounts.attempt([(own, FREE_ACCOUNT)])
     if wait is not None:
+        await refused_attempt(_CHANGE, visit.viewer.account_id, _HAS_TO_WAIT, visit.address)
         raise Refusal(Code.TOO_MANY_REQUESTS, t("login.wait", seconds=wait))
     found = await admin.accounts.password_of(visit.viewer.name)
     if await _checked(visit, found, Secret(form.get("old", ""))) is None:
+        await refused_attempt(_CHANGE, visit.viewer.account_id, _WRONG, visit.address)
         raise Refusal(Code.INVALID_REQUEST, t("login.old_wrong"))
     await admin.accounts.forgive([own])
     if form.get("new") == form.get("old"):
@@ -142,6 +158,20 @@ async def _checked(
         fresh = await admin.passwords.hash(password)
         await admin.accounts.rehash(account.account_id, fresh, kept)
     return account
+
+
+async def _note_refused(visit: Visit, found: tuple[Account, str] | None, reason: str) -> None:
+    """A refused login, under the account that it was tried for."""
+    account = found[0] if found else None
+    if account is not None and account.disabled_at is not None:
+        reason = _DISABLED
+    actor = _actor(account) if account is not None else _UNKNOWN
+    with acting(actor, visit.parts.admin.audit, visit.correlation_id):
+        await refused_attempt(_LOGIN, actor.actor, reason, visit.address)
+
+
+def _actor(account: Account) -> Actor:
+    return Actor(ActorKind.ACCOUNT, account.account_id, account.name)
 
 
 def _login_form(visit: Visit, fault: str = "", http_status: int = 200) -> Shown:

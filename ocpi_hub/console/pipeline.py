@@ -164,6 +164,7 @@ class Console:
             session=session,
             browser=browser,
             address=request.remote or "",
+            correlation_id=seen.ids.correlation_id,
             path=request.path.removeprefix(BASE) or "/",
             place=dict(request.match_info),
             query=query,

@@ -41,6 +41,7 @@ class Visit:
         session: what the cookie holds; before a login it opens nothing.
         browser: known from an earlier login, perhaps.
         address: where it comes from.
+        correlation_id: of the request.
         place: what stands in the path.
         query, form: without empty values; of repeated ones the first.
     """
@@ -50,6 +51,7 @@ class Visit:
     session: Secret
     browser: Secret | None
     address: str
+    correlation_id: str
     path: str
     place: Mapping[str, str]
     query: Mapping[str, str]

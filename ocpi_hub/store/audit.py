@@ -15,6 +15,9 @@ from ocpi_hub.store.queries import Queries
 
 SQL = Queries("audit")
 
+ADDRESSES_KEPT = 10
+"""Different ones of an entry that sums up attempts."""
+
 
 class ActorKind(StrEnum):
     """How somebody reached the hub."""
@@ -54,6 +57,7 @@ class AuditEntry:
 
     Attributes:
         before, after: the object as JSON values; None: there was none, or it is not known.
+        times: more than one: refused attempts of one minute.
     """
 
     entry_id: int
@@ -65,6 +69,7 @@ class AuditEntry:
     after: object
     outcome: AuditOutcome
     error: str | None
+    times: int
     ended_at: datetime | None
     correlation_id: str
 
@@ -86,7 +91,11 @@ class AuditFilter:
 
 
 class AuditLog:
-    """Entries are added and completed, and never changed after that."""
+    """Entries are added and completed, and never changed after that.
+
+    But for attempts that strangers can repeat as they like: those of a minute are one entry, which
+    counts them.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -121,6 +130,36 @@ class AuditLog:
         async with self._database.connection() as connection:
             await connection.execute(
                 SQL.end, entry_id, outcome, _text(after), _storable(error), object_name
+            )
+
+    async def sum_up(
+        self,
+        actor: Actor,
+        what: str,
+        object_name: str,
+        *,
+        error: str,
+        address: str,
+        correlation_id: str,
+    ) -> None:
+        """A refused attempt: an entry, or one more of it if this minute has it already.
+
+        Args:
+            actor: who it is said to be.
+            error, object_name: of a bounded number of values: each has entries of its own.
+        """
+        async with self._database.connection() as connection:
+            await connection.execute(
+                SQL.sum_up,
+                actor.kind,
+                actor.actor,
+                actor.name,
+                what,
+                object_name,
+                error,
+                address,
+                ADDRESSES_KEPT,
+                correlation_id,
             )
 
     async def list(
@@ -171,6 +210,7 @@ def _entry(row: asyncpg.Record) -> AuditEntry:
         after=json.loads(row["after"]) if row["after"] else None,
         outcome=AuditOutcome(row["outcome"]),
         error=row["error"],
+        times=row["times"],
         ended_at=row["ended_at"],
         correlation_id=row["correlation_id"],
     )

@@ -27,6 +27,12 @@ class NewPassword(AccountItem):
     """Shown this once; good for choosing another one."""
 
 
+class SeenFrom(View):
+    """Where a login or logout came from."""
+
+    addresses: tuple[str, ...]
+
+
 def account_item(account: Account) -> AccountItem:
     return AccountItem(
         account=account.account_id,

@@ -23,6 +23,7 @@ class AuditItem(View):
     object: str
     outcome: AuditOutcome
     error: str | None
+    times: int = Field(description="more than 1: refused attempts of one minute, summed up")
     before: JsonValue
     after: JsonValue
     ended_at: Moment | None
@@ -40,6 +41,7 @@ def audit_item(entry: AuditEntry) -> AuditItem:
         object=entry.object_name,
         outcome=entry.outcome,
         error=entry.error,
+        times=entry.times,
         before=_JSON.validate_python(entry.before),
         after=_JSON.validate_python(entry.after),
         ended_at=moment(entry.ended_at),

@@ -71,6 +71,7 @@ async def tell(_: Visit, item: AuditItem) -> Story:
                 (t.label("what"), item.what),
                 (t.label("object"), Link(item.object, url("audit", object=item.object))),
                 (t.label("correlation_id"), Code(item.correlation_id)),
+                (t.label("times"), item.times),
             ],
         ),
         Grid(

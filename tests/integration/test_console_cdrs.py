@@ -61,6 +61,19 @@ async def test_every_story_leads_to_the_others(console: ConsoleHub) -> None:
         assert {quoted[1]} <= await links(viewer, "/sessions")
 
 
+async def test_what_the_overview_counts_is_a_click_away(console: ConsoleHub) -> None:
+    async with await console.logged_in(R.VIEWER) as viewer:
+        shown = await links(viewer, "/")
+        for counted, there in (("held", "Held-1"), ("dead", "Dead-1"), ("refused", "Refused-1")):
+            assert f"/cdrs?state={counted}" in shown
+            assert f"{CDRS}/{there}".replace("*", "%2A") in await links(
+                viewer, f"/cdrs?state={counted}"
+            )
+        for path in ("/traffic", "/messages?failed=true", "/platforms?state=connected"):
+            assert path in shown
+            assert (await viewer.get(path)).status_code == 200
+
+
 async def test_a_cdr_tells_its_figures_price_findings_and_life(console: ConsoleHub) -> None:
     async with await console.logged_in(R.VIEWER) as viewer:
         good = (await viewer.get(f"{CDRS}/good-1")).text

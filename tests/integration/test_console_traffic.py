@@ -9,6 +9,7 @@ from ocpi_hub.clock import SystemClock
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.traffic import PostgresTraffic
 from tests.support.console import console_hub
+from tests.support.directory import insert_platform
 from tests.support.stores import execute
 
 _MESSAGE = """
@@ -62,3 +63,15 @@ async def test_page_shows_each_range_to_operators_only(database: Database) -> No
             assert answer.status_code == 200
             for text in ("tokens", "ALLOWED", "no answer", "Energy charged"):
                 assert text in answer.text
+
+
+async def test_a_party_that_does_not_answer_is_told_from_the_others(database: Database) -> None:
+    for platform, party in (("p-away", "AT*MSP"), ("p-there", "DE*MSP")):
+        await insert_platform(database, platform, roles=(("EMSP", party),))
+    await execute(database, "update platform set online = false where platform_id = 'p-away'")
+    async with (
+        console_hub(database) as console,
+        await console.logged_in(AccountRole.VIEWER) as viewer,
+    ):
+        file = (await viewer.get("/platforms?format=csv")).text.splitlines()
+        assert [line.split(",")[0] for line in file if "OFFLINE" in line] == ["p-away"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.overview import OverviewNow
-from ocpi_hub.console.cells import At, Cell, Chip, Code, Number, url
+from ocpi_hub.console.cells import At, Cell, Chip, Link, Number, url
 from ocpi_hub.console.charts import Chart, bars, lines
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.stories import Grid
@@ -23,15 +23,21 @@ EVERY_S = 5.0
 TOP_RECEIVERS = 20
 _MINUTES = 60
 _FAILED_WARN, _FAILED_BAD = 0.01, 0.05
+_PLATFORMS = url("platforms", state=PlatformState.CONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure that is seen first."""
+    """A figure that is seen first.
+
+    Attributes:
+        href: the complete path of the page that tells more.
+    """
 
     value: Cell
     text: str
     tone: str = ""
+    href: str = ""
 
 
 def overview_pages() -> tuple[Page, ...]:
@@ -76,12 +82,13 @@ def _traffic_tiles(minutes: Sequence[TrafficMinute]) -> list[Tile]:
     share = failed / (received + sent) if received + sent else 0.0
     tone = Tone.BAD if share >= _FAILED_BAD else Tone.WARN if share >= _FAILED_WARN else Tone.GOOD
     last = next((each for each in reversed(minutes) if each.p50_ms is not None), None)
+    traffic, failures = url("traffic"), url("messages", failed="true")
     return [
-        Tile(Number(received), t("overview.received")),
-        Tile(Number(sent), t("overview.sent")),
-        Tile(Number(share * 100, 1, "%"), t("overview.failed_share"), tone),
-        Tile(Number(last.p50_ms if last else None, 1, "ms"), t("overview.p50")),
-        Tile(Number(last.p95_ms if last else None, 1, "ms"), t("overview.p95")),
+        Tile(Number(received), t("overview.received"), href=traffic),
+        Tile(Number(sent), t("overview.sent"), href=traffic),
+        Tile(Number(share * 100, 1, "%"), t("overview.failed_share"), tone, failures),
+        Tile(Number(last.p50_ms if last else None, 1, "ms"), t("overview.p50"), href=traffic),
+        Tile(Number(last.p95_ms if last else None, 1, "ms"), t("overview.p95"), href=traffic),
     ]
 
 
@@ -93,20 +100,23 @@ def _state_tiles(found: OverviewNow, directory: Directory) -> list[Tile]:
     ]
     offline = sum(not platform.online for platform in connected)
     tiles = [
-        Tile(Number(len(connected)), t("overview.platforms")),
-        Tile(Number(offline), t("overview.offline"), Tone.WARN if offline else Tone.GOOD),
+        Tile(Number(len(connected)), t("overview.platforms"), href=_PLATFORMS),
+        Tile(
+            Number(offline), t("overview.offline"), Tone.WARN if offline else Tone.GOOD, _PLATFORMS
+        ),
     ]
     if found.figures is None:
         return tiles
     cdrs = {count.state: count.objects for count in found.figures.custody if count.module == "cdrs"}
     return [
         *tiles,
-        Tile(Number(cdrs.get("pending", 0)), t("overview.pending")),
+        Tile(Number(cdrs.get("pending", 0)), t("overview.pending"), href=_in_state("pending")),
         *(
             Tile(
                 Number(cdrs.get(state, 0)),
                 t(f"overview.{state}"),
                 tone if cdrs.get(state) else Tone.GOOD,
+                _in_state(state),
             )
             for state, tone in (
                 ("held", Tone.WARN), ("uncertain", Tone.WARN), ("dead", Tone.BAD)
@@ -167,8 +177,9 @@ def _backlog(found: OverviewNow) -> Grid:
         [t("overview.receiver"), t("overview.module"), t("overview.state"),
          t("overview.changes"), t("overview.gaps"), t("overview.age")],
         [
-            [Code(lane.receiver), lane.module, Chip(lane.status), Number(lane.backlog),
-             Number(lane.gaps), Number(max(lane.age_s, lane.oldest_gap_s))]
+            [Link(lane.receiver, url("lanes", lane.receiver, lane.module)), lane.module,
+             Chip(lane.status), Number(lane.backlog), Number(lane.gaps),
+             Number(max(lane.age_s, lane.oldest_gap_s))]
             for lane in found.lanes[:TOP_RECEIVERS]
         ],
         t("overview.no_backlog"),
@@ -181,8 +192,18 @@ def _custody(found: OverviewNow) -> Grid:
         t("overview.custody"),
         [t("overview.module"), t("overview.state"), t("overview.objects"), t("overview.oldest")],
         [
-            [t.word(count.module), Chip(count.state), Number(count.objects), At(count.oldest_at)]
+            [
+                Link(t.word(count.module), _in_state(count.state, count.module)),
+                Chip(count.state),
+                Number(count.objects),
+                At(count.oldest_at),
+            ]
             for count in counts
         ],
         t("overview.nothing_in_custody"),
     )
+
+
+def _in_state(state: str, module: str = "cdrs") -> str:
+    """The list of what is in custody like this: CDRs and sessions have one each."""
+    return url(module, state=state)

@@ -13,7 +13,12 @@ from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.routes.platforms import PlatformListing, PlatformSettings
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.admin.views.platforms import PlatformDetails, PlatformItem, platform_item
+from ocpi_hub.admin.views.platforms import (
+    PlatformDetails,
+    PlatformItem,
+    PlatformParty,
+    platform_item,
+)
 from ocpi_hub.admin.views.quality import QualityItem, quality_item
 from ocpi_hub.console.cells import At, Cell, Chip, Code, Link, Number, url
 from ocpi_hub.console.forms import Form, Input, choices, read_form
@@ -26,6 +31,7 @@ from ocpi_hub.console.pages.partner import account_form
 from ocpi_hub.console.stories import Ask, Block, Body, Facts, Grid, Note, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Redirect, Tone, Visit
+from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.domain.party import PlatformId, PlatformState, Quirk
 
 ONE = "/platforms/{platform}"
@@ -97,7 +103,7 @@ LIST: ListPage[PlatformItem, ConsolePlatforms] = ListPage(
         Column("platform", lambda item: Code(item.platform)),
         Column("name", lambda item: item.name),
         Column("state", lambda item: Chip(item.state)),
-        Column("parties", lambda item: [_party(held.party, held.role) for held in item.parties]),
+        Column("parties", lambda item: [_party(held) for held in item.parties]),
         Column("version", lambda item: item.version),
         Column("quirks", lambda item: [Chip(quirk) for quirk in item.quirks]),
     ),
@@ -110,8 +116,10 @@ LIST: ListPage[PlatformItem, ConsolePlatforms] = ListPage(
 )
 
 
-def _party(party: str, role: str) -> Cell:
-    return [Code(party), Chip(role)]
+def _party(held: PlatformParty) -> Cell:
+    """That it does not answer is nothing that its platform's state says."""
+    offline = [Chip(held.status)] if held.status is PartyStatus.OFFLINE else []
+    return [Code(held.party), Chip(held.role), *offline]
 
 
 # One platform -------------------------------------------------------------------------------------

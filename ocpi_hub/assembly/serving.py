@@ -18,6 +18,7 @@ from ocpi_hub.delivery.feed.addressed import AddressedPushes
 from ocpi_hub.delivery.url_safety import UrlPolicy
 from ocpi_hub.directory.keeper import DirectoryKeeper
 from ocpi_hub.domain.party import Module
+from ocpi_hub.registration.expired import ExpiredInvitations
 from ocpi_hub.registration.handshake import Handshake
 from ocpi_hub.registration.onboarding import Onboarding
 from ocpi_hub.registration.renewal import Renewal
@@ -46,6 +47,8 @@ def ocpi_server(
     instruments: Instruments,
 ) -> OcpiServer:
     settings = around.settings
+    steps = PostgresSteps(around.database)
+    expired = ExpiredInvitations(keeper.look_up_credentials, steps, around.clock)
     handshake = Handshake(
         stores.registration,
         delivery.handshake_client,
@@ -55,13 +58,13 @@ def ocpi_server(
         offered=OFFERED,
         changed=keeper.refresh,
         introduce=delivery.client_info.introduce,
-        steps=PostgresSteps(around.database),
+        steps=steps,
     )
     return OcpiServer(
         settings,
         around.clock,
         keeper,
-        Authenticator(lambda: keeper.current, keeper.look_up_credentials, around.clock.now),
+        Authenticator(lambda: keeper.current, expired.look_up, around.clock.now),
         ConfigurationHandler(
             handshake,
             HubClientInfoHandler(

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from ocpi_hub.clock import Clock
-from ocpi_hub.directory.protocols import DirectoryStore, ProcessRow
+from ocpi_hub.directory.protocols import DirectoryStore, InvitationExpired, ProcessRow
 from ocpi_hub.directory.snapshot import CredentialsKind, Directory, IssuedCredentials
 from ocpi_hub.directory.token_bucket import TokenBucket
 from ocpi_hub.domain.party import CredentialsToken
@@ -68,7 +68,7 @@ class DirectoryKeeper:
         self._verifying = asyncio.Lock()
         self._wake = asyncio.Event()
         self._first_uses: set[bytes] = set()
-        self._look_ups: dict[bytes, asyncio.Future[None]] = {}
+        self._look_ups: dict[bytes, asyncio.Future[IssuedCredentials | None]] = {}
         self._budget = TokenBucket(settings.unknown_credentials_per_s, clock)
         self.processes = 1
         self.process = ProcessRow(uuid.uuid4(), socket.gethostname(), os.getpid(), public_url)
@@ -143,28 +143,30 @@ class DirectoryKeeper:
         for a token the database does not hold either, the answer is None.
 
         Raises:
+            InvitationExpired: it is that of an invitation, too late.
             StoreUnavailable: the database cannot be reached.
         """
         digest = token.sha256
         while (running := self._look_ups.get(digest)) is not None:
             await asyncio.wait({running})
             if not running.cancelled():
-                return self._holding(digest)
+                return self._holding(digest, running.result())
         if known := self._holding(digest):
             return known
         if not self._budget.take():
             log.warning("unknown_credentials_above_rate")
             return None
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[IssuedCredentials | None] = asyncio.get_running_loop().create_future()
         self._look_ups[digest] = done
         try:
-            if await self._store.find_credentials(digest) is not None:
+            found = await self._store.find_credentials(digest)
+            if found is not None and not self._is_over(found):
                 await self.refresh()
-            done.set_result(None)
+            done.set_result(found)
         finally:
             del self._look_ups[digest]
             done.cancel()  # without effect on a result; else those who waited try themselves
-        return self._holding(digest)
+        return self._holding(digest, found)
 
     def note_use(self, issued: IssuedCredentials) -> None:
         """Take note that a credentials token was used; call it for every authenticated request.
@@ -188,8 +190,28 @@ class DirectoryKeeper:
             if await self._store.note_first_use(digest, grace_s=self._settings.token_grace_s):
                 log.info("credentials_first_use_noted")
 
-    def _holding(self, digest: bytes) -> Directory | None:
-        return self.current if digest in self.current.credentials else None
+    def _holding(self, digest: bytes, found: IssuedCredentials | None = None) -> Directory | None:
+        """The snapshot, if it holds this token.
+
+        Args:
+            found: what the database knows of it.
+
+        Raises:
+            InvitationExpired: the token is over, as far as anybody may know that.
+        """
+        issued = self.current.credentials.get(digest)
+        told = issued or found
+        if (
+            told is not None
+            and told.kind is CredentialsKind.REGISTRATION
+            and told.expires_at is not None
+            and self._is_over(told)
+        ):
+            raise InvitationExpired(told.platform_id, told.expires_at)
+        return self.current if issued is not None else None
+
+    def _is_over(self, issued: IssuedCredentials) -> bool:
+        return issued.expires_at is not None and issued.expires_at <= self._clock.now()
 
     def _unused(self) -> Iterator[bytes]:
         """Digests of tokens that the snapshot shows as never used."""

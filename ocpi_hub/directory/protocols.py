@@ -5,10 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
 from ocpi_hub.directory.snapshot import Directory, IssuedCredentials
+from ocpi_hub.domain.party import PlatformId
+from ocpi_hub.errors import Unauthenticated
+
+
+class InvitationExpired(Unauthenticated):
+    """Whoever holds the token of an invitation may know that it was one, and until when.
+
+    Attributes:
+        platform_id: whom the invitation was made for.
+        expired_on: the day in UTC, `YYYY-MM-DD`.
+    """
+
+    def __init__(self, platform_id: PlatformId, expired_at: datetime) -> None:
+        self.platform_id = platform_id
+        self.expired_on = expired_at.astimezone(UTC).date().isoformat()
+        super().__init__(
+            f"This invitation expired on {self.expired_on}: ask the hub's operator for a new one",
+            headers={"WWW-Authenticate": "Token"},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +60,10 @@ class DirectoryStore(Protocol):
         ...
 
     async def find_credentials(self, token_sha256: bytes) -> IssuedCredentials | None:
-        """The issued credentials token with this digest, unless it has expired."""
+        """The issued credentials token with this digest, unless it has expired.
+
+        That of an invitation is still found for some days then, so that its holder can be told.
+        """
         ...
 
     async def note_first_use(self, token_sha256: bytes, *, grace_s: float) -> bool:

@@ -52,6 +52,8 @@ class Failure(StrEnum):
     PARTY_RESERVED = "party_reserved"
     TOO_MANY = "too_many"
     USED = "used"
+    EXPIRED = "expired"
+    """The invitation was too old."""
     STATE = "state"
     KNOWN = "known"
 

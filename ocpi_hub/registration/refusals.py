@@ -58,7 +58,9 @@ def raise_to_partner(result: StoreResult, platform: Platform) -> None:
                 " claimed before; ask the hub's operator"
             )
         case CredentialsGone():
-            raise Unauthenticated("These credentials were used or replaced meanwhile")
+            raise Unauthenticated(
+                "These credentials were used or replaced meanwhile, or have expired"
+            )
         case WrongState(PlatformState.SUSPENDED):
             raise NotPermitted("This platform is suspended on this hub: ask the hub's operator")
         case WrongState():

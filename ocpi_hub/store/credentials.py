@@ -13,6 +13,9 @@ from ocpi_hub.store.queries import Queries
 
 SQL = Queries("registration")
 
+TOLD_APART = timedelta(days=30)
+"""How long the digest of an invitation that expired is kept, so that its holder can be told."""
+
 
 async def lock_platform(connection: Connection, platform_id: PlatformId) -> PlatformState:
     """The state of a platform, which nobody else changes until the commit.

@@ -30,6 +30,7 @@ from ocpi_hub.domain.party import (
 )
 from ocpi_hub.errors import ConfigError, StoreUnavailable
 from ocpi_hub.store.cdr_rules import cdr_rules_of
+from ocpi_hub.store.credentials import TOLD_APART
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.queries import Queries
 from ocpi_hub.store.secret_key import Keyring
@@ -95,7 +96,7 @@ class PostgresDirectoryStore:
 
     async def find_credentials(self, token_sha256: bytes) -> IssuedCredentials | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(SQL.find_credentials, token_sha256)
+            row = await connection.fetchrow(SQL.find_credentials, token_sha256, TOLD_APART)
         return _issued(row) if row else None
 
     async def note_first_use(self, token_sha256: bytes, *, grace_s: float) -> bool:

@@ -23,6 +23,7 @@ from ocpi_hub.registration.protocols import (
 from ocpi_hub.store.absence import remember_absence, wake_deliveries
 from ocpi_hub.store.columns import columns, party_columns
 from ocpi_hub.store.credentials import (
+    TOLD_APART,
     insert_invitation,
     insert_token,
     lock_platform,
@@ -111,7 +112,7 @@ class PostgresRegistrationStore:
                     return WrongState(PlatformState(row["state"]))
                 await permit_parties(connection, platform_id, permit)
                 await expect_roles(connection, platform_id, row["name"], expect)
-                await connection.execute(SQL.delete_invitations, platform_id)
+                await connection.execute(SQL.delete_invitations, platform_id, TOLD_APART)
                 return await insert_invitation(connection, platform_id, token_sha256, days)
         except RegistrationRefused as refused:
             return _taken(refused)
@@ -313,7 +314,7 @@ class PostgresRegistrationStore:
             registration.offer_digest,
             sorted(registration.custom_modules),
         )
-        await connection.execute(SQL.delete_expired_tokens, platform_id)
+        await connection.execute(SQL.delete_expired_tokens, platform_id, TOLD_APART)
         await forget_withdrawn_lists(connection, platform_id)
         await request_first_lists(connection, platform_id)
         await wake_deliveries(connection, platform_id)

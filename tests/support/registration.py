@@ -56,7 +56,7 @@ class RegisteringHub:
         return directory.platforms[issued.platform_id], issued
 
     async def knows(self, token: str) -> bool:
-        return await self.directory.find_credentials(CredentialsToken(token).sha256) is not None
+        return CredentialsToken(token).sha256 in (await self.load()).credentials
 
     async def post(self, token: str, body: bytes) -> dict[str, Any]:
         return dict(

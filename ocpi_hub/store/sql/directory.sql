@@ -33,10 +33,14 @@ from relation
 order by cpo_country_code, cpo_party_id, emsp_country_code, emsp_party_id;
 
 -- name: find_credentials
+-- And invitations that have expired, as long as they are told apart.
 select token_sha256, platform_id, kind, first_used_at, expires_at
 from credentials_token
 where token_sha256 = $1
-    and (expires_at is null or expires_at > now());
+    and (
+        expires_at is null
+        or expires_at > now()
+        or kind = 'registration' and expires_at > now() - $2::interval);
 
 -- name: lock_unused_token
 -- Locks before it changes: an update of no row would count as a change of the directory. The

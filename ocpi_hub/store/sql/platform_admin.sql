@@ -85,7 +85,8 @@ delete from platform where platform_id = $1;
 select p.created_at, p.connected_at, p.resume_state, c.last_contact_at,
     o.opened_at as circuit_opened_at, o.failed_probes, o.probe_at,
     (select max(t.expires_at) from credentials_token t
-        where t.platform_id = p.platform_id and t.kind = 'registration') as invitation_expires_at,
+        where t.platform_id = p.platform_id and t.kind = 'registration'
+            and (t.expires_at > now() or p.state <> 'connected')) as invitation_expires_at,
     array(
         select a.country_code || '*' || a.party_id
         from party_permission a

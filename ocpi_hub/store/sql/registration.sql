@@ -47,10 +47,15 @@ delete from credentials_token where token_sha256 = $1;
 delete from credentials_token where platform_id = $1;
 
 -- name: delete_invitations
-delete from credentials_token where platform_id = $1 and kind = 'registration';
+-- Those that expired not long ago are of no use, and kept: whoever tries one is told so.
+delete from credentials_token
+where platform_id = $1 and kind = 'registration'
+    and not (expires_at > now() - $2::interval and expires_at <= now());
 
 -- name: delete_expired_tokens
-delete from credentials_token where platform_id = $1 and expires_at <= now();
+delete from credentials_token
+where platform_id = $1
+    and expires_at <= now() - case when kind = 'registration' then $2::interval else '0' end;
 
 -- name: delete_surplus_tokens
 -- A new token lets older ones expire once it is used: whoever uses none could get any number.

@@ -28,6 +28,8 @@ class Failure(StrEnum):
     PRIVATE_ADDRESS = "private_address"
     OWN_URL = "own_url"
     UNKNOWN_HOST = "unknown_host"
+    PLAIN_HTTP = "plain_http"
+    """The URL says https, and the server there speaks something else."""
     CERTIFICATE = "certificate"
     NO_CONNECTION = "no_connection"
     TIMEOUT = "timeout"
@@ -65,6 +67,7 @@ _REASONS: tuple[tuple[str, Failure], ...] = (
     (r"\ban? [A-Za-z\- ]*address\b|not a public address", Failure.PRIVATE_ADDRESS),
     (r"\bthe URL\b", Failure.BAD_URL),
     ("cannot be resolved", Failure.UNKNOWN_HOST),
+    ("TLS: (wrong version number|record layer failure|packet length too long)", Failure.PLAIN_HTTP),
     ("TLS: ", Failure.CERTIFICATE),
     ("no answer within", Failure.TIMEOUT),
     ("connection was lost", Failure.LOST),

@@ -83,6 +83,15 @@ async def test_parties_that_are_none_are_refused(console: ConsoleHub, parties: s
     assert await value(console.hub.database, "select count(*) from platform") == 3
 
 
+async def test_a_party_that_was_expected_and_did_not_register_is_told(database: Database) -> None:
+    await insert_platform(database, "p-1", roles=(("CPO", "NL*CPO"), ("CPO", "NL*TWO")))
+    await execute(database, "update party_role set active = false where party_id = 'TWO'")
+    async with console_hub(database) as console, await console.logged_in(R.VIEWER) as viewer:
+        page = (await viewer.get("/platforms/p-1/onboarding")).text
+        assert re.search(r"<dt>Parties</dt><dd>NL\*CPO CPO</dd>", page)
+        assert re.search(r"<dt>Suspended: not registered</dt><dd>NL\*TWO CPO</dd>", page)
+
+
 async def test_by_file_needs_no_handshake(console: ConsoleHub) -> None:
     async with await console.logged_in(R.ADMIN) as admin:
         made = await admin.post("/onboarding/by-file", {"name": "Files", "parties": "BE*FIL CPO"})

@@ -12,7 +12,7 @@ from ocpi_hub.admin.actions import platforms
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.platforms import PlatformDetails
-from ocpi_hub.console.cells import Chip, Code, html, url
+from ocpi_hub.console.cells import Cell, Chip, Code, html, url
 from ocpi_hub.console.forms import Form, Input, offered
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.onboarding import (
@@ -119,15 +119,17 @@ def _crumbs(viewer: Viewer, shown: PlatformDetails) -> list[tuple[str, str]]:
 def _facts(visit: Visit, platform: Platform) -> Facts:
     base = visit.parts.admin.onboarding.versions_url
     parties = [f"{held.party} {held.role}" for held in platform.roles if held.active]
-    return Facts(
-        t("onboarding.addresses"),
-        [
-            (t("onboarding.hub_versions"), Code(base)),
-            (t("onboarding.their_versions"), Code(platform.versions_url)),
-            (t.label("version"), platform.version),
-            (t("platforms.parties"), ", ".join(parties)),
-        ],
-    )
+    others = [f"{held.party} {held.role}" for held in platform.roles if not held.active]
+    rows: list[tuple[str, Cell]] = [
+        (t("onboarding.hub_versions"), Code(base)),
+        (t("onboarding.their_versions"), Code(platform.versions_url)),
+        (t.label("version"), platform.version),
+        (t("platforms.parties"), ", ".join(parties)),
+    ]
+    # It was expected with these, or had them: whoever looks for a party here has to find out.
+    if others and platform.state is PlatformState.CONNECTED:
+        rows.append((t("onboarding.not_registered"), ", ".join(others)))
+    return Facts(t("onboarding.addresses"), rows)
 
 
 async def _now(visit: Visit, platform_id: PlatformId) -> Mapping[str, object]:

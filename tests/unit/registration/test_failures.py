@@ -73,6 +73,7 @@ def test_every_kind_of_address_is_one() -> None:
         (None, ClientApiUnusable("GET x: this is a URL of the hub itself"), Failure.OWN_URL),
         (Unreachable("the host name cannot be resolved"), UNUSABLE, Failure.UNKNOWN_HOST),
         (Unreachable("TLS: certificate has expired"), UNUSABLE, Failure.CERTIFICATE),
+        (Unreachable("TLS: wrong version number"), UNUSABLE, Failure.PLAIN_HTTP),
         (Unreachable("connection refused"), UNUSABLE, Failure.NO_CONNECTION),
         (Unreachable("no connection within 3 s"), UNUSABLE, Failure.NO_CONNECTION),
         (NoAnswer("no answer within 3 s"), UNUSABLE, Failure.TIMEOUT),

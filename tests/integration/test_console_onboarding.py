@@ -172,9 +172,12 @@ async def test_relations_of_a_new_partner_are_set_in_one_form(console: ConsoleHu
         form = {"NL*CPO/DE*MSP": "realtime", "FR*CPO/DE*MSP": "none"}
         assert (await admin.post(path, form)).status_code == 303
         modes = "select array_agg(mode order by mode) from relation"
-        assert await value(console.hub.database, modes) == ["none", "realtime"]
-        shown = await two.get(path)
-        assert "NL*CPO" in shown.text
+        assert await value(console.hub.database, modes) == ["realtime"]
+        await admin.post("/relations/FR*CPO/DE*MSP", {"mode": "none"})
+        for page in (path, "/relations"):
+            shown = await two.get(page)
+            assert "NL*CPO" in shown.text, page
+            assert "FR*CPO" not in shown.text, page
         for wrong in ({"NL*CPO/FR*CPO": "realtime"}, {"x": "y"}, {"NL*CPO/DE*MSP": "evil"}):
             assert (await admin.post(path, wrong)).status_code == 400
         assert (await two.post(path, form)).status_code == 404

@@ -69,7 +69,7 @@ async def show(visit: Visit) -> Answer:
         raise NoSuchObject(t("base.no_such_page"))
     pairs = counterparts(directory, platform_id)
     if visit.viewer.is_partner:
-        pairs = [pair for pair in pairs if pair in directory.relations]
+        pairs = [pair for pair in pairs if has_relation(directory, pair)]
     blocks: list[Block] = [
         Grid(
             t("onboarding.stage_relations"),
@@ -124,7 +124,7 @@ def _form(directory: Directory, platform_id: PlatformId, pairs: list[Pair]) -> F
 
 
 async def change(visit: Visit) -> Answer:
-    """Set those that were chosen otherwise than they are."""
+    """Set those that were chosen otherwise than they are: about the others nobody has decided."""
     directory, platform_id = visit.parts.admin.directory(), PlatformId(visit.place["platform"])
     if platform_id not in directory.platforms:
         raise NoSuchObject(t("base.no_such_page"))
@@ -136,8 +136,7 @@ async def change(visit: Visit) -> Answer:
         if value not in _MODES or (given.cpo, given.emsp) not in known:
             raise invalid("mode", t("onboarding.not_a_mode"))
         mode = RelationMode(value)
-        explicit = (given.cpo, given.emsp) in directory.relations
-        if directory.relation(given.cpo, given.emsp).mode is not mode or not explicit:
+        if directory.relation(given.cpo, given.emsp).mode is not mode:
             wanted = RelationChange(mode=mode)
             await set_relation(visit.parts.admin.access, given.cpo, given.emsp, wanted)
             changed += 1

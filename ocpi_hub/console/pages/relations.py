@@ -49,10 +49,7 @@ async def matrix(visit: Visit) -> Answer:
     names = _names(directory)
     cpos, emsps = (_side(directory, side) for side in (CPO_SIDE, EMSP_SIDE))
     if viewer.is_partner:
-        own_cpos = [party for party in cpos if party in viewer.parties]
-        own_emsps = [party for party in emsps if party in viewer.parties]
-        cpos = _against(directory, cpos, own_cpos, own_emsps)
-        emsps = _against(directory, emsps, own_emsps, own_cpos)
+        cpos, emsps = _met(directory, viewer, cpos, emsps)
     kept = [
         [party for party in side if word in f"{party} {names.get(party, '')}".casefold()]
         for side in (cpos, emsps)
@@ -112,18 +109,17 @@ def _side(directory: Directory, roles: frozenset[Role]) -> list[PartyId]:
     )
 
 
-def _against(
-    directory: Directory,
-    side: Sequence[PartyId],
-    own: Sequence[PartyId],
-    others: Sequence[PartyId],
-) -> list[PartyId]:
-    """What a partner sees of a side: its own parties, and those that have a relation with its
-    parties of the other side."""
-    related = {
-        party for pair in directory.relations for party in pair if not set(pair).isdisjoint(others)
-    }
-    return [party for party in side if party in own or party in related]
+def _met(
+    directory: Directory, viewer: Viewer, cpos: Sequence[PartyId], emsps: Sequence[PartyId]
+) -> tuple[list[PartyId], list[PartyId]]:
+    """What a partner sees of both sides: its own parties, and those that these have a relation
+    with."""
+    own = viewer.parties
+    pairs = {(cpo, emsp) for cpo in cpos if cpo in own for emsp in emsps}
+    pairs |= {(cpo, emsp) for emsp in emsps if emsp in own for cpo in cpos}
+    related = (pair for pair in pairs if directory.relation(*pair).mode is not RelationMode.NONE)
+    seen = own.union(*related)
+    return [cpo for cpo in cpos if cpo in seen], [emsp for emsp in emsps if emsp in seen]
 
 
 def _names(directory: Directory) -> Mapping[PartyId, str]:

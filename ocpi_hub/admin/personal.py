@@ -13,7 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, assert_never
+
+from pydantic import Field
 
 from ocpi_hub.admin.views.base import View
 
@@ -26,12 +28,18 @@ class Personal(Enum):
     NAME = "names a driver"
     TEXT = "JSON in which some fields do"
     WORDS = "may name one anywhere"
+    KNOWN = "the names that other texts of the same object may quote"
+    QUOTES = "may quote what is known"
 
 
 PersonalName = Annotated[str, Personal.NAME]
 PersonalText = Annotated[str, Personal.TEXT]
 OptionalName = Annotated[str | None, Personal.NAME]
 PersonalWords = Annotated[str | None, Personal.WORDS]
+KnownNames = Annotated[tuple[str, ...], Personal.KNOWN, Field(exclude=True, repr=False)]
+"""Never shown itself. It counts for texts below it, too."""
+Quoting = Annotated[str, Personal.QUOTES]
+OptionalQuoting = Annotated[str | None, Personal.QUOTES]
 
 UNREADABLE: Final = "~"
 _MOST_DIGITS: Final = 300
@@ -52,6 +60,8 @@ _OF_AN_EVSE: Final = frozenset({"evse_id", "connectors", "status"})
 """Beside these `uid` is an EVSE's,"""
 _OF_A_TOKEN: Final = frozenset({"contract_id", "type"})
 """unless one of these stands there, too: partners add fields of their own."""
+_PLAIN: Final = 6
+"""Characters from which on a name is one wherever it stands; a shorter one only as a word."""
 _HIDDEN: Final = re.compile(r"~(?:erased|[0-9a-f]{16})")
 
 
@@ -81,29 +91,69 @@ class Privacy:
         except (ValueError, RecursionError):
             return UNREADABLE
 
+    def quoting(self, text: str, names: tuple[str, ...]) -> str:
+        """A text of somebody else, who may have quoted names that are known, in any case."""
+        spelled = [
+            re.escape(name) if len(name) >= _PLAIN else rf"(?<!\w){re.escape(name)}(?!\w)"
+            for name in sorted(filter(None, names), key=len, reverse=True)
+        ]
+        if not spelled:
+            return text
+        found = re.compile("|".join(spelled), re.IGNORECASE)
+        return found.sub(lambda each: self.name(each[0]), text)
+
     def view(self, shown: V) -> V:
         """A view for those who only look."""
+        return self._view(shown, frozenset(Personal), ())
+
+    def quotes(self, shown: V) -> V:
+        """The same but for what a page has to read, and hides itself."""
+        return self._view(shown, frozenset({Personal.QUOTES}), ())
+
+    def _view(self, shown: V, marks: frozenset[Personal], names: tuple[str, ...]) -> V:
+        fields = marked_fields(type(shown))
+        for name, mark in fields:
+            if mark is Personal.KNOWN:
+                names = (*names, *getattr(shown, name))
         changed = {
             name: hidden
-            for name, mark in marked_fields(type(shown))
-            if (hidden := self._field(known := getattr(shown, name), mark)) is not known
+            for name, mark in fields
+            if (hidden := self._field(known := getattr(shown, name), mark, marks, names))
+            is not known
         }
         return shown.model_copy(update=changed) if changed else shown
 
-    def _field(self, value: object, mark: Personal | None) -> object:
+    def _field(
+        self,
+        value: object,
+        mark: Personal | None,
+        marks: frozenset[Personal],
+        names: tuple[str, ...],
+    ) -> object:
         match value:
-            case str() if mark is Personal.NAME:
-                return self.name(value)
-            case str() if mark is Personal.TEXT:
-                return self.text(value)
-            case str() if mark is Personal.WORDS:
-                return UNREADABLE
             case View():
-                return self.view(value)
+                return self._view(value, marks, names)
             case tuple() if value and isinstance(value[0], View):
-                return tuple(self._field(each, mark) for each in value)
+                return tuple(self._field(each, mark, marks, names) for each in value)
+            case str() if mark in marks:
+                return self._marked(value, mark, names)
             case _:
                 return value
+
+    def _marked(self, value: str, mark: Personal | None, names: tuple[str, ...]) -> str:
+        match mark:
+            case Personal.NAME:
+                return self.name(value)
+            case Personal.TEXT:
+                return self.text(value)
+            case Personal.WORDS:
+                return UNREADABLE
+            case Personal.QUOTES:
+                return self.quoting(value, names)
+            case Personal.KNOWN | None:
+                return value
+            case _:
+                assert_never(mark)
 
     def _hidden(self, value: object) -> object:
         match value:

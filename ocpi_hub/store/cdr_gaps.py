@@ -44,6 +44,7 @@ class CdrGap:
     Attributes:
         receiver: None for numbers: nobody knows whom they were for.
         id: of a CDR, or of a session without one.
+        card: uid and contract_id that a receiver's words in the text may quote.
     """
 
     kind: GapKind
@@ -52,6 +53,7 @@ class CdrGap:
     id: str
     at: datetime
     text: str
+    card: tuple[str, ...] = ()
 
 
 async def cdr_gaps(
@@ -92,6 +94,7 @@ async def cdr_gaps(
                         id=row["id"],
                         at=row["at"],
                         text=row["text"],
+                        card=tuple(row.get("card", ())),
                     )
                 )
     return found

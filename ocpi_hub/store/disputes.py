@@ -46,6 +46,7 @@ class Dispute:
         amount: without VAT, in `currency`; None: no sum was named.
         awaits_credit: it was accepted, no credit came since it was opened, and those before left
             something.
+        card: uid and contract_id of the CDR: what people say may quote them.
     """
 
     place: int
@@ -66,6 +67,7 @@ class Dispute:
     closed_at: datetime | None
     closed_by: str | None
     awaits_credit: bool
+    card: tuple[str, ...]
 
 
 class Disputes:
@@ -142,4 +144,5 @@ def _dispute(row: asyncpg.Record) -> Dispute:
         closed_at=row["closed_at"],
         closed_by=row["closed_by"],
         awaits_credit=bool(row["awaits_credit"]),
+        card=tuple(row["card"] or ()),
     )

@@ -1,4 +1,4 @@
-"""What all views share: the model, times, parties, answers of receivers, pages."""
+"""What all views share: the model, times, parties, pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocpi_hub.domain.objects import LastAnswer
 from ocpi_hub.ocpi.envelope import timestamp
 
 PARTY_PATTERN = r"^[A-Za-z]{2}\*[A-Za-z0-9]{3}$"
@@ -37,20 +36,6 @@ class Page(View, Generic[Item]):
 
     items: tuple[Item, ...]
     next: str | None = Field(description="what to send as `next` for the part after this one")
-
-
-class AnswerView(View):
-    """The last answer of a receiver; null where there was none of that kind."""
-
-    http: int | None
-    ocpi: int | None
-    message: str | None
-
-    @classmethod
-    def of(cls, answer: LastAnswer | None) -> AnswerView | None:
-        if answer is None:
-            return None
-        return cls(http=answer.http, ocpi=answer.ocpi, message=answer.message)
 
 
 def moment(value: datetime | None) -> Moment | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from ocpi_hub.admin.personal import KnownNames, OptionalQuoting, Quoting
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.admin.views.statements import Amount, amount
 from ocpi_hub.domain.objects import DirectedState
@@ -28,19 +29,20 @@ class DisputeView(View):
     id: str
     receiver: PartyText | None
     raised_by: Side
-    reason: str
+    reason: Quoting
     amount: Amount | None
     currency: str | None
     opened_at: Moment | None
     opened_by: str
-    answer: str | None
+    answer: OptionalQuoting
     answered_at: Moment | None
     answered_by: str | None
     outcome: Outcome | None
-    note: str | None
+    note: OptionalQuoting
     closed_at: Moment | None
     closed_by: str | None
     awaits_credit: bool
+    card: KnownNames = ()
 
 
 class ConflictItem(View):
@@ -68,7 +70,8 @@ class GapItem(View):
     receiver: PartyText | None
     id: str = Field(description="of a CDR, or of a session that has none")
     at: Moment | None
-    text: str
+    text: Quoting
+    card: KnownNames = ()
 
 
 class GapReport(View):
@@ -105,6 +108,7 @@ def dispute_view(dispute: Dispute) -> DisputeView:
         closed_at=moment(dispute.closed_at),
         closed_by=dispute.closed_by,
         awaits_credit=dispute.awaits_credit,
+        card=dispute.card,
     )
 
 
@@ -128,6 +132,7 @@ def gap_item(gap: CdrGap) -> GapItem:
         id=gap.id,
         at=moment(gap.at),
         text=gap.text,
+        card=gap.card,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ocpi_hub.admin.personal import OptionalQuoting, Quoting
 from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.admin.views.cdr_affairs import DisputeView
 from ocpi_hub.admin.views.cdrs import CdrItem, CdrStory, cdr_item
@@ -73,14 +74,14 @@ class StepView(View):
     before: Stage | None
     after: Stage
     by: str
-    why: str | None
+    why: OptionalQuoting
 
 
 class FindingView(View):
     """What a check noticed."""
 
     code: str
-    text: str
+    text: Quoting
     hold: bool
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
-from ocpi_hub.admin.personal import PersonalText
+from ocpi_hub.admin.personal import KnownNames, OptionalQuoting, PersonalText, Quoting
+from ocpi_hub.admin.views.answers import AnswerView
 from ocpi_hub.admin.views.authorizations import AuthorizationItem, authorization_item
-from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
+from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.domain.objects import DirectedObject, DirectedState, LastAnswer
 from ocpi_hub.store.custody_admin import AttemptRecord, OtherContent
 from ocpi_hub.store.evidence import LinkedDecision
@@ -25,7 +26,8 @@ class CdrItem(View):
     attempts: int
     next_attempt_at: Moment | None
     last_answer: AnswerView | None
-    reason: str | None = Field(description="why it waits, or stands as it does")
+    reason: OptionalQuoting = Field(description="why it waits, or stands as it does")
+    card: KnownNames = ()
 
 
 class AttemptView(View):
@@ -36,7 +38,7 @@ class AttemptView(View):
     outcome: str
     http: int | None
     ocpi: int | None
-    message: str | None
+    message: OptionalQuoting
 
 
 class OtherContentView(View):
@@ -67,7 +69,7 @@ class CdrStory(CdrItem):
         authorizations: the decisions that it rests on.
     """
 
-    status: str
+    status: Quoting
     version: int
     unknown_outcomes: int
     refused_after_ack: bool
@@ -95,15 +97,18 @@ class CdrsRedriven(View):
 
 
 def cdr_item(row: DirectedObject) -> CdrItem:
+    body = json.loads(row.body)
     return CdrItem(
         owner=str(row.key.owner),
-        id=_spelled_id(row),
+        # The id as its owner spells it; keys are folded.
+        id=str(body["id"]),
         receiver=str(row.receiver),
         state=row.state,
         attempts=row.attempts,
         next_attempt_at=moment(row.next_attempt_at),
         last_answer=AnswerView.of(row.last_answer),
         reason=row.reason or _waits_for(row),
+        card=_card(body.get("cdr_token")),
     )
 
 
@@ -154,9 +159,12 @@ def _waits_for(row: DirectedObject) -> str | None:
     return f"goes with the others of its period at {moment(due_at)}"
 
 
-def _spelled_id(row: DirectedObject) -> str:
-    """The id as its owner spells it; keys are folded."""
-    return str(json.loads(row.body)["id"])
+def _card(cdr_token: object) -> tuple[str, ...]:
+    """What a receiver may quote when it refuses a CDR or Session."""
+    if not isinstance(cdr_token, Mapping):
+        return ()
+    known = (cdr_token.get("uid"), cdr_token.get("contract_id"))
+    return tuple(each for each in known if isinstance(each, str))
 
 
 def _answer_text(answer: LastAnswer | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from ocpi_hub.admin.personal import PersonalName, PersonalWords
-from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
+from ocpi_hub.admin.views.answers import AnswerView
+from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.domain.party import Module
 from ocpi_hub.ocpi.envelope import timestamp

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import Field
 
-from ocpi_hub.admin.views.base import AnswerView, Moment, PartyText, View, moment
+from ocpi_hub.admin.views.answers import AnswerView
+from ocpi_hub.admin.views.base import Moment, PartyText, View, moment
 from ocpi_hub.ocpi.envelope import timestamp
 from ocpi_hub.store.location_admin import OwedPush, Point, SeenObject
 

@@ -38,7 +38,8 @@ from ocpi_hub.console.visit import Tone, Visit
 
 async def load(visit: Visit) -> CdrLifeStory:
     given = read_form(CdrGiven, visit.place)
-    return await cdrs.show(visit.parts.admin.access.cdrs, cdrs.cdr_key(given.owner, given.id))
+    found = await cdrs.show(visit.parts.admin.access.cdrs, cdrs.cdr_key(given.owner, given.id))
+    return visit.privacy.quotes(found) if visit.privacy else found
 
 
 async def tell(visit: Visit, shown: CdrLifeStory) -> Story:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ocpi_hub.admin.actions import cdrs
 from ocpi_hub.admin.actions.cdr_gaps import gap_report
+from ocpi_hub.admin.personal import V
 from ocpi_hub.admin.views.cdr_affairs import GapItem, conflict_item, dispute_view
 from ocpi_hub.admin.views.cdr_life import CdrLine, cdr_line
 from ocpi_hub.clearing.life import Stage
@@ -33,7 +34,7 @@ async def waiting(visit: Visit) -> Answer:
     access = visit.parts.admin.access
     by_stage = {
         stage: [
-            cdr_line(cdr)
+            _told(visit, cdr_line(cdr))
             for cdr in await cdrs.list_cdrs(access.cdrs, CdrFilters(stage=stage), limit=SHOWN + 1)
         ]
         for stage in _STAGES
@@ -49,6 +50,7 @@ async def waiting(visit: Visit) -> Answer:
         limit=SHOWN + 1,
         kinds=_GAPS,
     )
+    report = _told(visit, report)
     gaps = {kind: [gap for gap in report.gaps if gap.kind is kind] for kind in _GAPS}
     counted: list[tuple[str, int, str]] = [
         *((t(f"waiting.{stage}"), len(rows), url("cdrs", stage=stage))
@@ -64,7 +66,7 @@ async def waiting(visit: Visit) -> Answer:
     ]
     if disputes:
         heads = [t.label(name) for name in ("opened_at", "id", "raised_by", "amount", "reason")]
-        shown = map(dispute_view, disputes[:SHOWN])
+        shown = [_told(visit, dispute_view(each)) for each in disputes[:SHOWN]]
         blocks.append(
             Grid(
                 t("waiting.disputed"),
@@ -88,6 +90,10 @@ async def waiting(visit: Visit) -> Answer:
     blocks += [_gaps(t(f"waiting.{kind}"), found) for kind, found in gaps.items() if found]
     crumbs = [(t("cdrs.title"), url("cdrs"))]
     return told(visit, Story(t("waiting.title"), blocks, crumbs=crumbs))
+
+
+def _told(visit: Visit, shown: V) -> V:
+    return visit.privacy.quotes(shown) if visit.privacy else shown
 
 
 def _count(count: int, path: str) -> Cell:

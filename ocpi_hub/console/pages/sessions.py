@@ -163,7 +163,8 @@ def _status(status: str | None) -> Chip:
 
 async def load(visit: Visit) -> CdrStory:
     given = read_form(SessionGiven, visit.place)
-    return await sessions.show(visit.parts.admin.access.sessions, given.owner, given.id)
+    found = await sessions.show(visit.parts.admin.access.sessions, given.owner, given.id)
+    return visit.privacy.quotes(found) if visit.privacy else found
 
 
 async def tell(visit: Visit, shown: CdrStory) -> Story:

@@ -129,7 +129,9 @@ limit $6;
 select country_code, party_id, receiver_country_code, receiver_party_id, object_id as id,
     changed_at as at,
     concat_ws(', ', 'its sender was told 1000; then', 'HTTP ' || last_http, 'OCPI ' || last_ocpi,
-        last_message, reason) as text
+        last_message, reason) as text,
+    array_remove(
+        array[body #>> '{cdr_token,uid}', body #>> '{cdr_token,contract_id}'], null) as card
 from directed_object
 where module = 'cdrs'
     and state in ('refused', 'uncertain')
@@ -143,7 +145,9 @@ limit $6;
 
 -- name: dead
 select country_code, party_id, receiver_country_code, receiver_party_id, object_id as id,
-    changed_at as at, coalesce(reason, 'not delivered') as text
+    changed_at as at, coalesce(reason, 'not delivered') as text,
+    array_remove(
+        array[body #>> '{cdr_token,uid}', body #>> '{cdr_token,contract_id}'], null) as card
 from directed_object
 where module = 'cdrs'
     and state = 'dead'

@@ -36,7 +36,12 @@ select c.*, l.spelled_id, l.currency, l.receiver_country_code, l.receiver_party_
             or case when l.cost_excl_vat = 0 then sum(k.cost_excl_vat) = 0
                 else sign(l.cost_excl_vat + sum(k.cost_excl_vat)
                     filter (where upper(k.currency) = upper(l.currency))) <> sign(l.cost_excl_vat)
-                end) as awaits_credit
+                end) as awaits_credit,
+    (select array_remove(
+            array[d.body #>> '{cdr_token,uid}', d.body #>> '{cdr_token,contract_id}'], null)
+        from directed_object d
+        where (d.module, d.country_code, d.party_id, d.object_id)
+            = ('cdrs', c.country_code, c.party_id, c.cdr_id)) as card
 from cdr_dispute c
 left join cdr_ledger l using (country_code, party_id, cdr_id)
 where ($3::text is null or (c.country_code, c.party_id) = ($3, $4))

@@ -12,10 +12,12 @@ import pytest
 from ocpi_hub.admin.parts import AdminParts
 from ocpi_hub.admin.personal import Personal, Privacy, marked_fields
 from ocpi_hub.admin.routes import all_routes
+from ocpi_hub.admin.views.answers import AnswerView
 from ocpi_hub.admin.views.authorizations import AuthorizationItem
 from ocpi_hub.admin.views.base import Page, View
-from ocpi_hub.admin.views.cdrs import OtherContentView
+from ocpi_hub.admin.views.cdrs import CdrItem, OtherContentView
 from ocpi_hub.authorization.protocols import DecidedBy
+from ocpi_hub.domain.objects import DirectedState
 
 
 def mac(text: str) -> str:
@@ -94,6 +96,39 @@ def test_a_text_hides_what_names_a_driver(
     assert json.loads(PRIVACY.text(text)) == (body if hidden is None else hidden)
     view = PRIVACY.view(OtherContentView(at=None, kind="conflict", version=1, body=text))
     assert json.loads(view.body) == (body if hidden is None else hidden)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        (f"unknown card {UID}", f"unknown card {HIDDEN}"),
+        (f"unknown card {UID.upper()}!", f"unknown card {HIDDEN}!"),
+        (f"x{UID}x, C-1 and C-12", f"x{HIDDEN}x, ~{mac('C-1')} and C-12"),
+        ("HTTP 400, no such tariff", "HTTP 400, no such tariff"),
+    ],
+    ids=["as it is", "in capitals", "within a word", "nothing"],
+)
+def test_words_of_others_hide_what_they_quote_of_the_same_object(text: str, hidden: str) -> None:
+    answer = AnswerView(http=400, ocpi=2001, message=text)
+    shown = CdrItem(
+        owner="NL*CPO", id=f"CDR-{UID}", receiver="DE*MSP", state=DirectedState.REFUSED,
+        attempts=1, next_attempt_at=None, last_answer=answer, reason=text, card=(UID, "C-1", ""),
+    )  # fmt: skip
+    page: Page[CdrItem] = PRIVACY.view(Page(items=(shown,), next=None))
+    [item] = page.items
+    assert item.last_answer is not None
+    assert item.last_answer.message == item.reason == hidden
+    assert item.id == shown.id
+    assert "card" not in item.shown()
+    assert "C-1'" not in repr(item)
+    # Of an object that names nobody nothing is known that could be quoted.
+    assert PRIVACY.view(answer) is answer
+
+
+def test_a_page_that_reads_a_body_hides_words_only() -> None:
+    body = json.dumps({"uid": UID})
+    other = OtherContentView(at=None, kind="conflict", version=1, body=body)
+    assert PRIVACY.quotes(other) is other
 
 
 @pytest.mark.parametrize(

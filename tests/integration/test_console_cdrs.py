@@ -15,7 +15,7 @@ from tests.support.console import Browser, ConsoleHub, console_hub
 from tests.support.console_cdrs import bring, seed
 from tests.support.directory import insert_platform
 from tests.support.metering import Meter, signed_data
-from tests.support.stores import value
+from tests.support.stores import execute, value
 
 R = AccountRole
 CDRS = "/cdrs/NL*CPO"
@@ -260,6 +260,16 @@ async def test_a_partner_sees_its_own_legs_sessions_and_affairs(console: Console
             assert answer.status_code == 200, path
             for text in ("04AABBCC</code>", "Session-1", "Odd-1", "GOOD-1", "REFUSED-1"):
                 assert text not in answer.text, (path, text)
+
+
+async def test_an_emsp_that_was_not_asked_is_led_to_no_messages(console: ConsoleHub) -> None:
+    legs = "/messages/correlation-1"
+    async with await console.logged_in(R.PARTNER, "p-msp") as emsp:
+        assert legs in await links(emsp, DECISION)
+        await execute(console.hub.database, "update authorization_decision set legs = '[]'")
+        assert legs not in await links(emsp, DECISION)
+    async with await console.logged_in(R.PARTNER, "p-cpo", name="cpo") as cpo:
+        assert legs in await links(cpo, DECISION)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,14 @@ def _same_token(visit: Visit, shown: DecisionRecord) -> list[tuple[str, Cell]]:
     return [(t("authorization.same_token"), same)]
 
 
+def _messages(viewer: Viewer, shown: DecisionRecord) -> Cell:
+    """An eMSP that was not asked has no part in them."""
+    asked = any(viewer.sees_party(leg.emsp) for leg in shown.legs)
+    if asked or viewer.sees_party(shown.cpo):
+        return messages_link(shown.correlation_id)
+    return Code(shown.correlation_id)
+
+
 def _facts(visit: Visit, shown: DecisionRecord) -> Facts:
     emsp = str(shown.emsp) if shown.emsp else None
     return Facts(
@@ -206,7 +214,7 @@ def _facts(visit: Visit, shown: DecisionRecord) -> Facts:
             (t.label("reference"), Code(shown.reference)),
             (t("authorization.answer"), f"HTTP {shown.http_status}, OCPI {shown.status_code}"),
             (t.label("total_ms"), Number(shown.total_ms, 1, "ms")),
-            (t.label("messages"), messages_link(shown.correlation_id)),
+            (t.label("messages"), _messages(visit.viewer, shown)),
             *_same_token(visit, shown),
         ],
     )

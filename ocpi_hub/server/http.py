@@ -10,6 +10,7 @@ import asyncio
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.web_protocol import _ErrInfo
 
 from ocpi_hub.clock import Clock
 from ocpi_hub.errors import ServerFault
@@ -57,6 +58,20 @@ class _Connection(web.RequestHandler):
         if self._watch is not None:
             self._watch.end()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_off()
+
+    def _break_off(self) -> None:
+        """No more of a body can be read; the library would let whoever reads it wait on."""
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError("wrongly chunked"))
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -115,7 +115,9 @@ class PostgresFeedStore:
         for row in gaps:
             keys[_receiving_lane(row)].add(_key(row))
         return [
-            LeasedLane(lane, row["cursor"], frozenset(keys[lane]), row["first_tail"])
+            LeasedLane(
+                lane, row["cursor"], frozenset(keys[lane]), row["first_tail"], row["in_doubt"]
+            )
             for lane, row in lanes.items()
         ]
 

@@ -80,7 +80,8 @@ class PostgresLivenessStore:
         return [ProcessRow(row["process_id"], row["host"], row["pid"]) for row in rows]
 
     async def free_lanes(self, gone: Sequence[ProcessRow]) -> None:
-        """Let others have the lanes of processes that run no more, before their leases end."""
+        """Let others have the lanes of processes that run no more, before their leases end; they
+        take them over in doubt."""
         async with self._database.connection() as connection:
             await connection.execute(SQL.free_lanes, [process.process_id for process in gone])
 

@@ -10,10 +10,12 @@ import pytest_asyncio
 
 from ocpi_hub.delivery.feed.protocols import Gap, LaneId
 from ocpi_hub.delivery.shared import Change
+from ocpi_hub.directory.protocols import ProcessRow
 from ocpi_hub.domain.objects import LastAnswer, ObjectKey, Origin
 from ocpi_hub.domain.party import PartyId
 from ocpi_hub.store.database import Database
 from ocpi_hub.store.feed import PostgresFeedStore, request_backfills
+from ocpi_hub.store.liveness import PostgresLivenessStore
 from tests.support.factories import CPO, EMSP, text, token
 from tests.support.stores import UPDATED, feed_store, shared_store
 
@@ -37,6 +39,11 @@ async def process(database: Database) -> uuid.UUID:
             "insert into process (process_id, host, pid) values ($1, 'test', 1)", process_id
         )
     return process_id
+
+
+async def free_lanes(database: Database, dead: uuid.UUID) -> None:
+    liveness = PostgresLivenessStore(database, check_every=LEASE, overlap=LEASE)
+    await liveness.free_lanes([ProcessRow(dead, "test", 1)])
 
 
 def key(uid: str, audience: str = "*") -> ObjectKey:
@@ -72,7 +79,34 @@ async def test_lanes_of_a_process_that_is_gone_are_free_at_once(
     await store.lease(gone, [LANE], lease=LEASE, limit=10)
     async with database.connection() as connection:
         await connection.execute("delete from process where process_id = $1", gone)
-    assert len(await store.lease(here, [LANE], lease=LEASE, limit=10)) == 1
+    (taken,) = await store.lease(here, [LANE], lease=LEASE, limit=10)
+    assert taken.in_doubt, "it may have left a push on its way"
+
+
+async def test_a_lane_that_is_freed_before_its_lease_is_over_is_in_doubt(
+    database: Database, store: PostgresFeedStore
+) -> None:
+    dead, here = await process(database), await process(database)
+    await store.lease(dead, [LANE], lease=LEASE, limit=10)
+    await free_lanes(database, dead)
+    (taken,) = await store.lease(here, [LANE], lease=LEASE, limit=10)
+    assert taken.in_doubt
+    assert await store.renew(dead, {LANE: 9}, lease=LEASE) == []
+    assert await store.renew(here, {LANE: 2}, lease=OVER) == [LANE]
+    (again,) = await store.lease(dead, [LANE], lease=LEASE, limit=10)
+    assert (again.cursor, again.in_doubt) == (2, False), "its lease is over"
+    await store.release(dead, {LANE: 3})
+    (given,) = await store.lease(here, [LANE], lease=LEASE, limit=10)
+    assert not given.in_doubt
+
+
+async def test_a_process_that_was_taken_for_dead_keeps_what_nobody_took(
+    database: Database, store: PostgresFeedStore
+) -> None:
+    alive = await process(database)
+    await store.lease(alive, [LANE], lease=LEASE, limit=10)
+    await free_lanes(database, alive)
+    assert await store.renew(alive, {LANE: 9}, lease=LEASE) == [LANE]
 
 
 async def test_a_cursor_never_goes_back(database: Database, store: PostgresFeedStore) -> None:

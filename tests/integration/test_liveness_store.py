@@ -259,9 +259,9 @@ async def test_lanes_of_a_process_that_runs_no_more_are_free(
             f"CP{number}",
         )
     await store.free_lanes([ProcessRow(gone, "h", 1)])
-    held = "select process_id from lane where party_id = $1"
-    assert await value(database, held, "CP0") is None
-    assert await value(database, held, "CP1") == running
+    free = "select lease_until < now() from lane where party_id = $1"
+    assert await value(database, free, "CP0")
+    assert not await value(database, free, "CP1")
 
 
 async def test_an_outage_asks_everybody_from_its_beginning_on(

@@ -18,6 +18,10 @@ sent. This is sound because positions become visible in order: all changes up to
 were committed when the tail was read, and the text is read later. What comes to wait after that
 stands for changes the text may lack, and is sent.
 
+A lane may be taken over in doubt: a push of whoever had it may still be on its way, and arrive
+after a newer one of this lane. So when that time is over, all that has changed since the cursor of
+then is sent once more, and until then the cursor stays: whoever comes next has the same to do.
+
 What waits while the receiver cannot be reached becomes late, so that catching up keeps to its rate
 however long the receiver was away. A lane keeps at most `MAX_WAITING` changes in memory: beyond
 that, as with a receiver that is away for days, it forgets them and scans the feed from its cursor
@@ -69,6 +73,19 @@ class Scan:
     growing: bool = False
 
 
+@dataclass(slots=True)
+class Doubt:
+    """Whoever had the lane before may still be sending.
+
+    Attributes:
+        cursor: what comes after it is sent once more.
+        until: when the doubt is over, on the clock of the process.
+    """
+
+    cursor: int
+    until: float
+
+
 def order_key(key: ObjectKey) -> ObjectKey:
     """Of an EVSE its Location: one waits for the other."""
     return replace(key, object_type="") if key.module == Module.LOCATIONS else key
@@ -90,6 +107,7 @@ class Lane:
         scan: what is still to be loaded; None when the lane is live.
         gaps: objects with a gap on record.
         first_tail: the tail when the lane began: what was over by then, its receiver never had.
+        doubt: None: nobody else sends.
     """
 
     lane_id: LaneId
@@ -99,12 +117,15 @@ class Lane:
     backfills: list[Backfill] = field(default_factory=list)
     max_waiting: int = MAX_WAITING
     first_tail: int = 0
+    doubt: Doubt | None = None
     _live: dict[ObjectKey, Owed] = field(default_factory=dict)
     _late: dict[ObjectKey, Owed] = field(default_factory=dict)
     _in_flight: dict[ObjectKey, Owed] = field(default_factory=dict)
     _told: dict[ObjectKey, int] = field(default_factory=dict)
     """Locations the receiver took whole, with the tail up to which it knows their EVSEs."""
     _sent: dict[ObjectKey, int] = field(default_factory=dict)
+    _draining: bool = False
+    """What is in flight has to end before anything else is sent."""
 
     @classmethod
     def leased(
@@ -115,11 +136,15 @@ class Lane:
         gaps: Iterable[ObjectKey],
         *,
         first_tail: int = 0,
+        doubt_until: float | None = None,
     ) -> Lane:
         """A lane as it is taken over: what lies between cursor and tail is to be scanned."""
+        doubt = None if doubt_until is None else Doubt(cursor, doubt_until)
         scan = Scan(cursor, tail) if cursor < tail else None
         tail = max(cursor, tail)
-        return cls(lane_id, tail=tail, scan=scan, gaps=set(gaps), first_tail=first_tail)
+        return cls(
+            lane_id, tail=tail, scan=scan, gaps=set(gaps), first_tail=first_tail, doubt=doubt
+        )
 
     @property
     def waiting(self) -> int:
@@ -129,6 +154,11 @@ class Lane:
     @property
     def in_flight(self) -> int:
         return len(self._in_flight)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on its way to the receiver, from whoever had the lane before either."""
+        return not self._in_flight and self.doubt is None
 
     @property
     def idle(self) -> bool:
@@ -142,6 +172,7 @@ class Lane:
             or self.backfills
             or self._told
             or self._sent
+            or self.doubt
         )
 
     @property
@@ -158,6 +189,8 @@ class Lane:
         """The position up to which everything is settled."""
         counted = (owed.entry.position for owed in self._owed() if owed.counted)
         reached = self.tail if self.scan is None else self.scan.done
+        if self.doubt is not None:
+            reached = min(reached, self.doubt.cursor)
         return min(reached, min(counted, default=reached + 1) - 1)
 
     def concerns(self, entry: Entry) -> bool:
@@ -190,6 +223,20 @@ class Lane:
         self._late |= {key: replace(owed, late=True) for key, owed in self._live.items()}
         self._live.clear()
 
+    def end_doubt(self, now: float) -> None:
+        """If the doubt is over, send what changed meanwhile once more, after what is in flight."""
+        if self.doubt is None or now < self.doubt.until:
+            return
+        self._draining = bool(self._in_flight)
+        if self._draining:
+            return
+        growing = self.scan is not None and self.scan.growing
+        self.scan = Scan(self.doubt.cursor, self.tail, growing=growing)
+        self.doubt = None
+        # The receiver may have lost what it was told.
+        self._told.clear()
+        self._sent.clear()
+
     def _leave_to_scan(self) -> None:
         self.scan = Scan(self.cursor, self.tail, growing=True)
         self._live.clear()
@@ -215,6 +262,8 @@ class Lane:
 
     def take(self, *, late: bool) -> Owed | None:
         """The next thing to send; late ones only when `late` (the rate allows it)."""
+        if self._draining:
+            return None
         queues = (self._live, self._late) if late else (self._live,)
         for queue in queues:
             owed = self._take_from(queue)
@@ -302,3 +351,5 @@ class Lane:
         self._told.clear()
         self.backfills.clear()
         self.scan = None
+        if self.doubt is not None:
+            self.doubt.cursor = self.tail

@@ -85,12 +85,14 @@ class LeasedLane:
     Attributes:
         gaps: objects that have a gap.
         first_tail: the module's highest position when the lane was leased for the first time.
+        in_doubt: whoever had it may still be sending, for the time of a lease at most.
     """
 
     lane: LaneId
     cursor: int
     gaps: frozenset[ObjectKey]
     first_tail: int = 0
+    in_doubt: bool = False
 
 
 @value
@@ -155,7 +157,8 @@ class FeedStore(Protocol):
     async def lease(
         self, process_id: UUID, wanted: Sequence[LaneId], *, lease: timedelta, limit: int
     ) -> Sequence[LeasedLane]:
-        """Take free lanes, those of silent processes included; new ones are made."""
+        """Take free lanes, those of silent processes included; new ones are made. Those of
+        processes that left, or were found dead, are free at once, and in doubt."""
         ...
 
     async def renew(

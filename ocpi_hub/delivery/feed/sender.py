@@ -184,6 +184,10 @@ class Sender:
             lane.settle(owed, None)
             await self._passed_over(lane, owed, current)
             return
+        if not self._may_send(lane):
+            # The database took its time, and another process may have the lane by now.
+            lane.put_back(owed)
+            return
         outcome = await self._attempts.send(
             current, party, platform, receiver.evses, lambda: self._may_send(lane)
         )

@@ -78,7 +78,9 @@ class FeedWorker:
                 log.warning("feed_waits_for_database", error=str(error))
             await self._rest(stop)
         try:
-            await self._store.release(self._process_id, self.held.cursors())
+            # Who takes over the others before their leases end knows that pushes are on their way.
+            quiet = [name for name, lane in self.held.all.items() if lane.quiet]
+            await self._store.release(self._process_id, self.held.cursors(quiet))
         except StoreError as error:
             log.warning("lanes_left_to_their_leases", error=str(error))
 
@@ -96,6 +98,7 @@ class FeedWorker:
             self._gaps_at = now + GAP_ROUND_S
             await self._take_up_gaps()
         for lane in self.held.busy:
+            lane.end_doubt(self._clock.monotonic())
             self._sender.dispatch(lane)
             self.held.rest(lane)
 
@@ -125,11 +128,9 @@ class FeedWorker:
         """Lanes to give back: unwanted ones, and those above this process's share."""
         held = self.held.all
         unwanted = set(held).difference(wanted)
-        above = len(held) - len(unwanted) - share
-        if above <= 0:
-            return unwanted
-        idle = [n for n, lane in held.items() if n not in unwanted and not lane.in_flight]
-        return unwanted | set(idle[:above])
+        quiet = [name for name, lane in held.items() if lane.quiet]
+        above = max(0, len(held) - len(unwanted) - share)
+        return unwanted.intersection(quiet) | set([n for n in quiet if n not in unwanted][:above])
 
     async def _lease_more(self, wanted: Sequence[LaneId], share: int) -> None:
         missing = [name for name in wanted if name not in self.held.all]
@@ -148,7 +149,15 @@ class FeedWorker:
     def _leased(self, leased: LeasedLane) -> Lane:
         name = leased.lane
         tail = self.held.tails[name.module]
-        lane = Lane.leased(name, leased.cursor, tail, leased.gaps, first_tail=leased.first_tail)
+        doubt_until = self._clock.monotonic() + self._limits.lease.total_seconds()
+        lane = Lane.leased(
+            name,
+            leased.cursor,
+            tail,
+            leased.gaps,
+            first_tail=leased.first_tail,
+            doubt_until=doubt_until if leased.in_doubt else None,
+        )
         platform = self._directory().platform_of(name.receiver)
         broadcast = gets_broadcasts(self._directory(), name)
         if not broadcast or (platform is not None and platform.catch_up != "push"):

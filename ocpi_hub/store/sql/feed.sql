@@ -57,8 +57,11 @@ select * from unnest($1::text[], $2::text[], $3::text[])
 on conflict do nothing;
 
 -- name: lease
+-- What is taken before its lease has run out is in doubt: pushes may be on their way.
 with free as (
-    select l.country_code, l.party_id, l.module
+    select l.country_code, l.party_id, l.module,
+        l.process_id is not null and (l.lease_until > now() or l.lease_until = '-infinity')
+        as in_doubt
     from lane l
     join unnest($1::text[], $2::text[], $3::text[]) as w (country_code, party_id, module)
         using (country_code, party_id, module)
@@ -74,7 +77,7 @@ set process_id = $4, lease_until = now() + $5::interval,
         select coalesce(max(o.position), 0) from shared_object o where o.module = l.module) end)
 from free
 where (l.country_code, l.party_id, l.module) = (free.country_code, free.party_id, free.module)
-returning l.country_code, l.party_id, l.module, l.cursor, l.first_tail;
+returning l.country_code, l.party_id, l.module, l.cursor, l.first_tail, free.in_doubt;
 
 -- name: gaps_of_lanes
 select g.*

@@ -130,8 +130,9 @@ where o.heartbeat_at > now() - $2::interval
     and (o.started_at, o.process_id) < (mine.started_at, mine.process_id);
 
 -- name: free_lanes
--- One that runs all the same loses its lanes when it renews their leases.
-update lane set process_id = null, lease_until = null where process_id = any($1::uuid[]);
+-- Whoever takes them over does so in doubt: a receiver may still be reading a push, and one that runs
+-- all the same learns that it has lost them when it renews their leases.
+update lane set lease_until = '-infinity' where process_id = any($1::uuid[]);
 
 -- name: claim_catch_up
 -- Tokens first: until they are read, what was revoked meanwhile may be let through.

@@ -265,3 +265,66 @@ def test_what_is_broadcast_waits_for_the_receivers_own_copy_and_the_other_way_ro
     assert lane.take(late=True) is None
     lane.put_back(flying)
     assert taken(lane).entry.position == 3
+
+
+# Taken over in doubt -----------------------------------------------------------------------------
+
+
+def scanned(lane: Lane) -> tuple[int, int] | None:
+    """What a lane wants to have loaded."""
+    return (lane.scan.done, lane.scan.until) if lane.scan else None
+
+
+def test_what_changed_in_doubt_is_sent_once_more_when_that_is_over() -> None:
+    lane = Lane.leased(NAME, 5, 5, (), doubt_until=100.0)
+    lane.offer(entry("A", 6))
+    lane.settle(taken(lane), 6)
+    lane.passed(7)
+    assert lane.cursor == 5, "whoever comes next has to send it once more as well"
+    assert not lane.idle
+    assert not lane.quiet
+    lane.end_doubt(99.0)
+    assert not lane.wants_load
+    lane.end_doubt(100.0)
+    assert scanned(lane) == (5, 7)
+    assert lane.quiet
+
+
+def test_a_doubt_ends_after_what_is_in_flight() -> None:
+    lane = Lane.leased(NAME, 5, 5, (), doubt_until=100.0)
+    lane.offer(entry("A", 6))
+    lane.offer(entry("B", 7))
+    flying = taken(lane)
+    lane.end_doubt(100.0)
+    assert scanned(lane) is None
+    assert lane.take(late=True) is None, "nothing new until then"
+    lane.settle(flying, 6)
+    lane.end_doubt(100.1)
+    assert scanned(lane) == (5, 7)
+    lane.load([entry("A", 6), entry("B", 7)], counted=True)
+    assert {taken(lane, late=True).entry.position for _ in range(2)} == {6, 7}
+
+
+def test_a_doubt_makes_forget_what_the_receiver_was_told() -> None:
+    lane = Lane.leased(NAME, 0, 0, (), doubt_until=100.0)
+    place, evse = entry("L", 1, "locations", ""), entry("L", 2, "locations", "EVSE:E")
+    ahead = entry("A", 9)
+    for each in (place, evse, ahead):
+        lane.offer(each)
+    lane.settle(taken(lane), 1, location=1)
+    lane.settle(taken(lane), 12)
+    assert lane.take(late=True) is None, "the Location said what there is of its EVSE"
+    lane.end_doubt(100.0)
+    lane.load([evse], counted=True)
+    assert taken(lane, late=True).entry is evse
+    lane.offer(entry("A", 12))
+    assert taken(lane).entry.position == 12
+
+
+def test_who_fetches_what_it_missed_gets_once_more_what_changed_in_doubt_alone() -> None:
+    lane = Lane.leased(NAME, 2, 5, (), doubt_until=100.0)
+    lane.skip_to_tail()
+    lane.offer(entry("A", 6))
+    lane.settle(taken(lane), 6)
+    lane.end_doubt(100.0)
+    assert scanned(lane) == (5, 6)

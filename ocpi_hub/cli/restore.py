@@ -52,7 +52,7 @@ async def run_restore(args: argparse.Namespace, settings: Settings) -> dict[str,
                     f"the database is not empty, it has {tables} tables: restore into another one"
                 )
             await restore(address, file)
-            applied = await migrate(address, settings)
+            applied = await migrate(address, settings, patient=True)
             async with database.connection() as connection:
                 # A copy holds no statistics; without them questions about many CDRs take minutes.
                 await connection.execute("set statement_timeout = 0")

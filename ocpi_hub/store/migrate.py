@@ -1,7 +1,9 @@
 """Bringing the schema up to date: append-only files `migrations/NNNN_what.sql`, each once.
 
-Every process may call `migrate` at its start: an advisory lock lets one work and the others wait.
-Lock and statement timeouts keep a migration from queueing in front of live traffic for long.
+Every process may call `migrate` at its start: an advisory lock lets one work and the others wait,
+unless nothing is missing for them.
+Lock and statement timeouts keep a migration from queueing in front of live traffic for long. What
+takes long on a large archive is an index, and is built beside the traffic (concurrent_indexes.py).
 
 A migration only adds what the release before can live with. So an upgrade needs no standstill: old
 processes go on, and start again, on the schema of the new release, and going back is starting them.
@@ -9,6 +11,7 @@ processes go on, and start again, on the schema of the new release, and going ba
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import re
@@ -22,6 +25,7 @@ import asyncpg
 from ocpi_hub.errors import OperatorError, StoreUnavailable
 from ocpi_hub.settings import Settings
 from ocpi_hub.store.address import DatabaseAddress
+from ocpi_hub.store.concurrent_indexes import is_concurrent, run_concurrently
 from ocpi_hub.store.database import UNAVAILABLE
 from ocpi_hub.telemetry import get_logger
 
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _LOCK_ID = 0x6F637069  # "ocpi"
-_TURN_TIMEOUT_MS = 300_000  # for the process that migrates right now
+_TURNS, _TURN_POLL_S = 3000, 0.1  # five minutes for the process that migrates right now
 _LOCK_TIMEOUT_MS = 10_000
 _STATEMENT_TIMEOUT_MS = 300_000
 _FILE_NAME = re.compile(r"^(\d{4}_[a-z0-9_]+)\.sql$")
@@ -78,8 +82,12 @@ async def migrate(
     settings: Settings,
     *,
     migrations: Sequence[Migration] | None = None,
+    patient: bool = False,
 ) -> list[str]:
     """Apply what is missing, one transaction per file; returns the names applied by this call.
+
+    Args:
+        patient: statements may take as long as they take. What writes waits meanwhile.
 
     Raises:
         OperatorError: the database and this release do not fit; nothing was changed.
@@ -93,7 +101,7 @@ async def migrate(
             server_settings={"application_name": "ocpi-hub migrate", "timezone": "UTC"},
         )
         try:
-            return await _migrate(connection, wanted)
+            return await _migrate(connection, wanted, 0 if patient else _STATEMENT_TIMEOUT_MS)
         finally:
             await connection.close()
     except UNAVAILABLE as error:
@@ -109,30 +117,68 @@ async def pending(connection: Connection) -> list[str]:
 
 
 async def _migrate(
-    connection: asyncpg.Connection[asyncpg.Record], wanted: Sequence[Migration]
+    connection: asyncpg.Connection[asyncpg.Record], wanted: Sequence[Migration], statement_ms: int
 ) -> list[str]:
-    await _set_timeouts(connection, lock_ms=_TURN_TIMEOUT_MS, statement_ms=_TURN_TIMEOUT_MS)
-    await connection.execute("select pg_advisory_lock($1)", _LOCK_ID)
     await _set_timeouts(connection, lock_ms=_LOCK_TIMEOUT_MS, statement_ms=_STATEMENT_TIMEOUT_MS)
-    applied = await _applied(connection)
-    _check(applied, wanted)
+    if not await _missing(connection, wanted):
+        # Whoever finds all it needs starts, also while the next release migrates.
+        return []
+    await _take_turn(connection)
     done = []
-    for migration in wanted:
-        if migration.name in applied:
-            continue
+    for migration in await _missing(connection, wanted):
+        concurrent = is_concurrent(migration.sql)
+        # What waits for an index that is built concurrently is nobody but other such work.
+        await _set_timeouts(
+            connection,
+            lock_ms=0 if concurrent else _LOCK_TIMEOUT_MS,
+            statement_ms=0 if concurrent else statement_ms,
+        )
         try:
-            async with connection.transaction():
-                await connection.execute(_CREATE_TABLE)
-                await connection.execute(migration.sql)
-                await connection.execute(_INSERT, migration.name, migration.sha256)
+            await (_apply_concurrently if concurrent else _apply)(connection, migration)
         except UNAVAILABLE:
             raise
         except asyncpg.PostgresError as error:
-            raise OperatorError(
-                f"migration {migration.name} failed and left nothing behind: {error}"
-            ) from error
+            left = "is taken up again by the next attempt" if concurrent else "left nothing behind"
+            raise OperatorError(f"migration {migration.name} failed and {left}: {error}") from error
         done.append(migration.name)
     return done
+
+
+async def _missing(connection: Connection, wanted: Sequence[Migration]) -> list[Migration]:
+    """Raises: OperatorError: the database and this release do not fit."""
+    applied = await _applied(connection)
+    _check(applied, wanted)
+    return [migration for migration in wanted if migration.name not in applied]
+
+
+async def _take_turn(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Wait for whoever migrates right now.
+
+    A statement that waits would itself be waited for by an index that is built concurrently.
+
+    Raises:
+        StoreUnavailable: it takes longer.
+    """
+    for _ in range(_TURNS):
+        if await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK_ID):
+            return
+        await asyncio.sleep(_TURN_POLL_S)
+    raise StoreUnavailable("another process migrates the database: try again later")
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(_CREATE_TABLE)
+        await connection.execute(migration.sql)
+        await connection.execute(_INSERT, migration.name, migration.sha256)
+
+
+async def _apply_concurrently(
+    connection: asyncpg.Connection[asyncpg.Record], migration: Migration
+) -> None:
+    await connection.execute(_CREATE_TABLE)
+    await run_concurrently(connection, migration.sql)
+    await connection.execute(_INSERT, migration.name, migration.sha256)
 
 
 def _check(applied: dict[str, bytes], wanted: Sequence[Migration]) -> None:

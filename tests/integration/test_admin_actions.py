@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from ocpi_hub.admin.keys import Scope
 from ocpi_hub.delivery.custody import Start
 from ocpi_hub.domain.objects import DirectedState
 from ocpi_hub.ocpi.headers import authorization
-from ocpi_hub.store.database import Database
-from tests.support.admin import PUBLIC_URL, AdminHub, admin_hub
-from tests.support.directory import insert_platform, insert_token
+from tests.support.admin import PUBLIC_URL, AdminHub
+from tests.support.directory import insert_platform
 from tests.support.stores import custody_store, execute, make_intake, state_of, taken
-
-
-@pytest_asyncio.fixture
-async def hub(database: Database) -> AsyncIterator[AdminHub]:
-    await insert_platform(database, "p-1", roles=(("CPO", "NL*CPO"),))
-    await insert_platform(database, "p-2", roles=(("EMSP", "DE*MSP"),))
-    await insert_token(database, "of-p-1")
-    async with admin_hub(database) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def admin(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
-    async with hub.client(await hub.make_key(Scope.ADMIN)) as client:
-        client.base_url = httpx.URL(f"{hub.url}/admin/api/")
-        yield client
 
 
 async def test_an_invitation_lets_the_partner_in(hub: AdminHub, admin: httpx.AsyncClient) -> None:

@@ -38,13 +38,6 @@ async def hub(database: Database) -> AsyncIterator[AdminHub]:
         yield running
 
 
-@pytest_asyncio.fixture
-async def admin(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
-    async with hub.client(await hub.make_key(Scope.ADMIN)) as client:
-        client.base_url = httpx.URL(f"{hub.url}/admin/api/")
-        yield client
-
-
 async def shown(admin: httpx.AsyncClient, path: str, **query: object) -> dict[str, Any]:
     answer = await admin.get(path, params={name: str(value) for name, value in query.items()})
     assert answer.status_code == 200, answer.text

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from ocpi_hub.admin.keys import Scope
 from ocpi_hub.domain.party import PlatformId
 from ocpi_hub.registration.failures import Failure
 from ocpi_hub.registration.steps import Attempt, Step, StepName
-from ocpi_hub.store.database import Database
 from ocpi_hub.store.handshake_steps import PostgresSteps
-from tests.support.admin import AdminHub, admin_hub, fault_of
-from tests.support.directory import insert_platform, insert_token
+from tests.support.admin import AdminHub, fault_of
 from tests.support.stores import execute, value
 from tests.support.waiting import eventually
 
 NOWHERE = "https://partner.invalid/ocpi/versions"
-
-
-@pytest_asyncio.fixture
-async def hub(database: Database) -> AsyncIterator[AdminHub]:
-    await insert_platform(database, "p-1", roles=(("CPO", "NL*CPO"),))
-    await insert_platform(database, "p-2", roles=(("EMSP", "DE*MSP"),))
-    await insert_token(database, "of-p-1")
-    async with admin_hub(database) as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def admin(hub: AdminHub) -> AsyncIterator[httpx.AsyncClient]:
-    async with hub.client(await hub.make_key(Scope.ADMIN)) as client:
-        client.base_url = httpx.URL(f"{hub.url}/admin/api/")
-        yield client
 
 
 async def test_steps_of_a_handshake_are_told_in_order(

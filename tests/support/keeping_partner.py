@@ -34,6 +34,7 @@ class Mood:
         dropped: the connection ends before it is taken.
         broken: HTTP 500.
         refused: OCPI 2001.
+        slow: it waits for a while, and is taken and answered then.
     """
 
     lost: float = 0.0
@@ -41,6 +42,7 @@ class Mood:
     dropped: float = 0.0
     broken: float = 0.0
     refused: float = 0.0
+    slow: float = 0.0
 
     def draw(self, chance: random.Random) -> str:
         names, weights = [field.name for field in fields(self)], astuple(self)
@@ -56,6 +58,7 @@ class KeepingPartner(ScriptedPartner):
     Args:
         listed: the objects of a module that a party owns by now.
         late_s: seconds after which an answer is too late.
+        slow_s: seconds that a slow push waits at most.
 
     Attributes:
         mood: what happens to pushes while it is there.
@@ -75,6 +78,7 @@ class KeepingPartner(ScriptedPartner):
         *,
         seed: int,
         late_s: float,
+        slow_s: float = 0.0,
     ) -> None:
         self.parties = tuple(parties)
         super().__init__(*(role_of(party, role, party) for party in self.parties))
@@ -89,6 +93,7 @@ class KeepingPartner(ScriptedPartner):
         self.noted: Callable[[Given, str], None] = lambda *_: None
         self.listed = listed
         self._late_s = late_s
+        self._slow_s = slow_s
         self._chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._away = False
 
@@ -148,6 +153,8 @@ class KeepingPartner(ScriptedPartner):
         if fate == "refused" and given.key.module != "hubclientinfo":
             self.refused.add((given.receiver, given.key))
             return _answer(2001)
+        if fate == "slow":
+            await asyncio.sleep(self._chance.random() * self._slow_s)
         answer = self._take(given)
         if fate == "lost":
             return _cut(request)

@@ -38,6 +38,10 @@ async def filled(roam: Roaming) -> Roaming:
         await party.control("POST", f"/{module}", things[module])
         sent = await party.control("POST", "/publish", {"module": module})
         assert sent["accepted"] == len(things[module]), sent
+    for cdr_id, changed in (("OLD", "2026-01-01T11:00:05Z"), ("NEW", "2026-01-02T11:00:05Z")):
+        cdr = {**things["cdrs"][0], "id": cdr_id, "last_updated": changed}
+        sent = await roam.cpo.push_cdr(cdr, to="DE*MSP")
+        assert sent["ocpi"] == 1000, sent
     return roam
 
 

@@ -48,7 +48,10 @@ async def tell(_: Visit, shown: RelationRules) -> Story:
     blocks: list[Block] = [
         Note(t("rules.intro"), Tone.NOTE),
         Ask(t("rules.limits"), [_limits(shown)]),
-        *(Ask(group.capitalize(), [_weights(shown, codes)]) for group, codes in groups.items()),
+        *(
+            Ask(group.capitalize(), [_weights(shown, group, codes)])
+            for group, codes in groups.items()
+        ),
     ]
     relation = t("relations.edit", cpo=shown.cpo, emsp=shown.emsp)
     crumbs = [
@@ -85,11 +88,11 @@ def _limit(value: str | None) -> str:
     return t("rules.off") if value is None or not Decimal(value) else value
 
 
-def _weights(shown: RelationRules, codes: list[Code]) -> Form:
+def _weights(shown: RelationRules, group: Group, codes: list[Code]) -> Form:
     own, in_force = _by_code(shown.own), _by_code(shown.in_force)
     return Form(
         f"{rules_url(shown.cpo, shown.emsp)}/weights",
-        t("rules.save"),
+        t("rules.save", group=group),
         tuple(
             Input(
                 each.code,

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.support.browser import LOOKS, Desk
+from tests.support.browser import SIZES, Desk
 from tests.support.console_cdrs import seed
 from tests.support.party import PartyProcess, make_cdr
 from tests.support.waiting import eventually
@@ -82,13 +82,13 @@ async def test_a_cdr_is_held_and_released_by_clicking(desk: Desk, ends: Ends) ->
         await expect(page.get_by_text("cdr.release")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", SIZES)
 async def test_from_a_cdr_to_its_session_its_authorization_and_back(
     desk: Desk, ends: Ends, look: str
 ) -> None:
     database = await desk.hub.open_database()
     try:
-        if look == next(iter(LOOKS)):
+        if look == next(iter(SIZES)):
             await seed(database)
     finally:
         await database.close()
@@ -96,15 +96,15 @@ async def test_from_a_cdr_to_its_session_its_authorization_and_back(
         await desk.log_in(page, "anna")
         for name in ("cdrs", "cdrs/waiting", "disputes", "conflicts", "gaps", "sessions"):
             await page.goto(f"/console/{name}")
-            await desk.shoot(page, f"{name.replace('/', '-')}-{look}")
+            await desk.shoot_in(page, look, f"{name.replace('/', '-')}")
         await page.goto("/console/cdrs?id=good-1")
         await page.get_by_role("link", name="Good-1", exact=True).click()
         await expect(page.get_by_text("Price, recomputed now: equal")).to_be_visible()
-        await desk.shoot(page, f"cdr-{look}")
+        await desk.shoot_in(page, look, "cdr")
         await page.get_by_role("link", name="Session-1").click()
-        await desk.shoot(page, f"session-{look}")
+        await desk.shoot_in(page, look, "session")
         await page.locator("a", has=page.get_by_title("2026-10-01 07:58:00 UTC")).click()
         await expect(page.get_by_text("DE*MSP did not answer in time.")).to_be_visible()
-        await desk.shoot(page, f"authorization-{look}")
+        await desk.shoot_in(page, look, "authorization")
         await page.get_by_role("link", name="Good-1", exact=True).click()
         await expect(page.get_by_role("heading", name="CDR Good-1")).to_be_visible()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.support.browser import LOOKS, Desk
+from tests.support.browser import SIZES, Desk
 from tests.support.directory import insert_platform
 from tests.support.locations import store_locations
 
@@ -53,7 +53,7 @@ async def figures(page: Page) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", SIZES)
 async def test_all_locations_are_drawn_in_few_circles(places: Desk, look: str) -> None:
     async with places.page(look) as page:
         await places.log_in(page, "anna")
@@ -62,7 +62,7 @@ async def test_all_locations_are_drawn_in_few_circles(places: Desk, look: str) -
         assert int(found["places"]) == NUMBER
         assert 1 < int(found["circles"]) < 500
         await expect(page.get_by_text("20,000 Locations in view")).to_be_visible()
-        await places.shoot(page, f"locations-map-{look}")
+        await places.shoot_in(page, look, "locations-map")
         frames = await page.evaluate(_FRAMES)
         print(f"map, {look}: all drawn after {found['now']:.0f} ms, frames {frames}")  # noqa: T201
 
@@ -106,14 +106,14 @@ async def test_groups_can_be_left_out_and_circles_opened(places: Desk) -> None:
         await expect(page.locator("[data-map]")).to_have_attribute("data-drawn", "5000")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", SIZES)
 async def test_list_is_the_map_for_who_cannot_see_it(places: Desk, look: str) -> None:
     async with places.page(look) as page:
         await places.log_in(page, "anna")
         await page.goto("/console/locations")
         await page.get_by_role("link", name="As a list").click()
         await expect(page.get_by_role("heading", name="Locations", exact=True)).to_be_visible()
-        await places.shoot(page, f"locations-list-{look}")
+        await places.shoot_in(page, look, "locations-list")
         await page.get_by_role("link", name="loc1", exact=True).click()
         await expect(page.get_by_text("EVSEs and connectors")).to_be_visible()
-        await places.shoot(page, f"location-{look}")
+        await places.shoot_in(page, look, "location")

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from ocpi_hub.domain.message_record import MessageFilter
 from ocpi_hub.store.messages import PostgresMessages
-from tests.support.browser import LOOKS, Desk, chromium
+from tests.support.browser import SIZES, Desk, chromium
 from tests.support.browser import desk as browser_at
 from tests.support.hub import HubProcess, Roaming, roaming
 from tests.support.party import make_cdr, make_location, make_token
@@ -71,15 +71,15 @@ async def scene(
     await postgres_server.drop_database(address)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", SIZES)
 async def test_a_failed_push_is_followed_to_its_cause_by_clicking(scene: Scene, look: str) -> None:
     desk = scene.desk
     async with desk.page(look) as page:
         await desk.log_in(page, "anna")
         await scene.open(page, look, "Messages")
-        await desk.shoot(page, f"messages-{look}")
+        await desk.shoot_in(page, look, "messages")
         await page.get_by_role("link", name="failures only").click()
-        await desk.shoot(page, f"messages-failed-{look}")
+        await desk.shoot_in(page, look, "messages-failed")
         row = page.locator("tr", has_text="locations").filter(has_text="out")
         await row.get_by_role("link").first.click()
         await expect(page.get_by_text("to the hub").first).to_be_visible()
@@ -91,7 +91,7 @@ async def test_a_failed_push_is_followed_to_its_cause_by_clicking(scene: Scene, 
         sent = page.locator("section.body", has_text="2. Headers of the request")
         await sent.locator("summary").click()
         await expect(sent.locator("pre")).to_contain_text("Authorization: Token ~")
-        await desk.shoot(page, f"message-push-{look}")
+        await desk.shoot_in(page, look, "message-push")
         await page.get_by_role("link", name="Mobility Co").first.click()
         await expect(page.get_by_role("heading", name="Mobility Co")).to_be_visible()
         assert page.url.endswith(f"/platforms/{scene.roam.emsp_platform}")
@@ -157,17 +157,17 @@ async def test_a_token_is_found_and_its_records_are_erased(scene: Scene) -> None
         await expect(page.get_by_text("Nobody has asked about it lately.")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", SIZES)
 async def test_pages_of_token_lists_and_files_fit_their_window(scene: Scene, look: str) -> None:
     desk = scene.desk
     async with desk.page(look) as page:
         await desk.log_in(page, "anna")
         await page.goto(f"/console/whitelist-schedules/{scene.roam.emsp_platform}")
-        await desk.shoot(page, f"whitelist-schedule-{look}")
+        await desk.shoot_in(page, look, "whitelist-schedule")
         await page.get_by_role("button", name="Read its list now").click()
         await expect(page.get_by_text("is requested.")).to_be_visible()
-        await desk.shoot(page, f"whitelist-run-{look}")
+        await desk.shoot_in(page, look, "whitelist-run")
         for path in ("whitelist", "whitelist-schedules", "whitelist-ages", "imports", "lanes"):
             await page.goto(f"/console/{path}")
             await expect(page.get_by_role("heading", level=1)).to_be_visible()
-            await desk.shoot(page, f"{path}-{look}")
+            await desk.shoot_in(page, look, f"{path}")

@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from ocpi_hub.console.pages import all_pages
-from tests.support.browser import LOOKS, PASSWORD, Desk
+from tests.support.browser import LOOKS, Desk
+from tests.support.console import PASSWORD
 from tests.support.party import PartyProcess, make_cdr, make_location, make_token
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]

@@ -5,10 +5,8 @@ Screenshots go to `build/screenshots`, for whoever wants to look.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,13 +15,17 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from ocpi_hub.admin.accounts import AccountRole, Passwords, Secret
+from ocpi_hub.store.accounts import PostgresAccounts
+from tests.support.console import LIFE, PASSWORD, QUICK
 from tests.support.hub import HubProcess
 
-PASSWORD = "a password for tests"
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PHONE)}
 """Ways to look at a page: scheme and size."""
+SIZES = ("light", "phone")
+"""Those that differ in size; `Desk.shoot_in` sees to the other scheme."""
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PATIENCE_MS = 30_000
@@ -85,18 +87,28 @@ class Desk:
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         return target
 
+    async def shoot_in(self, page: Page, look: str, name: str) -> None:
+        """The page in this look, one of `SIZES`; a wide one in the dark as well."""
+        await self.shoot(page, f"{name}-{look}")
+        if look == "light":
+            await page.emulate_media(color_scheme="dark")
+            await self.shoot(page, f"{name}-dark")
+            await page.emulate_media(color_scheme="light")
+
 
 async def create_admin(hub: HubProcess, name: str) -> None:
-    """`ocpi-hub admin create`, with `PASSWORD`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ocpi_hub", "admin", "create", name, "--json",
-        env=hub.environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    _, err = await process.communicate(f"{PASSWORD}\n".encode())
-    assert process.returncode == 0, err.decode()
+    """An admin with `PASSWORD`; its hash costs a login next to nothing."""
+    database = await hub.open_database()
+    try:
+        await PostgresAccounts(database, LIFE).create(
+            name,
+            AccountRole.ADMIN,
+            None,
+            await Passwords(QUICK).hash(Secret(PASSWORD)),
+            must_change=False,
+        )
+    finally:
+        await database.close()
 
 
 @asynccontextmanager

@@ -19,6 +19,8 @@ MODULES = {"CPO": "locations", "EMSP": "tokens"}
 """What each role owns here."""
 EVSES = ("EVSE1", "EVSE2", "EVSE3")
 STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED", "OUTOFORDER")
+WHOLE, PARTS = "WHOLE", "PARTS"
+"""What all writers share, Locations: one is always put whole, of the other the EVSEs change."""
 TIRED_S = 1.0
 """Seconds after which a writer waits no more for an answer."""
 
@@ -33,7 +35,7 @@ class Changes:
         owner, module = OWNERS[role], MODULES[role]
         kind = "RFID" if module == "tokens" else ""
         own = [Key(module, owner, f"{name}-{number}", kind) for number in range(3)]
-        shared = [Key(module, owner, each, kind) for each in ("WHOLE", "PARTS")]
+        shared = [Key(module, owner, each, kind) for each in (WHOLE, PARTS)]
         self.keys = own + shared
 
     def first(self) -> Iterable[Given]:
@@ -42,14 +44,12 @@ class Changes:
     def of(self, key: Key) -> Given:
         if key.module == "tokens":
             return self._chance.choice((self._put, self._patch))(key)
-        match key.object_id:
-            case "WHOLE":
-                return self._put(key)
-            case "PARTS":
-                return self._evse(key)
-            case _:
-                ways = (self._put, self._patch, self._connector, self._evse, self._evse, self._evse)
-                return self._chance.choice(ways)(key)
+        if key.object_id == WHOLE:
+            return self._put(key)
+        if key.object_id == PARTS:
+            return self._evse(key)
+        ways = (self._put, self._patch, self._connector, self._evse, self._evse, self._evse)
+        return self._chance.choice(ways)(key)
 
     def _put(self, key: Key) -> Given:
         date = self._dates.next()
@@ -66,10 +66,12 @@ class Changes:
 
     def _evse(self, key: Key) -> Given:
         uid, date = self._chance.choice(EVSES), self._dates.next()
+        whole = self._whole_evse(uid, date)
         if self._chance.random() < 0.5:
-            return _given("PUT", key, self._whole_evse(uid, date), uid)
-        status = self._chance.choice(STATUSES)
-        return _given("PATCH", key, {"status": status, "last_updated": date}, uid)
+            return _given("PUT", key, whole, uid)
+        # Of what is shared a PATCH says all that changes: the order is that of the dates alone.
+        names = ["status", "last_updated", *(["connectors"] if key.object_id == PARTS else [])]
+        return _given("PATCH", key, {name: whole[name] for name in names}, uid)
 
     def _connector(self, key: Key) -> Given:
         fields = {"max_amperage": self._chance.randint(6, 63), "last_updated": self._dates.next()}

@@ -124,6 +124,7 @@ async def test_what_is_deleted_before_a_new_lane_stored_any_progress_is_told(
     assert (str(EMSP), "T1") in receivers.held
     # The process died within the second after which cursors are stored.
     await execute(database, "update lane set cursor = 0, process_id = null, lease_until = null")
+    await execute(database, "delete from process")
     await delete(store, tariff("T1"))
     async with feeding(address, directory, receivers, ["tariffs"], PATIENT):
         await wait_settled(database, TARIFFS)
@@ -329,6 +330,7 @@ async def test_who_sees_published_locations_only_is_told_once_that_one_is_not_an
     await say(5, publish=False)
     await say(6, publish=False)
     await execute(database, "update lane set process_id = null, lease_until = null")
+    await execute(database, "delete from process")  # else it keeps its share of the lanes
     async with feeding(address, directory, receivers, ["locations"], PATIENT):
         await wait_settled(database, lane)
     assert told() == [True, False, True, False]

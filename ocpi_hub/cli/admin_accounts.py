@@ -49,8 +49,10 @@ Prints a new password once, ends the account's sessions, and forgets its failed 
 AUDIT_EXAMPLE = """\
   ocpi-hub admin audit
   ocpi-hub admin audit --object p-3f9a1c02 --since 2026-01-31 --json
+  ocpi-hub admin audit --what account.login
 
 Every change by an account, a key or a command, newest first, with the object before and after.
+Logins are in it, refused ones too: those of a minute are one entry.
 """
 MOST_ACCOUNTS = 10_000
 

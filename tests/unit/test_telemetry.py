@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from ocpi_hub.domain.party import CredentialsToken, Role
 from ocpi_hub.settings import Settings
 from ocpi_hub.telemetry import MASK, RequestLog, bind, configure_logging, get_logger, redact
+from tests.support.thorough import rounds
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
@@ -222,13 +223,14 @@ def test_human_format_is_text_with_its_traceback(capsys: pytest.CaptureFixture[s
     assert not written.startswith("{")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=rounds(50, 1000), deadline=None)
 @given(
     st.dictionaries(
         st.text(),
         st.recursive(
             st.none() | st.integers() | st.text() | st.binary(),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=rounds(5, 100),
         ),
     )
 )

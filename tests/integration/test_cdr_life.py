@@ -585,6 +585,7 @@ async def test_what_is_asked_of_all_cdrs_begins_with_an_index(
         "relations": (REPORT_SQL.relations, [begin, end, None, None, end]),
         "unsettled": (STATEMENT_SQL.unsettled_relations, [end]),
         "days": (REPORT_SQL.days, [*relation, begin, end, "Europe/Berlin"]),
+        "entries": (REPORT_SQL.entries_of_time, [0, 100, now - timedelta(minutes=9), end]),
     }
     plans: dict[str, str] = {}
     async with database.transaction() as connection:
@@ -611,3 +612,4 @@ async def test_what_is_asked_of_all_cdrs_begins_with_an_index(
         assert "cdr_ledger_received" in plans[kind], plans[kind]
     if counted:
         assert "Index Only Scan using cdr_ledger_days" in plans["days"], plans["days"]
+        assert "cdr_ledger_entries_ended" in plans["entries"], plans["entries"]

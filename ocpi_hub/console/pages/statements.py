@@ -75,8 +75,8 @@ def last_month() -> Month:
 
 
 def _seen(viewer: Viewer, item: Item) -> Item:
-    """Names of operators are no matter of partners; the CDR that ended first may be held back, which
-    is between its CPO and the hub."""
+    """Names of operators are no matter of partners; the CDR that ended first may be held back,
+    which is between its CPO and the hub."""
     update = {"closed_by": who(viewer, item.closed_by) if item.closed_by else None}
     if isinstance(item, StatementListed) and not viewer.sees_party(item.cpo):
         update["since"] = None

@@ -66,12 +66,17 @@
   });
 
   // What takes a while and fails is opened as a page, which says why.
-  const opened_instead = (event) => {
-    const later = event.target.closest("section.later");
+  const openInstead = (event) => {
+    const later = event.detail.requestConfig.elt.closest("section.later");
     if (later) location.assign(later.querySelector("a").href);
   };
-  document.addEventListener("htmx:responseError", opened_instead);
-  document.addEventListener("htmx:sendError", opened_instead);
+  document.addEventListener("htmx:sendError", openInstead);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const asked = event.detail.requestConfig.elt;
+    if (!asked.closest("section.later") || event.detail.serverResponse.includes('id="told"')) return;
+    event.detail.shouldSwap = false;
+    openInstead(event);
+  });
 
   // What is shown once is copied; without a clipboard it is selected.
   const copyText = (button) => {

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -223,7 +223,11 @@ def test_human_format_is_text_with_its_traceback(capsys: pytest.CaptureFixture[s
     assert not written.startswith("{")
 
 
+DEEP = json.loads('[{"inner":' * 200 + "0" + "}]" * 200)
+
+
 @settings(max_examples=rounds(50, 1000), deadline=None)
+@example({"event": "deep", "value": DEEP})
 @given(
     st.dictionaries(
         st.text(),

@@ -21,8 +21,6 @@ EVSES = ("EVSE1", "EVSE2", "EVSE3")
 STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED", "OUTOFORDER")
 WHOLE, PARTS = "WHOLE", "PARTS"
 """What all writers share, Locations: one is always put whole, of the other the EVSEs change."""
-TIRED_S = 1.0
-"""Seconds after which a writer waits no more for an answer."""
 
 
 class Changes:
@@ -124,11 +122,8 @@ class Writer:
         wire = self._pace.choice(self._wires)
         query = {"type": kind} if kind else None
         try:
-            async with asyncio.timeout(TIRED_S):
-                answer = await wire.send(
-                    change.method, path, change.fields, sender=owner, query=query
-                )
-        except (httpx.TransportError, TimeoutError):
+            answer = await wire.send(change.method, path, change.fields, sender=owner, query=query)
+        except httpx.TransportError:
             return False
         if answer.http == 503:
             return False

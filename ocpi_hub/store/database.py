@@ -143,7 +143,8 @@ class Database:
         connection = await self._acquire()
         try:
             yield connection
-        except asyncpg.InterfaceError as error:
+        except (asyncpg.InterfaceError, AttributeError) as error:
+            # asyncpg looks for what a connection has no more that the pool took back.
             if not _is_lost(connection):
                 raise  # asyncpg was used wrongly: that is our fault, not the database's
             raise StoreUnavailable(_describe(error)) from error

@@ -227,6 +227,24 @@ async def close_while_in_use(database: Database) -> None:
         await connection.fetchval("select 1")
 
 
+async def ask_for(name: str, database: Database, *, lost: bool) -> None:
+    async with database.connection() as connection:
+        if lost:
+            database.terminate()
+        getattr(connection, name)
+
+
+async def test_what_a_lost_connection_has_no_more_is_an_outage(database: Database) -> None:
+    """asyncpg asks for it where it begins and ends transactions."""
+    with pytest.raises(StoreUnavailable):
+        await ask_for("_protocol", database, lost=True)
+
+
+async def test_a_mistake_of_ours_is_no_outage(database: Database) -> None:
+    with pytest.raises(AttributeError):
+        await ask_for("nothing_of_the_kind", database, lost=False)
+
+
 async def test_close_cuts_connections_in_use(address: DatabaseAddress) -> None:
     database = await open_small(address, database_acquire_timeout_s=0.2)
     with pytest.raises(StoreUnavailable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ from ocpi_hub.demo.evidence import Check
 from ocpi_hub.demo.plan import make_plan
 from ocpi_hub.demo.report import Report
 from ocpi_hub.demo.story import Story
-from ocpi_hub.demo.world import World
+from ocpi_hub.demo.world import ON_LOOPBACK, World
 from ocpi_hub.errors import HubError
 
 FAILED = 1
@@ -141,7 +142,11 @@ def _tell_how_to_stop(world: World, login: Login) -> None:
         print(f"   {company.role.value} {company.name}: control at {party.control_url}")
     command = f"{sys.executable} -m ocpi_hub cdr list"
     print(f"   admin API: {world.hub.url}/admin/openapi.json, with the key {world.admin.secret}")
-    print(f"   look around: OCPI_HUB_DATA_DIR={world.hub.data_dir} {command}")
+    settings = {"data_dir": str(world.hub.data_dir)} | ON_LOOPBACK
+    given = " ".join(
+        f"OCPI_HUB_{key.upper()}={shlex.quote(value)}" for key, value in settings.items()
+    )
+    print(f"   look around: {given} {command}")
     print(f"   data and logs: {world.folder}")
     print(
         f"   to stop it, and delete these: {sys.executable} -m ocpi_hub.demo --stop {world.folder}"

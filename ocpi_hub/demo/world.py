@@ -15,9 +15,11 @@ from ocpi_hub.demo.processes import Child, Hub, Party
 
 BUDGET_MS = 1500
 
+ON_LOOPBACK = {"allow_http": "true", "allow_networks": '["127.0.0.0/8"]'}
+"""What commands need, too, that call a party."""
+
 SETTINGS = {
-    "allow_http": "true",
-    "allow_networks": '["127.0.0.0/8"]',
+    **ON_LOOPBACK,
     "default_relation": "realtime",
     "authorize_budget_ms": str(BUDGET_MS),
     # After a kill an attempt may be taken over when its lease, the sum of the first two, is over.

@@ -299,6 +299,11 @@ async def _continue_if_expected(request: web.Request) -> None:
         request.writer.output_size = 0
 
 
+def _probe(text: str, http_status: int) -> web.Response:
+    headers = {"Cache-Control": "no-store", "Server": "ocpi-hub"}
+    return web.Response(text=f"{text}\n", status=http_status, headers=headers)
+
+
 def build_app(
     server: OcpiServer,
     *,
@@ -322,11 +327,11 @@ def build_app(
         return _for_library(await server.handle(request))
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _probe("ok", 200)
 
     async def readyz(_: web.Request) -> web.Response:
         reason = await ready()
-        return web.Response(text=f"{reason or 'ready'}\n", status=503 if reason else 200)
+        return _probe(reason or "ready", 503 if reason else 200)
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

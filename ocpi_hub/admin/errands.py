@@ -36,11 +36,46 @@ class Errands:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def done_within(self, wait_s: float, work: Coroutine[None, None, None]) -> bool:
+        """As `start`, and wait a moment for its end.
+
+        Returns:
+            Whether it ended; else it goes on.
+
+        Raises:
+            Exception: what it ended with in this time.
+        """
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.start(_watched(work, ended))
+        try:
+            await asyncio.wait({ended}, timeout=wait_s)
+        finally:
+            ended.cancel()
+        if ended.cancelled():
+            return False
+        ended.result()
+        return True
+
     async def close(self, _: web.Application) -> None:
         """The process stops."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _watched(work: Coroutine[None, None, None], ended: asyncio.Future[None]) -> None:
+    """How it ends is told to whoever still waits."""
+    try:
+        await work
+    except Exception as error:
+        if ended.done():
+            raise
+        ended.set_exception(error)
+    else:
+        if not ended.done():
+            ended.set_result(None)
+    finally:
+        ended.cancel()
 
 
 async def _carried_out(work: Coroutine[None, None, None]) -> None:

@@ -139,6 +139,22 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
+class Ongoing:
+    """What is being done: the browser asks for the page again and again while this is on it.
+
+    Attributes:
+        text: how far it is.
+        url: the complete path of the page.
+    """
+
+    title: str
+    text: str
+    url: str
+    every_s: int = 2
+    kind: str = "ongoing"
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Forms that stand among the blocks."""
 
@@ -147,7 +163,7 @@ class Ask:
     kind: str = "ask"
 
 
-Block = Facts | Grid | Timeline | Body | Figure | Note | Later | Ask
+Block = Facts | Grid | Timeline | Body | Figure | Note | Later | Ongoing | Ask
 
 
 @dataclass(frozen=True, slots=True)

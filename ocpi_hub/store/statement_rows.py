@@ -21,7 +21,10 @@ class StoredStatement:
     """A statement that was closed, or is being closed.
 
     Attributes:
+        closed_by: who began to, while it is being closed.
         totals: what was summed up as it closed: currency -> cdrs and amounts as texts.
+        at_work: whether somebody is closing it, as far as can be seen.
+        error: why whoever was closing it gave up.
     """
 
     statement_id: int
@@ -32,6 +35,8 @@ class StoredStatement:
     closed_at: datetime | None
     closed_by: str
     totals: dict[str, dict[str, str]] | None
+    at_work: bool
+    error: str | None
 
 
 def relation_columns(relation: Relation) -> tuple[str, str, str, str]:
@@ -56,6 +61,8 @@ def stored_statement(row: asyncpg.Record) -> StoredStatement:
         closed_at=row["closed_at"],
         closed_by=row["closed_by"],
         totals=json.loads(row["totals"]) if row["totals"] else None,
+        at_work=row["at_work"],
+        error=row["error"],
     )
 
 

@@ -152,6 +152,21 @@ class StatementStore:
                 SQL.close, statement.statement_id, by, summed, groups_text(groups)
             )
 
+    async def let_go(self, statement: StoredStatement, error: str | None) -> None:
+        """Whoever was closing it does so no more.
+
+        Args:
+            error: why; None: they were interrupted.
+        """
+        async with self._database.connection() as connection:
+            await connection.execute(SQL.let_go, statement.statement_id, error)
+
+    async def placed(self, statement: StoredStatement) -> int:
+        """CDRs that are on it by now."""
+        async with self._database.connection() as connection:
+            number: int = await connection.fetchval(SQL.placed, statement.statement_id)
+        return number
+
     # What it says --------------------------------------------------------------------------------
 
     async def totals(self, statement: StoredStatement) -> Totals:

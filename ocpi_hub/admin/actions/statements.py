@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,11 @@ from ocpi_hub.admin.access import OperatorAccess
 from ocpi_hub.admin.acting import change, who_acts
 from ocpi_hub.admin.views.statements import (
     RecheckView,
+    StatementClosing,
     StatementLineView,
     StatementListed,
     StatementView,
+    closing_view,
     line_view,
     listed_open,
     listed_statement,
@@ -22,13 +25,14 @@ from ocpi_hub.admin.views.statements import (
     statement_view,
 )
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
-from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.errors import HubError, NoSuchObject, OperatorError, StoreError
 from ocpi_hub.store.statement_rows import StoredStatement
 from ocpi_hub.store.statements import StatementStore
 
 MAX_RELATIONS = 100_000
 MONTHS_TOLD = 12
 """The latest months with statements, of which an empty month tells."""
+_FAULT = "the hub failed: see its log"
 
 
 async def overview(access: OperatorAccess, month: Month) -> Sequence[StatementListed]:
@@ -69,17 +73,27 @@ async def show(access: OperatorAccess, relation: Relation, month: Month) -> Stat
 
     Raises:
         NoSuchObject: the two have nothing to settle, and have settled nothing.
+        OperatorError: it is being closed.
     """
     store = StatementStore(access.database)
     stored = await store.find(relation, month)
-    if stored is not None and stored.state is StatementState.CLOSED:
-        totals = await store.totals(stored)
-        return statement_view(statement_item(stored), stored.time_zone, totals, ())
-    if stored is not None:
-        raise OperatorError(
-            f"the statement of {month} between {relation.cpo} and {relation.emsp} is being closed:"
-            " close it again if that was interrupted"
-        )
+    if stored is None:
+        return await _open(access, relation, month)
+    if stored.state is StatementState.CLOSED:
+        return await _closed(store, stored)
+    raise OperatorError(
+        f"the statement of {month} between {relation.cpo} and {relation.emsp} is being closed:"
+        " close it again if that was interrupted"
+    )
+
+
+async def _closed(store: StatementStore, stored: StoredStatement) -> StatementView:
+    totals = await store.totals(stored)
+    return statement_view(statement_item(stored), stored.time_zone, totals, ())
+
+
+async def _open(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
+    store = StatementStore(access.database)
     zone = access.settings.statement_time_zone
     until = month.end(ZoneInfo(zone))
     found = await store.outlook(relation, until, zone)
@@ -89,21 +103,29 @@ async def show(access: OperatorAccess, relation: Relation, month: Month) -> Stat
 
 
 async def glance(
-    access: OperatorAccess, relation: Relation, month: Month
-) -> StatementView | StatementListed:
-    """As `show`; where so many CDRs are on no statement that summing them up takes a while, merely
-    what the list says.
+    access: OperatorAccess, relation: Relation, month: Month, *, summed: bool = False
+) -> StatementView | StatementListed | StatementClosing:
+    """As `show`, and how far one is that is being closed.
+
+    Args:
+        summed: without it, merely what the list says where so many CDRs are on no statement that
+            summing them up takes a while.
 
     Raises:
         NoSuchObject: as there.
     """
     store = StatementStore(access.database)
-    if await store.find(relation, month) is None:
+    stored = await store.find(relation, month)
+    if stored is not None:
+        if stored.state is StatementState.CLOSED:
+            return await _closed(store, stored)
+        return closing_view(stored, await store.placed(stored))
+    if not summed:
         until = month.end(ZoneInfo(access.settings.statement_time_zone))
         waiting = await store.waiting(relation, until)
         if waiting is not None and waiting.is_much:
             return listed_open(relation, month, waiting.since)
-    return await show(access, relation, month)
+    return await _open(access, relation, month)
 
 
 async def lines(
@@ -152,16 +174,36 @@ async def close(access: OperatorAccess, relation: Relation, month: Month) -> Sta
 
 async def _close(access: OperatorAccess, relation: Relation, month: Month) -> StatementView:
     store, by = StatementStore(access.database), who_acts()
-    stored = await store.find(relation, month) or await _begin(access, store, relation, month, by)
-    if stored.state is StatementState.CLOSED:
+    stored = await store.find(relation, month)
+    if stored is None:
+        stored = await _begin(access, store, relation, month, by)
+    elif stored.state is StatementState.CLOSED:
         raise OperatorError(
             f"the statement of {month} between {relation.cpo} and {relation.emsp} is closed since"
             f" {stored.closed_at:%Y-%m-%d %H:%M} UTC; what came later goes on the next one"
         )
-    async for _ in store.settle(stored):
-        pass
-    await store.close(stored, by)
+    else:
+        stored = await store.begin(relation, month, stored.time_zone, by)
+    try:
+        async for _ in store.settle(stored):
+            pass
+        await store.close(stored, by)
+    except BaseException as failure:
+        with suppress(StoreError):
+            await store.let_go(stored, _why(failure))
+        raise
     return await show(access, relation, month)
+
+
+def _why(failure: BaseException) -> str | None:
+    """Why somebody gave up; None: their process ended."""
+    match failure:
+        case HubError():
+            return str(failure)
+        case Exception():
+            return _FAULT
+        case _:
+            return None
 
 
 async def _begin(

@@ -59,6 +59,14 @@ class StatementListed(StatementItem):
     vat: tuple[MoneyView, ...] = Field(description="of a closed one, by currency")
 
 
+class StatementClosing(StatementItem):
+    """A statement that is being closed; `closed_by` is who began to."""
+
+    cdrs: int = Field(description="that are on it by now")
+    at_work: bool = Field(description="whether somebody is closing it, as far as can be seen")
+    error: str | None = Field(description="why whoever was closing it gave up")
+
+
 class SumsView(View):
     """Figures of some CDRs: kWh, hours, and money without, of, and with VAT."""
 
@@ -188,6 +196,15 @@ def listed_statement(statement: StoredStatement) -> StatementListed:
         else amount(sum((Decimal(each["energy_kwh"]) for each in totals.values()), Decimal(0))),
         excl_vat=money("excl_vat"),
         vat=money("vat"),
+    )
+
+
+def closing_view(statement: StoredStatement, cdrs: int) -> StatementClosing:
+    return StatementClosing(
+        **dict(statement_item(statement)),
+        cdrs=cdrs,
+        at_work=statement.at_work,
+        error=statement.error,
     )
 
 

@@ -9,6 +9,8 @@ from decimal import Decimal
 from ocpi_hub.admin.statement_files import rate_text
 from ocpi_hub.admin.views.statements import (
     CurrencyView,
+    StatementClosing,
+    StatementItem,
     StatementListed,
     StatementView,
     SumsView,
@@ -17,9 +19,9 @@ from ocpi_hub.clearing.statement import Month
 from ocpi_hub.console.cells import At, Cell, Link, Number, url
 from ocpi_hub.console.charts import Chart, bars
 from ocpi_hub.console.pages.cdr_cells import party_cell
-from ocpi_hub.console.stories import Block, Facts, Figure, Grid
+from ocpi_hub.console.stories import Block, Facts, Figure, Grid, Note, Ongoing
 from ocpi_hub.console.texts import t
-from ocpi_hub.console.visit import Visit
+from ocpi_hub.console.visit import Tone, Visit
 
 _WHY: Mapping[str, Mapping[str, str]] = {
     "on its way": {"stage": "received"},
@@ -39,9 +41,7 @@ def facts(visit: Visit, shown: StatementView | StatementListed, own: str) -> Fac
     return Facts(
         t("statements.facts"),
         [
-            (t.label("cpo"), party_cell(visit, shown.cpo)),
-            (t.label("emsp"), party_cell(visit, shown.emsp)),
-            (t.label("month"), shown.month),
+            *_whose(visit, shown),
             of_its_own,
             (t.label("closed_at"), At(shown.closed_at)),
             (t.label("closed_by"), shown.closed_by),
@@ -54,6 +54,32 @@ def facts(visit: Visit, shown: StatementView | StatementListed, own: str) -> Fac
             ),
         ],
     )
+
+
+def closing(visit: Visit, shown: StatementClosing, own: str) -> Iterator[Block]:
+    """How far it is; and what to do if nobody works on it."""
+    rows = [
+        *_whose(visit, shown),
+        (t("statements.begun_by"), shown.closed_by),
+        (t("statements.cdrs_by_now"), Number(shown.cdrs)),
+    ]
+    yield Facts(t("statements.facts"), rows)
+    if shown.at_work:
+        yield Ongoing(t("statements.closing"), t("statements.so_far"), own)
+    elif visit.viewer.is_partner:
+        yield Note(t("statements.unfinished"))
+    elif shown.error is None:
+        yield Note(t("statements.interrupted"), Tone.WARN)
+    else:
+        yield Note(t("statements.given_up", error=shown.error), Tone.BAD)
+
+
+def _whose(visit: Visit, shown: StatementItem) -> list[tuple[str, Cell]]:
+    return [
+        (t.label("cpo"), party_cell(visit, shown.cpo)),
+        (t.label("emsp"), party_cell(visit, shown.emsp)),
+        (t.label("month"), shown.month),
+    ]
 
 
 def figures(shown: StatementView) -> Iterator[Block]:

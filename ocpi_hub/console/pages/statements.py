@@ -21,7 +21,12 @@ from ocpi_hub.admin.statement_files import (
 )
 from ocpi_hub.admin.viewer import Viewer
 from ocpi_hub.admin.views.base import Page as Items
-from ocpi_hub.admin.views.statements import StatementItem, StatementListed, StatementView
+from ocpi_hub.admin.views.statements import (
+    StatementClosing,
+    StatementItem,
+    StatementListed,
+    StatementView,
+)
 from ocpi_hub.clearing.statement import Month, Relation, StatementState
 from ocpi_hub.console.cells import At, Chip, Code, Number, url
 from ocpi_hub.console.forms import Form
@@ -29,7 +34,13 @@ from ocpi_hub.console.in_memory import part_of
 from ocpi_hub.console.lists import Column, ListPage
 from ocpi_hub.console.page import Page
 from ocpi_hub.console.pages.cdr_cells import who
-from ocpi_hub.console.pages.statement_blocks import facts, figures, flags, left_out
+from ocpi_hub.console.pages.statement_blocks import (
+    closing,
+    facts,
+    figures,
+    flags,
+    left_out,
+)
 from ocpi_hub.console.stories import Block, Later, Story, StoryPage
 from ocpi_hub.console.texts import t
 from ocpi_hub.console.visit import Answer, Download, Redirect, Tone, Visit
@@ -38,6 +49,8 @@ from ocpi_hub.domain.party import PartyId
 ONE = "/statements/{month}/{cpo}/{emsp}"
 _SUMS = "sums"
 """In a query: they are shown however long it takes."""
+SOON_S = 2.0
+"""Seconds in which most months are closed: then the answer tells so."""
 _TONES = {
     StatementState.OPEN: Tone.NOTE,
     StatementState.CLOSING: Tone.WARN,
@@ -148,17 +161,16 @@ def place(visit: Visit) -> tuple[Relation, Month]:
     return relation, month
 
 
-async def load(visit: Visit) -> StatementView | StatementListed:
-    if visit.query.get(_SUMS):
-        return await _summed(visit)
-    return _seen(visit.viewer, await statements.glance(visit.parts.admin.access, *place(visit)))
+Looked = StatementView | StatementListed | StatementClosing
 
 
-async def _summed(visit: Visit) -> StatementView:
-    return _seen(visit.viewer, await statements.show(visit.parts.admin.access, *place(visit)))
+async def load(visit: Visit) -> Looked:
+    access, summed = visit.parts.admin.access, _SUMS in visit.query
+    found = await statements.glance(access, *place(visit), summed=summed)
+    return _seen(visit.viewer, found)
 
 
-async def tell(visit: Visit, shown: StatementView | StatementListed) -> Story:
+async def tell(visit: Visit, shown: Looked) -> Story:
     own = url() + visit.path
     return Story(
         f"{shown.month} {shown.cpo} {shown.emsp}",
@@ -169,7 +181,10 @@ async def tell(visit: Visit, shown: StatementView | StatementListed) -> Story:
     )
 
 
-def _blocks(visit: Visit, shown: StatementView | StatementListed, own: str) -> Iterator[Block]:
+def _blocks(visit: Visit, shown: Looked, own: str) -> Iterator[Block]:
+    if isinstance(shown, StatementClosing):
+        yield from closing(visit, shown, own)
+        return
     yield facts(visit, shown, own)
     if isinstance(shown, StatementListed):
         yield Later(t("statements.sums"), t("statements.many"), f"{own}?{_SUMS}=all")
@@ -187,6 +202,8 @@ STORY = StoryPage(path=ONE, load=load, tell=tell, sees=_sees)
 def _deeds(shown: StatementItem, own: str) -> list[Form]:
     if shown.state is StatementState.CLOSED:
         return [Form(f"{own}/recheck", t("statements.recheck"), needs=Scope.OPERATE)]
+    if isinstance(shown, StatementClosing) and shown.at_work:
+        return []
     return [
         Form(
             f"{own}/close",
@@ -201,8 +218,17 @@ def _deeds(shown: StatementItem, own: str) -> list[Form]:
 
 
 async def close(visit: Visit) -> Answer:
-    await statements.close(visit.parts.admin.access, *place(visit))
-    return Redirect(visit.path.removesuffix("/close"), (Tone.GOOD, t("statements.closed")))
+    """What takes longer goes on, and the statement's page tells how far it is."""
+    relation, month = place(visit)
+
+    async def work() -> None:
+        await statements.close(visit.parts.admin.access, relation, month)
+
+    errands, back = visit.parts.errands, visit.path.removesuffix("/close")
+    errands.require_room()
+    if not await errands.done_within(SOON_S, work()):
+        return Redirect(back)
+    return Redirect(back, (Tone.GOOD, t("statements.closed")))
 
 
 async def recheck(visit: Visit) -> Answer:
@@ -223,7 +249,7 @@ async def csv_file(visit: Visit) -> Answer:
 async def printed(visit: Visit) -> Answer:
     relation, month = place(visit)
     access = visit.parts.admin.access
-    view = await _summed(visit)
+    view = _seen(visit.viewer, await statements.show(access, relation, month))
     lines = await first_lines(statements.lines(access, relation, month), PRINTED_LINES)
     page = statement_page(view, lines, await party_names(access, relation))
 

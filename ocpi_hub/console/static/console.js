@@ -78,6 +78,12 @@
     openInstead(event);
   });
 
+  // What is asked for again and again is not made anew under whoever is in it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.requestConfig.elt.closest("section.ongoing")) return;
+    if (event.target.contains(document.activeElement)) event.detail.shouldSwap = false;
+  });
+
   // What is shown once is copied; without a clipboard it is selected.
   const copyText = (button) => {
     const text = document.getElementById(button.dataset.copy);

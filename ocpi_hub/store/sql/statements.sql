@@ -3,13 +3,18 @@
 -- name: begin
 -- Who closes a month that somebody began to close goes on with it.
 insert into statement (
-    country_code, party_id, receiver_country_code, receiver_party_id, month, time_zone, closed_by)
-values ($1, $2, $3, $4, $5, $6, $7)
-on conflict do nothing;
+    country_code, party_id, receiver_country_code, receiver_party_id, month, time_zone, closed_by,
+    worked_at)
+values ($1, $2, $3, $4, $5, $6, $7, now())
+on conflict (country_code, party_id, receiver_country_code, receiver_party_id, month) do update
+set worked_at = now(), error = null
+where statement.state = 'closing';
 
 -- name: find
 select statement_id, country_code, party_id, receiver_country_code, receiver_party_id, month,
-    time_zone, state, closed_at, closed_by, totals
+    time_zone, state, closed_at, closed_by, totals, error,
+    -- Without a sign of life for so long, its process is taken for dead.
+    coalesce(worked_at > now() - interval '1 minute', false) as at_work
 from statement
 where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, $2, $3, $4)
     and month = $5;
@@ -22,7 +27,9 @@ where (country_code, party_id, receiver_country_code, receiver_party_id) = ($1, 
 
 -- name: list
 select statement_id, country_code, party_id, receiver_country_code, receiver_party_id, month,
-    time_zone, state, closed_at, closed_by, totals
+    time_zone, state, closed_at, closed_by, totals, error,
+    -- Without a sign of life for so long, its process is taken for dead.
+    coalesce(worked_at > now() - interval '1 minute', false) as at_work
 from statement
 where ($1::date is null or month = $1)
     and ($2::text is null or (country_code, party_id) = ($2, $3))
@@ -68,7 +75,20 @@ select distinct month from statement order by month desc limit $1;
 
 -- name: lock_closing
 -- One at a time puts entries on a statement, and nobody once it is closed.
-select time_zone from statement where statement_id = $1 and state = 'closing' for update;
+update statement set worked_at = clock_timestamp(), error = null
+where statement_id = $1 and state = 'closing'
+returning time_zone;
+
+-- name: let_go
+-- Whoever was closing it does so no more; nothing to say if somebody else is at it.
+update statement set worked_at = null, error = $2
+where statement_id = (
+    select statement_id from statement
+    where statement_id = $1 and state = 'closing'
+    for update skip locked);
+
+-- name: placed
+select count(*) from cdr_ledger where statement_id = $1;
 
 -- name: settle_some
 -- What nothing keeps off it and ended from $8 on. A part at a time by its end, so that no part looks at
@@ -160,7 +180,7 @@ select exists (
 
 -- name: close
 update statement set state = 'closed', closed_at = now(), closed_by = $2, totals = $3::json,
-    groups = $4::json
+    groups = $4::json, worked_at = null
 where statement_id = $1;
 
 -- name: groups_settled

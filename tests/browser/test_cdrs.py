@@ -12,10 +12,15 @@ from playwright.async_api import Page, expect
 
 from tests.support.browser import SIZES, Desk
 from tests.support.console_cdrs import seed
+from tests.support.ledger import body, bring
 from tests.support.party import PartyProcess, make_cdr
+from tests.support.stores import custody_store
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HUB_SETTINGS = {"statement_timeout_ms": "60000", "transaction_timeout_s": "120"}
+"""Closing waits for a CDR that somebody keeps, however slow the browser is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +113,31 @@ async def test_from_a_cdr_to_its_session_its_authorization_and_back(
         await desk.shoot_in(page, look, "authorization")
         await page.get_by_role("link", name="Good-1", exact=True).click()
         await expect(page.get_by_role("heading", name="CDR Good-1")).to_be_visible()
+
+
+async def test_a_month_is_closed_while_its_page_tells_how_far_it_is(desk: Desk, ends: Ends) -> None:
+    database = await desk.hub.open_database()
+    try:
+        async with desk.page() as page:
+            async with custody_store(database) as store:
+                await bring(store, body("MONTH-1"))
+            await desk.log_in(page, "anna")
+            await page.goto("/console/statements/2026-09/NL*CPO/DE*MSP")
+            page.on("dialog", lambda dialog: dialog.accept())
+            async with database.transaction() as connection:
+                await connection.execute(
+                    "select from cdr_ledger where cdr_id = 'MONTH-1' for update"
+                )
+                await page.get_by_role("button", name="Close", exact=True).click()
+                going_on = page.get_by_text("CDRs are being put on it")
+                await expect(going_on).to_be_visible(timeout=20_000)
+                await expect(page.locator(".title .chip")).to_have_text("being closed")
+                await expect(page.get_by_role("button", name="Close")).to_have_count(0)
+                await desk.shoot(page, "statement-closing")
+            # The page asks by itself, and its title changes with the rest.
+            await expect(page.locator(".title .chip")).to_have_text("closed", timeout=20_000)
+            await expect(page.get_by_role("button", name="Recheck")).to_be_visible()
+            await expect(page.get_by_text("operator anna")).to_be_visible()
+            await expect(going_on).to_have_count(0)
+    finally:
+        await database.close()

@@ -246,3 +246,22 @@ async def test_errands_of_partners_leave_room_for_operators() -> None:
     errands.require_room()
     over.set()
     await errands.close(web.Application())
+
+
+async def test_an_errands_end_is_told_to_who_waits_and_stopping_keeps_nobody() -> None:
+    errands, begun = Errands(), asyncio.Event()
+
+    async def fail() -> None:
+        raise Overloaded("too much")
+
+    async def go_on() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    assert await errands.done_within(60, asyncio.sleep(0))
+    with pytest.raises(Overloaded):
+        await errands.done_within(60, fail())
+    waiting = asyncio.create_task(errands.done_within(60, go_on()))
+    await begun.wait()
+    await errands.close(web.Application())
+    assert not await waiting

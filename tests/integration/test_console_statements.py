@@ -11,17 +11,28 @@ import pytest
 import pytest_asyncio
 
 from ocpi_hub.admin.accounts import AccountRole
+from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
 from tests.support.console import Browser, ConsoleHub, console_hub
 from tests.support.console_cdrs import seed
 from tests.support.directory import insert_platform
 from tests.support.ledger import body, bring, price
+from tests.support.postgres import make_settings
 from tests.support.stores import custody_store, execute, value
 from tests.support.waiting import eventually
 
 R = AccountRole
 ONE = "/statements/2026-09/NL*CPO/DE*MSP"
 SEPTEMBER = "/statements?month=2026-09"
+
+
+@pytest_asyncio.fixture
+async def database(address: DatabaseAddress) -> AsyncIterator[Database]:
+    """Closing waits for a CDR that somebody keeps, however slow the machine is."""
+    settings = make_settings(statement_timeout_ms=60_000, transaction_timeout_s=120.0)
+    pool = await Database.open(address, settings)
+    yield pool
+    await pool.close()
 
 
 @pytest_asyncio.fixture

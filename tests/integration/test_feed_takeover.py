@@ -6,6 +6,8 @@ import asyncio
 import json
 from datetime import timedelta
 
+import pytest
+
 from ocpi_hub.clock import SystemClock
 from ocpi_hub.delivery.errands import Errands
 from ocpi_hub.delivery.feed.lane import Lane
@@ -14,7 +16,7 @@ from ocpi_hub.delivery.feed.sender import Sender
 from ocpi_hub.delivery.shared import Change
 from ocpi_hub.directory.snapshot import Directory
 from ocpi_hub.domain.exchange import Exchange, OutboundRequest
-from ocpi_hub.domain.objects import ObjectKey, Origin
+from ocpi_hub.domain.objects import EVERYBODY, ObjectKey, Origin
 from ocpi_hub.domain.party import Role
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.database import Database
@@ -26,17 +28,20 @@ from tests.support.stores import UPDATED, execute, shared_store, value, writing
 from tests.support.waiting import eventually
 
 KEY = ObjectKey("tokens", EMSP, "A", "RFID")
+ADDRESSED = ObjectKey("tokens", EMSP, "A", "RFID", str(CPO))
 
 
 def directory() -> Directory:
     return make_directory(make_platform((EMSP, Role.EMSP)), make_platform((CPO, Role.CPO)))
 
 
-async def store_state(database: Database, state: int) -> None:
+async def store_state(database: Database, state: int, key: ObjectKey = KEY) -> None:
     body = text(token("A", issuer=str(state)))
     when = UPDATED + timedelta(seconds=state)
+    origin = Origin.BROADCAST if key.audience == EVERYBODY else Origin.DIRECT
     async with shared_store(database) as shared:
-        await shared.change(Change(KEY, body, False, when, Origin.BROADCAST, "c"))
+        await shared.change(Change(key, body, False, when, origin, "c"))
+    await execute(database, "update lane_gap set next_attempt_at = now()")  # no relay came through
 
 
 class Receiver:
@@ -72,17 +77,18 @@ class Receiver:
         await eventually(is_sent, "something is on its way")
 
 
+@pytest.mark.parametrize("key", [KEY, ADDRESSED], ids=["broadcast", "addressed"])
 async def test_what_a_dead_process_left_on_its_way_does_not_stay(
-    address: DatabaseAddress, database: Database
+    address: DatabaseAddress, database: Database, key: ObjectKey
 ) -> None:
     receiver, known = Receiver(), directory()
     receiver.away = True
     async with feeding(address, lambda: known, receiver, ["tokens"]):
-        await store_state(database, 1)
+        await store_state(database, 1, key)
         await receiver.is_sent_something()
     await execute(database, "delete from process")
     receiver.away = False
-    await store_state(database, 2)
+    await store_state(database, 2, key)
     async with feeding(address, lambda: known, receiver, ["tokens"]):
         await receiver.holds(2)
         receiver.held = receiver.on_its_way.pop()
@@ -144,3 +150,16 @@ async def test_nothing_is_sent_when_the_lease_has_run_out_while_the_text_was_rea
 
 async def _is_quiet(lane: Lane) -> bool:
     return lane.quiet
+
+
+async def test_a_push_that_is_cut_off_leaves_its_lane_in_doubt(
+    address: DatabaseAddress, database: Database
+) -> None:
+    receiver, known = Receiver(), directory()
+    receiver.away = True
+    async with feeding(address, lambda: known, receiver, ["tokens"]) as worker:
+        await store_state(database, 1)
+        await receiver.is_sent_something()
+        lane = worker.held.all[LaneId(CPO, "tokens")]
+    assert not lane.quiet
+    assert lane.cursor == 0

@@ -20,7 +20,8 @@ stands for changes the text may lack, and is sent.
 
 A lane may be taken over in doubt: a push of whoever had it may still be on its way, and arrive
 after a newer one of this lane. So when that time is over, all that has changed since the cursor of
-then is sent once more, and until then the cursor stays: whoever comes next has the same to do.
+then is sent once more, and until then the cursor stays: whoever comes next has the same to do. What
+no scan finds keeps its gap for that time, and backfills wait.
 
 What waits while the receiver cannot be reached becomes late, so that catching up keeps to its rate
 however long the receiver was away. A lane keeps at most `MAX_WAITING` changes in memory: beyond
@@ -178,10 +179,10 @@ class Lane:
     @property
     def wants_load(self) -> bool:
         """Nothing late waits any more, and a scan or backfill has more. Progress of a backfill is
-        stored when it goes on, so what it brought has to be settled by then."""
+        stored when it goes on, so what it brought has to be settled by then, beyond doubt."""
         if self._late:
             return False
-        settled = all(owed.counted for owed in self._in_flight.values())
+        settled = self.doubt is None and all(owed.counted for owed in self._in_flight.values())
         return self.scan is not None or (bool(self.backfills) and settled)
 
     @property

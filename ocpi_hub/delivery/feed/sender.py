@@ -166,10 +166,8 @@ class Sender:
             lane.put_back(owed, last=True)
             receiver.failures += 1
             receiver.rests_until = self._clock.monotonic() + self._pause(receiver.failures)
-        except BaseException:
-            lane.put_back(owed)
-            raise
         finally:
+            # What is cancelled stays in flight for the lane: the receiver may be reading it still.
             receiver.in_flight -= 1
         self.dispatch(lane)
 
@@ -280,6 +278,8 @@ class Sender:
 
     async def _close(self, lane: Lane, key: ObjectKey, position: int, told: int) -> None:
         if key in lane.gaps:
+            if lane.doubt is not None and key.audience != EVERYBODY:
+                return  # no scan finds it: its gap stays, and has it sent once more
             lane.gaps.discard(key)
             await self._store.close_gap(lane.lane_id, key, position)
         elif key.audience != EVERYBODY:

@@ -328,3 +328,12 @@ def test_who_fetches_what_it_missed_gets_once_more_what_changed_in_doubt_alone()
     lane.settle(taken(lane), 6)
     lane.end_doubt(100.0)
     assert scanned(lane) == (5, 6)
+
+
+def test_a_backfill_waits_for_the_end_of_a_doubt() -> None:
+    lane = Lane.leased(NAME, 5, 5, (), doubt_until=100.0)
+    lane.backfills.append(Backfill(NAME, EMSP, 0, datetime(2026, 1, 1, tzinfo=UTC)))
+    assert not lane.wants_load
+    lane.end_doubt(100.0)
+    lane.scan = None
+    assert lane.wants_load

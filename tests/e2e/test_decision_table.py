@@ -193,7 +193,8 @@ async def world(
         "default_relation": "none",
         "credentials_renew_days": "0",
         "max_in_flight_per_receiver": "64",
-        "authorize_budget_ms": "400",
+        # A quarter of it is for the look into the store, on a machine with much to do as well.
+        "authorize_budget_ms": "1200",
         "owner_hint_s": "0",
     }
     hub = HubProcess(address, log, settings=settings)

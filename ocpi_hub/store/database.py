@@ -29,6 +29,7 @@ else:
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """A connection, of the pool or an own one."""
 
+_TRANSACTION_TIMEOUT = "transaction_timeout"
 _TRANSACTION_TIMEOUT_SINCE = 17
 _IDLE_CONNECTION_S = 300.0
 _CLOSE_S = 1.0
@@ -173,6 +174,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def lasting(self) -> AsyncIterator[Connection]:
+        """As `transaction`, for one that has many statements: each of them has its time, all
+        together have no limit."""
+        async with self.transaction() as connection:
+            if _TRANSACTION_TIMEOUT in self._server_settings:
+                await connection.execute(f"set local {_TRANSACTION_TIMEOUT} = 0")
+            yield connection
+
+    @asynccontextmanager
     async def planned(self) -> AsyncIterator[Connection]:
         """As `transaction`, and each statement is planned for the values that it is given: where
         these decide which index serves."""
@@ -224,7 +234,7 @@ def _server_settings(settings: Settings, application_name: str, major: int) -> d
         "idle_in_transaction_session_timeout": transaction_ms,
     }
     if major >= _TRANSACTION_TIMEOUT_SINCE:
-        result["transaction_timeout"] = transaction_ms
+        result[_TRANSACTION_TIMEOUT] = transaction_ms
     return result
 
 

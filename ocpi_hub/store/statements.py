@@ -143,7 +143,7 @@ class StatementStore:
 
     async def close(self, statement: StoredStatement, by: str) -> None:
         """Sum up and close; nothing happens if somebody else has done it."""
-        async with self._database.transaction() as connection:
+        async with self._database.lasting() as connection:
             if await connection.fetchval(SQL.lock_closing, statement.statement_id) is None:
                 return
             groups = await _groups_now(connection, statement)

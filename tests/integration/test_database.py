@@ -164,6 +164,17 @@ async def test_transaction_that_lasts_too_long_is_unavailable(address: DatabaseA
     await database.close()
 
 
+async def test_a_transaction_may_last_if_it_says_so(address: DatabaseAddress) -> None:
+    database = await open_small(address, transaction_timeout_s=0.2)
+    async with database.lasting() as connection:
+        for _ in range(5):
+            await connection.execute("select pg_sleep(0.1)")
+    async with database.connection() as connection:
+        limit = await connection.fetchval("select current_setting('transaction_timeout', true)")
+        assert limit in (None, "200ms")
+    await database.close()
+
+
 async def write_to_a_standby(database: Database, used: list[int]) -> None:
     async with database.connection() as connection:
         used.append(connection.get_server_pid())

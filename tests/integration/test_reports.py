@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +20,8 @@ from ocpi_hub.errors import OperatorError
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
 from ocpi_hub.store.database import Database
+from ocpi_hub.store.reports import ReportStore
+from tests.bench.archive import store_cdrs
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands
 from tests.support.stores import custody_store, execute
@@ -238,6 +242,36 @@ async def test_the_ledger_is_written_whole_and_names_no_token(
     assert {row["stage"] for row in rows} == {"delivered"}
     with pytest.raises(OperatorError, match="cannot be written"):
         await run("report", "ledger", "--csv", str(tmp_path / "none" / "ledger.csv"))
+
+
+@pytest.mark.parametrize("shuffled", [False, True], ids=["in-order", "shuffled"])
+async def test_the_ledger_of_a_time_comes_whole_page_by_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch, shuffled: bool
+) -> None:
+    """Whether CDRs came in the order in which they ended or not, each of the time comes once."""
+    chance = random.Random(3)  # noqa: S311 - repeatable, not secret
+    end = datetime(2026, 9, 20, tzinfo=UTC)
+    async with database.transaction() as connection:
+        await store_cdrs(connection, CPO, EMSP, 40, end)
+        rows = await connection.fetch("select entry, ended_at from cdr_ledger order by entry")
+        times = [row["ended_at"] for row in rows]
+        if shuffled:
+            chance.shuffle(times)
+        ended = dict(zip((row["entry"] for row in rows), times, strict=True))
+        setting = "update cdr_ledger set ended_at = $2 where entry = $1"
+        await connection.executemany(setting, list(ended.items()))
+    reports = ReportStore(database)
+    monkeypatch.setattr("ocpi_hub.store.reports.NEAR", 2)
+    moments = [None, *sorted(times)[::9], end + timedelta(days=1)]
+    for since, until in itertools.product(moments, moments):
+        expected = [
+            entry
+            for entry, at in ended.items()
+            if (since is None or at >= since) and (until is None or at < until)
+        ]
+        monkeypatch.setattr("ocpi_hub.store.reports.ENTRIES", chance.randint(1, 7))
+        found = [entry["entry"] async for entry in reports.ledger(since, until)]
+        assert found == expected, (since, until)
 
 
 def test_the_parts_of_a_session_in_two_years_are_the_whole() -> None:

@@ -191,6 +191,15 @@ order by day;
 -- The next ones of the ledger behind $1.
 select entry from cdr_ledger where entry > $1 order by entry limit $2;
 
+-- name: entries_near
+-- Those of the next $5 ones behind $1 that ended in a time.
+select entry
+from (select entry, ended_at from cdr_ledger where entry > $1 order by entry limit $5) as near
+where ended_at >= coalesce($3::timestamptz, '-infinity')
+    and ended_at < coalesce($4::timestamptz, 'infinity')
+order by entry
+limit $2;
+
 -- name: entries_of_time
 -- The next ones behind $1 that ended in a time. All of the time are sorted: walked through in their order,
 -- those of a late week would come after all there are before it.

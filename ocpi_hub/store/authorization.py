@@ -35,6 +35,7 @@ from ocpi_hub.store.evidence import (
 )
 from ocpi_hub.store.evidence import SQL as EVIDENCE
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.turns import in_turns
 from ocpi_hub.store.writer import BatchWriter
 
 SQL = Queries("authorization")
@@ -210,7 +211,9 @@ class PostgresDecisionStore:
     async def _write(self, decisions: Sequence[DecisionRecord]) -> Sequence[None]:
         async with self._database.connection() as connection:
             await connection.copy_records_to_table(
-                "authorization_decision", records=map(_row, decisions), columns=_COLUMNS
+                "authorization_decision",
+                records=in_turns(map(_row, decisions)),
+                columns=_COLUMNS,
             )
         return [None] * len(decisions)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -25,14 +24,12 @@ from ocpi_hub.store.database import Database
 from ocpi_hub.store.dropping_writer import DroppingWriter
 from ocpi_hub.store.message_days import MessageDays
 from ocpi_hub.store.queries import Queries
+from ocpi_hub.store.turns import in_turns
 
 SQL = Queries("messages")
 
 BATCH_ROWS = 500
-"""Rows of one COPY: the event loop is busy with them for a few milliseconds at most."""
-
-SHAPED_AT_ONCE = 25
-"""Rows that are masked before others get their turn."""
+"""Rows of one COPY."""
 
 MAKE_AGAIN_S = 10.0
 """Seconds between tries to make the table of a day that has none."""
@@ -100,9 +97,8 @@ class PostgresMessageWriter:
 
     async def _write(self, legs: Sequence[SeenLeg]) -> int:
         records: list[MessageRecord] = []
-        for start in range(0, len(legs), SHAPED_AT_ONCE):
-            records += map(self._shape, legs[start : start + SHAPED_AT_ONCE])
-            await asyncio.sleep(0)
+        async for leg in in_turns(legs):
+            records.append(self._shape(leg))
         records = await self._with_a_day(records)
         if not records:
             return 0
@@ -111,7 +107,7 @@ class PostgresMessageWriter:
             return len(records)
         async with self._database.connection() as connection:
             await connection.copy_records_to_table(
-                "message", records=map(_row, records), columns=_COLUMNS
+                "message", records=in_turns(map(_row, records)), columns=_COLUMNS
             )
         return len(records)
 
@@ -122,16 +118,18 @@ class PostgresMessageWriter:
             serials = [row["nextval"] for row in rows]
             await connection.copy_records_to_table(
                 "message",
-                records=[(*_row(each), n) for each, n in zip(records, serials, strict=True)],
+                records=in_turns(
+                    (*_row(each), n) for each, n in zip(records, serials, strict=True)
+                ),
                 columns=(*_COLUMNS, "serial"),
             )
             await connection.copy_records_to_table(
                 "message_content",
-                records=[
+                records=in_turns(
                     _content_row(each, n)
                     for each, n in zip(records, serials, strict=True)
                     if each.has_content and self._contents.has(each.at)
-                ],
+                ),
                 columns=_CONTENT,
             )
 

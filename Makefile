@@ -1,6 +1,6 @@
 # Each target sets up what it needs: Python 3.11+ (with venv) and make are enough.
 # The distribution's Python where it will do: it is built with profile-guided optimisation, and the hub
-# needs a third less time on it than on one that was compiled with the defaults.
+# needs about a quarter less time on it than on one that was compiled with the defaults.
 PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
 	{ echo $$python; exit; }; done; echo python3)

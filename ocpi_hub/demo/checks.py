@@ -186,7 +186,7 @@ CHECKS: Checks = (
     ("CPOs read all tokens of their eMSPs", _tokens_are_served),
     ("eMSPs have every location as its CPO", _copies_are_right),
     ("the hub lists every location as its CPO", _lists_are_right),
-    ("who was away was told nothing needlessly", _told_once),
+    ("who was away was told each change once", _told_once),
     *checks_apps.CHECKS,
     *checks_shared.CHECKS,
     ("the price of every CDR was recomputed", _prices_fit),

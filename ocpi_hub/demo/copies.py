@@ -61,10 +61,6 @@ def with_news(pushes: Iterable[Push], behind: Mapping[str, str]) -> list[Push]:
     return found
 
 
-AFTER_A_KILL = 1
-"""Times that what was missed comes again, because a push of before might have arrived after it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Return:
     """What an eMSP that was away got afterwards.
@@ -85,17 +81,15 @@ class Return:
     def too_many(self) -> Iterator[str]:
         """What was pushed more often than there was something to tell.
 
-        A Location comes whole only when the hub found changes in a CPO's list: once. The hub was
-        killed meanwhile, so that all of it may come once more (docs/feed.md).
+        A Location comes whole only when the hub found changes in a CPO's list: once.
         """
         for uid, count in Counter(push.uid for push in self.pushes if push.uid).items():
-            news = (uid in self.behind) + self.since.get(uid, 0)
-            due = news + AFTER_A_KILL if news else 0
+            due = (uid in self.behind) + self.since.get(uid, 0)
             if count > due:
                 yield f"{uid} was pushed {count} times instead of {due}"
         whole = Counter(push.location_id for push in self.pushes if push.uid is None)
         for location_id, count in whole.items():
-            if count > 1 + AFTER_A_KILL:
+            if count > 1:
                 yield f"{location_id} was pushed {count} times"
 
 

@@ -15,6 +15,7 @@ from ocpi_hub.demo.late_results import after_the_kill, before_the_kill
 from ocpi_hub.demo.parties import FAHRTWIND, LAADOEVER, ROULIBRE, Company
 from ocpi_hub.demo.story import SETTLE_TIMEOUT_S, Story, authorize_act, send_cdrs
 from ocpi_hub.demo.tariffs import change_meanwhile, in_step
+from ocpi_hub.demo.world import DOUBT_S
 from ocpi_hub.directory.snapshot import PartyStatus
 from ocpi_hub.errors import OperatorError
 from ocpi_hub.ocpi.headers import FROM_PARTY
@@ -27,6 +28,8 @@ ANSWER_AFTER_S = 1.0
 CDR_SHARES = (0.27, 0.30, 0.23, 0.20)
 """Parts of the CDRs: with everybody there, with one eMSP away, around the kill, after it."""
 POLL_S = 0.1
+SURELY_S = 1.5
+"""Until every process has looked at its lanes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,12 @@ async def killed(story: Story, cdrs: Sequence[DemoCdr]) -> None:
     story.report.line("CDRs", f"{acknowledged} acknowledged, {unanswered} without an answer")
     await fahrtwind.clear_faults()
     await hub.start()
-    story.report.line("hub is back", f"after {time.monotonic() - died:.1f} s, on the same data")
+    back = time.monotonic()
+    story.report.line("hub is back", f"after {back - died:.1f} s, on the same data")
     with story.report.progress("CDRs again", unanswered) as progress:
         await story.billing.send_again(progress)
+    # Who returns before that gets what changed twice: a push of before might still arrive.
+    await asyncio.sleep(max(0.0, back + DOUBT_S + SURELY_S - time.monotonic()))
     text = f"{unanswered - len(story.billing.again)} of {unanswered} acknowledged now"
     story.report.line("sent again by their CPOs", text)
     await after_the_kill(story)

@@ -18,12 +18,16 @@ BUDGET_MS = 1500
 ON_LOOPBACK = {"allow_http": "true", "allow_networks": '["127.0.0.0/8"]'}
 """What commands need, too, that call a party."""
 
+LANE_LEASE_S, RELAY_TIMEOUT_S = 1, 3
+DOUBT_S = LANE_LEASE_S + RELAY_TIMEOUT_S
+"""After a kill a push of before may be under way for so long; then what changed goes out again."""
+
 SETTINGS = {
     **ON_LOOPBACK,
     "default_relation": "realtime",
     "authorize_budget_ms": str(BUDGET_MS),
     # After a kill an attempt may be taken over when its lease, the sum of the first two, is over.
-    "relay_timeout_s": "3",
+    "relay_timeout_s": str(RELAY_TIMEOUT_S),
     # Thousands of tokens are pushed at once here, which no platform does otherwise.
     "rate_limit_rps": "0",
     "lease_margin_s": "2",
@@ -32,7 +36,7 @@ SETTINGS = {
     "retry_max_s": "4",
     "still_alive_s": "2",
     # After a kill the pushes go on when somebody may take over from the process that is gone.
-    "lane_lease_s": "1",
+    "lane_lease_s": str(LANE_LEASE_S),
     "log_format": "json",
 }
 """What differs from the defaults: loopback is allowed, and waits fit into a demo."""

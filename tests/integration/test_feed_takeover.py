@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -48,11 +49,13 @@ class Receiver:
     """Takes what comes; what is on its way to it stays there while `away`.
 
     Attributes:
+        taken: states that arrived, in order.
         on_its_way: states that have not arrived yet.
     """
 
     def __init__(self) -> None:
         self.held: int | None = None
+        self.taken: list[int] = []
         self.on_its_way: list[int] = []
         self.away = False
 
@@ -62,6 +65,7 @@ class Receiver:
             self.on_its_way.append(state)
             await asyncio.Event().wait()
         self.held = state
+        self.taken.append(state)
         return answer()
 
     async def holds(self, state: int) -> None:
@@ -93,6 +97,40 @@ async def test_what_a_dead_process_left_on_its_way_does_not_stay(
         await receiver.holds(2)
         receiver.held = receiver.on_its_way.pop()
         await receiver.holds(2)
+
+
+async def test_who_is_away_until_a_doubt_is_over_gets_what_it_missed_once(
+    address: DatabaseAddress, database: Database
+) -> None:
+    receiver, here = Receiver(), directory()
+    known, receiver.away = here, True
+    async with feeding(address, lambda: known, receiver, ["tokens"]):
+        await store_state(database, 1)
+        await receiver.is_sent_something()
+    await execute(database, "delete from process")
+    receiver.away = False
+    known = make_directory(
+        make_platform((EMSP, Role.EMSP)), make_platform((CPO, Role.CPO), online=False)
+    )
+    async with feeding(address, lambda: known, receiver, ["tokens"]) as worker:
+        lanes = worker.held.all
+        await eventually(lambda: _waits(lanes), "the lane is taken over")
+        lane = lanes[LaneId(CPO, "tokens")]
+        assert lane.doubt is not None
+        await store_state(database, 2)
+        await eventually(lambda: _is_quiet(lane), "the doubt is over")
+        known = here
+        await receiver.holds(2)
+        await eventually(lambda: _is_idle(lane), "there is nothing more to send")
+    assert receiver.taken == [2]
+
+
+async def _waits(lanes: Mapping[LaneId, Lane]) -> bool:
+    return any(lane.scan is not None for lane in lanes.values())
+
+
+async def _is_idle(lane: Lane) -> bool:
+    return lane.idle
 
 
 async def test_a_lane_with_a_push_on_its_way_is_not_given_back_at_the_end(

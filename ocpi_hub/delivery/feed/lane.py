@@ -234,6 +234,7 @@ class Lane:
         growing = self.scan is not None and self.scan.growing
         self.scan = Scan(self.doubt.cursor, self.tail, growing=growing)
         self.doubt = None
+        self._late = self._unfindable()
         # The receiver may have lost what it was told.
         self._told.clear()
         self._sent.clear()
@@ -241,8 +242,11 @@ class Lane:
     def _leave_to_scan(self) -> None:
         self.scan = Scan(self.cursor, self.tail, growing=True)
         self._live.clear()
-        # What is on record elsewhere would not be found by the scan.
-        self._late = {key: owed for key, owed in self._late.items() if not owed.counted}
+        self._late = self._unfindable()
+
+    def _unfindable(self) -> dict[ObjectKey, Owed]:
+        """What waits late and is on record elsewhere: a scan finds the rest again."""
+        return {key: owed for key, owed in self._late.items() if not owed.counted}
 
     def passed(self, position: int) -> None:
         """Nothing up to this position concerns this receiver."""

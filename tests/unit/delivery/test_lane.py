@@ -290,6 +290,20 @@ def test_what_changed_in_doubt_is_sent_once_more_when_that_is_over() -> None:
     assert lane.quiet
 
 
+def test_what_waits_at_the_end_of_a_doubt_is_sent_once() -> None:
+    """A scan finds it; what is on record elsewhere it does not find."""
+    lane = Lane.leased(NAME, 5, 5, [entry("G", 1).key], doubt_until=100.0)
+    lane.offer(entry("A", 6))
+    lane.load([entry("G", 1)], counted=False)
+    lane.defer()
+    lane.end_doubt(100.0)
+    assert (scanned(lane), lane.waiting) == ((5, 6), 1)
+    lane.load([entry("A", 6)], counted=True)
+    sent = [taken(lane, late=True).entry.key.object_id for _ in range(2)]
+    assert sorted(sent) == ["A", "G"]
+    assert lane.take(late=True) is None
+
+
 def test_a_doubt_ends_after_what_is_in_flight() -> None:
     lane = Lane.leased(NAME, 5, 5, (), doubt_until=100.0)
     lane.offer(entry("A", 6))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,17 +12,19 @@ from pathlib import Path
 import pytest
 
 from ocpi_hub.admin.actions import statements
-from ocpi_hub.clearing.statement import Month, Relation, StatementState
+from ocpi_hub.clearing.statement import Group, Month, Relation, StatementState
 from ocpi_hub.cli.common import operator_access
 from ocpi_hub.errors import NoSuchObject, OperatorError
+from ocpi_hub.store import statements as statement_store
 from ocpi_hub.store.address import DatabaseAddress
 from ocpi_hub.store.custody import PostgresCustodyStore
-from ocpi_hub.store.database import Database
+from ocpi_hub.store.database import Connection, Database
 from ocpi_hub.store.statement_rows import StoredStatement
 from ocpi_hub.store.statements import StatementStore
 from tests.bench.archive import store_cdrs
 from tests.support.factories import CPO, EMSP
 from tests.support.ledger import Run, body, bring, clearing_commands, clearing_settings, price
+from tests.support.postgres import make_settings
 from tests.support.stores import custody_store, execute, value
 
 WHO = ("--cpo", str(CPO), "--emsp", str(EMSP))
@@ -359,3 +361,30 @@ async def test_what_is_summed_up_by_parts_is_all_of_it_once(
     assert sum(await _settled(statements, statement)) == 16
     await statements.close(statement, "somebody")
     assert (await statements.totals(statement)).currencies == found.totals.currencies
+
+
+async def test_summing_up_a_month_may_take_longer_than_a_transaction(
+    address: DatabaseAddress, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = datetime(2026, 9, 20, tzinfo=UTC)
+    async with database.transaction() as connection:
+        await store_cdrs(connection, RELATION.cpo, RELATION.emsp, 5, end)
+    hurried = await Database.open(address, make_settings(transaction_timeout_s=0.3))
+    sum_up = statement_store._groups_now
+
+    async def slowly(connection: Connection, statement: StoredStatement) -> Sequence[Group]:
+        for _ in range(3):
+            await connection.execute("select pg_sleep(0.2)")
+        return await sum_up(connection, statement)
+
+    monkeypatch.setattr(statement_store, "_groups_now", slowly)
+    try:
+        statements = StatementStore(hurried)
+        statement = await statements.begin(RELATION, Month(2026, 9), "UTC", "somebody")
+        await _settled(statements, statement)
+        await statements.close(statement, "somebody")
+    finally:
+        await hurried.close()
+    found = await StatementStore(database).find(RELATION, Month(2026, 9))
+    assert found is not None
+    assert found.state is StatementState.CLOSED
